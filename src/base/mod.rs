@@ -1,0 +1,13 @@
+//! Plain matter that knows nobody: time, generator, slab, wheel, ring, frame, buffers, the map.
+//! It never knows HTTP, a room, a socket or a clock.
+
+pub mod buf;
+pub mod frame;
+pub mod index;
+pub mod ring;
+pub mod rng;
+pub mod slab;
+pub mod stats;
+pub mod time;
+pub mod units;
+pub mod wheel;

@@ -1,0 +1,4 @@
+//! The `hookah` command.
+#![deny(unsafe_code, missing_docs)]
+
+fn main() {}

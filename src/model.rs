@@ -1,0 +1,178 @@
+//! The nouns of Hookah and their ids: message, delivery, attempt, outcome.
+//! No behaviour beyond a noun's own text form; no room, no time, no I/O.
+
+use std::fmt;
+
+use crate::base::frame::Frame;
+use crate::base::time::Wall;
+
+/// Request methods a target may be called with (dispatch.md section 4), and those a client may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// GET
+    Get,
+    /// HEAD
+    Head,
+    /// POST
+    Post,
+    /// PUT
+    Put,
+    /// PATCH
+    Patch,
+    /// DELETE
+    Delete,
+    /// OPTIONS
+    Options,
+    /// CONNECT, always refused.
+    Connect,
+    /// TRACE, always refused.
+    Trace,
+}
+
+impl Method {
+    const ALL: [(Method, &'static str); 9] = [
+        (Method::Get, "GET"),
+        (Method::Head, "HEAD"),
+        (Method::Post, "POST"),
+        (Method::Put, "PUT"),
+        (Method::Patch, "PATCH"),
+        (Method::Delete, "DELETE"),
+        (Method::Options, "OPTIONS"),
+        (Method::Connect, "CONNECT"),
+        (Method::Trace, "TRACE"),
+    ];
+
+    /// The method of that exact name (RFC 9110 section 9.1: case-sensitive), if we know it.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Method> {
+        Method::ALL.iter().find(|(_, text)| *text == name).map(|(method, _)| *method)
+    }
+
+    /// The name as it stands in a request line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        Method::ALL[self as usize].1
+    }
+}
+
+/// A message's id: a ULID, strictly increasing on one server. Written `msg_` + 26 characters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageId(pub u128);
+
+/// Crockford's base 32, as the ULID specification has it.
+const BASE32: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+impl MessageId {
+    /// Bytes of the text form.
+    pub const TEXT_BYTES: usize = 30;
+
+    /// The id after `last` for a message accepted at `at`: the time's 48 bits of milliseconds and 80
+    /// bits of `entropy`, or the successor of `last` if that would not be greater (same millisecond,
+    /// or a wall clock that went back).
+    #[must_use]
+    pub fn next(last: MessageId, at: Wall, entropy: u128) -> MessageId {
+        let fresh = (u128::from(at.millis()) << 80) | (entropy >> 48);
+        MessageId(fresh.max(last.0.wrapping_add(1)))
+    }
+
+    /// The text form, without an allocation.
+    #[must_use]
+    pub fn text(self) -> [u8; MessageId::TEXT_BYTES] {
+        let mut text = *b"msg_00000000000000000000000000";
+        for (place, byte) in text[4..].iter_mut().enumerate() {
+            let shift = 5 * (25 - place);
+            *byte = BASE32[((self.0 >> shift) & 31) as usize];
+        }
+        text
+    }
+
+    /// Reads the text form; `None` if it is not exactly `msg_` and a ULID in upper case.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<MessageId> {
+        let digits = text.strip_prefix("msg_")?.as_bytes();
+        if digits.len() != 26 || digits[0] > b'7' {
+            return None;
+        }
+        digits.iter().try_fold(MessageId(0), |id, digit| {
+            let value = BASE32.iter().position(|known| known == digit)?;
+            Some(MessageId((id.0 << 5) | value as u128))
+        })
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(std::str::from_utf8(&self.text()).unwrap_or("msg_"))
+    }
+}
+
+/// What one accepted POST carries; shared by its deliveries, the topics' rings and the store.
+#[derive(Debug)]
+pub struct Message {
+    /// Its id, also the event id of streams and the `webhook-id`.
+    pub id: MessageId,
+    /// When it was accepted.
+    pub accepted: Wall,
+    /// The media type that goes out with the body; empty where there is none.
+    pub content_type: Box<str>,
+    /// The body as targets get it.
+    pub body: Frame,
+}
+
+/// Why an attempt failed; the words of `error` in dispatch.md section 7.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The name has no address we may use.
+    Dns,
+    /// No connection: refused, unreachable, reset before the request was sent, or too slow.
+    Connect,
+    /// The TLS handshake or a certificate failed.
+    Tls,
+    /// The deadline of the whole exchange passed.
+    Timeout,
+    /// A complete answer whose status does not count as delivered.
+    Status,
+    /// What came back is no HTTP/1.1 answer, or the connection ended inside it.
+    Protocol,
+    /// A rule of ours forbids the target.
+    Policy,
+}
+
+impl Fault {
+    /// The word of the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Fault::Dns => "dns",
+            Fault::Connect => "connect",
+            Fault::Tls => "tls",
+            Fault::Timeout => "timeout",
+            Fault::Status => "status",
+            Fault::Protocol => "protocol",
+            Fault::Policy => "policy",
+        }
+    }
+}
+
+/// How a delivery ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The target took it.
+    Delivered,
+    /// The retry budget ran out, or the answer was final.
+    Failed,
+    /// `expires` came first.
+    Expired,
+}
+
+impl Outcome {
+    /// The word of the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Delivered => "delivered",
+            Outcome::Failed => "failed",
+            Outcome::Expired => "expired",
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The verbs between the engine and the shell: what the engine wants done, and what came of it.
+//! Only names and plain data; no socket type, no file, no protocol.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::base::slab::Key;
+use crate::model::{Message, MessageId, Outcome};
+
+/// What the engine wants done. The shell performs actions in the order given.
+///
+/// Every line that the shell was given (by an accepted `opened` or by `Connect`) is ended by exactly
+/// one `Close`; until then its key is the shell's handle for it, and afterwards it means nothing.
+#[derive(Debug)]
+pub enum Action {
+    /// Open a TCP connection to exactly this address. Answered by `connected` or `ended`.
+    Connect {
+        /// The line's key, already taken in the slab.
+        key: Key,
+        /// The vetted address.
+        addr: SocketAddr,
+    },
+    /// Shut down the write side (RFC 9112 section 9.6); reading goes on. All output was written.
+    Shutdown {
+        /// The line.
+        key: Key,
+    },
+    /// Reading was paused (`wants_read` said no) and may go on: read without waiting for an edge.
+    Resume {
+        /// The line.
+        key: Key,
+    },
+    /// Close the socket now; what is unsent is dropped.
+    Close {
+        /// The line.
+        key: Key,
+    },
+    /// Hand this to the store; it counts once a later flush has made it durable.
+    Store(StoreOp),
+    /// Close the listeners; the drain has begun.
+    StopListening,
+}
+
+/// Why a line ended, or half of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The peer finished sending (FIN). We may still write.
+    Finished,
+    /// Nobody listens at the address.
+    Refused,
+    /// The network or host cannot be reached.
+    Unreachable,
+    /// The peer reset the connection, or a write found it gone.
+    Reset,
+    /// The kernel's own timeout.
+    TimedOut,
+    /// This machine has no descriptor, port or memory left for the connection.
+    Exhausted,
+    /// Anything else.
+    Broken,
+}
+
+/// Position in the order of things handed to the store; grows by one with each `Accept`.
+pub type Seq = u64;
+
+/// An operation for the store.
+#[derive(Debug)]
+pub enum StoreOp {
+    /// A message to keep until all its deliveries have ended. Its client waits for it to be durable.
+    Accept {
+        /// Its place in the order of acceptance.
+        seq: Seq,
+        /// The message.
+        message: Arc<Message>,
+    },
+    /// A delivery has ended.
+    End {
+        /// The message.
+        id: MessageId,
+        /// The delivery's number within the message, from 1.
+        number: u32,
+        /// How.
+        outcome: Outcome,
+    },
+}
+
+/// What came of the operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreDone {
+    /// Everything accepted up to and including this number is durable.
+    Durable(Seq),
+    /// Everything up to and including this number that is not durable yet was lost: it must be refused.
+    Failed(Seq),
+}
