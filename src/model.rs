@@ -2,6 +2,7 @@
 //! No behaviour beyond a noun's own text form; no room, no time, no I/O.
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use crate::base::frame::Frame;
 use crate::base::time::Wall;
@@ -175,4 +176,30 @@ impl Outcome {
             Outcome::Expired => "expired",
         }
     }
+}
+
+/// The lane a call travels in: everything sent to one origin shares its fate, and nothing else does.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// The host as in a URL: lower case, IPv6 in brackets.
+    pub host: Box<str>,
+    /// The port, the scheme's default filled in.
+    pub port: u16,
+}
+
+/// A parsed and vetted target, shared by all deliveries to the same URL.
+#[derive(Debug)]
+pub struct Target {
+    /// Its lane.
+    pub origin: Origin,
+    /// Where to connect, in the order to try.
+    pub addrs: Box<[SocketAddr]>,
+    /// The Host field: the port is left out where it is the scheme's default.
+    pub authority: Box<str>,
+    /// The request target: path and query, as the URL standard serializes them.
+    pub path: Box<str>,
+    /// The value of the Authorization field made of the URL's userinfo, if it has any.
+    pub authorization: Option<Box<str>>,
+    /// The URL for people: userinfo left out.
+    pub url: Box<str>,
 }

@@ -1,1 +1,20 @@
-//! To be written.
+//! Webhooks: intake of a POST, its deliveries, their retries. It never touches a connection.
+
+use std::time::Duration;
+
+pub mod retry;
+
+/// Defaults of the per-message options (dispatch.md section 4).
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Retries after the first attempt.
+    pub retries: u32,
+    /// The wait before each retry.
+    pub schedule: retry::Schedule,
+    /// Random part of each wait, in per cent either way.
+    pub jitter_percent: u32,
+    /// The whole exchange of one attempt.
+    pub timeout: Duration,
+    /// Age at which a delivery is given up.
+    pub expires: Duration,
+}

@@ -1,1 +1,3 @@
-//! To be written.
+//! The grammar of HTTP/1.1: bytes to messages and back. No connection, no time, no I/O.
+
+pub mod problem;
