@@ -5,4 +5,7 @@
 //! `request::parse`, then its body through `body::BodyReader`; `write` renders the answer.
 //! `response` does the same for what comes back from a target.
 
+pub mod field;
+pub mod head;
 pub mod problem;
+pub mod request;
