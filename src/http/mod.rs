@@ -5,6 +5,8 @@
 //! `request::parse`, then its body through `body::BodyReader`; `write` renders the answer.
 //! `response` does the same for what comes back from a target.
 
+pub mod body;
+pub mod chunk;
 pub mod field;
 pub mod head;
 pub mod problem;
