@@ -7,7 +7,9 @@
 
 pub mod body;
 pub mod chunk;
+pub mod date;
 pub mod field;
 pub mod head;
 pub mod problem;
 pub mod request;
+pub mod response;
