@@ -18,3 +18,15 @@ pub struct Settings {
     /// Age at which a delivery is given up.
     pub expires: Duration,
 }
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            retries: 9,
+            schedule: retry::Schedule::default(),
+            jitter_percent: 20,
+            timeout: Duration::from_secs(15),
+            expires: Duration::from_secs(4 * 24 * 3_600),
+        }
+    }
+}
