@@ -47,7 +47,11 @@ impl<'a> Gather<'a> {
     /// An empty list.
     #[must_use]
     pub fn new() -> Gather<'a> {
-        Gather { slices: [IoSlice::new(&[]); SLICES_MAX], len: 0, bytes: 0 }
+        Gather {
+            slices: [IoSlice::new(&[]); SLICES_MAX],
+            len: 0,
+            bytes: 0,
+        }
     }
 
     /// Appends `slice`; an empty one takes no place. False if the list is full: ask again after the

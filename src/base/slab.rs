@@ -29,7 +29,10 @@ impl Key {
     #[must_use]
     pub fn from_bits(bits: u64) -> Option<Key> {
         let generation = NonZeroU32::new((bits >> 32) as u32)?;
-        Some(Key { index: bits as u32, generation })
+        Some(Key {
+            index: bits as u32,
+            generation,
+        })
     }
 }
 
@@ -60,7 +63,12 @@ impl<T> Slab<T> {
     #[must_use]
     pub fn with_bound(bound: usize) -> Slab<T> {
         let bound = bound.min(u32::MAX as usize - 1);
-        Slab { slots: Vec::new(), free: None, len: 0, bound }
+        Slab {
+            slots: Vec::new(),
+            free: None,
+            len: 0,
+            bound,
+        }
     }
 
     /// Takes `value` in. When the slab is full it comes back as the error.
@@ -79,7 +87,10 @@ impl<T> Slab<T> {
             }
             None => {
                 let generation = NonZeroU32::MIN;
-                self.slots.push(Slot { generation, state: State::Taken(value) });
+                self.slots.push(Slot {
+                    generation,
+                    state: State::Taken(value),
+                });
                 (self.slots.len() as u32 - 1, generation)
             }
         };
@@ -91,11 +102,10 @@ impl<T> Slab<T> {
     #[must_use]
     pub fn get(&self, key: Key) -> Option<&T> {
         match self.slots.get(key.index()) {
-            Some(Slot { generation, state: State::Taken(value) })
-                if *generation == key.generation =>
-            {
-                Some(value)
-            }
+            Some(Slot {
+                generation,
+                state: State::Taken(value),
+            }) if *generation == key.generation => Some(value),
             _ => None,
         }
     }
@@ -104,11 +114,10 @@ impl<T> Slab<T> {
     #[must_use]
     pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         match self.slots.get_mut(key.index()) {
-            Some(Slot { generation, state: State::Taken(value) })
-                if *generation == key.generation =>
-            {
-                Some(value)
-            }
+            Some(Slot {
+                generation,
+                state: State::Taken(value),
+            }) if *generation == key.generation => Some(value),
             _ => None,
         }
     }
@@ -164,12 +173,19 @@ impl<T> Slab<T> {
 
     /// Every key and value, by index; for sweeps, never for a hot path.
     pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
-        self.slots.iter().enumerate().filter_map(|(index, slot)| match &slot.state {
-            State::Taken(value) => {
-                Some((Key { index: index as u32, generation: slot.generation }, value))
-            }
-            State::Free { .. } => None,
-        })
+        self.slots
+            .iter()
+            .enumerate()
+            .filter_map(|(index, slot)| match &slot.state {
+                State::Taken(value) => Some((
+                    Key {
+                        index: index as u32,
+                        generation: slot.generation,
+                    },
+                    value,
+                )),
+                State::Free { .. } => None,
+            })
     }
 
     /// The first key whose index is at or after `index`; a sweep that changes the slab as it goes
@@ -179,6 +195,9 @@ impl<T> Slab<T> {
         let taken = |slot: &Slot<T>| matches!(slot.state, State::Taken(_));
         let step = self.slots.get(index..)?.iter().position(taken)?;
         let index = index + step;
-        Some(Key { index: index as u32, generation: self.slots[index].generation })
+        Some(Key {
+            index: index as u32,
+            generation: self.slots[index].generation,
+        })
     }
 }

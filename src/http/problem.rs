@@ -67,7 +67,10 @@ pub struct Problem {
 
 impl From<Reason> for Problem {
     fn from(reason: Reason) -> Problem {
-        Problem { reason, detail: Cow::Borrowed("") }
+        Problem {
+            reason,
+            detail: Cow::Borrowed(""),
+        }
     }
 }
 
@@ -75,6 +78,9 @@ impl Problem {
     /// A reason with its particulars.
     #[must_use]
     pub fn new(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Problem {
-        Problem { reason, detail: detail.into() }
+        Problem {
+            reason,
+            detail: detail.into(),
+        }
     }
 }
