@@ -46,7 +46,10 @@ impl Method {
     /// The method of that exact name (RFC 9110 section 9.1: case-sensitive), if we know it.
     #[must_use]
     pub fn parse(name: &str) -> Option<Method> {
-        Method::ALL.iter().find(|(_, text)| *text == name).map(|(method, _)| *method)
+        Method::ALL
+            .iter()
+            .find(|(_, text)| *text == name)
+            .map(|(method, _)| *method)
     }
 
     /// The name as it stands in a request line.
