@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+pub mod intake;
+pub mod options;
 pub mod retry;
+pub mod target;
 
 /// Defaults of the per-message options (dispatch.md section 4).
 #[derive(Clone, Debug)]

@@ -82,36 +82,45 @@ impl<'a> Iterator for Fields<'a> {
 }
 
 /// Appends `raw` to `text`, decoded as the URL standard does: `+` is a space, `%XX` a byte, and a
-/// broken escape stays as it is. Says whether decoding changed anything.
-pub fn decode_into(raw: &[u8], text: &mut Vec<u8>) -> bool {
+/// broken escape stays as it is.
+pub fn decode_into(raw: &[u8], text: &mut Vec<u8>) {
     let mut rest = raw;
-    while let Some(at) = memchr::memchr2(b'+', b'%', rest) {
-        let (plain, special) = rest.split_at(at);
-        text.extend_from_slice(plain);
-        rest = match special {
-            [b'+', after @ ..] => {
-                text.push(b' ');
-                after
-            }
-            [b'%', high, low, after @ ..] if escaped(*high, *low).is_some() => {
-                text.extend(escaped(*high, *low));
-                after
-            }
-            [other, after @ ..] => {
-                text.push(*other);
-                after
-            }
-            [] => special,
+    while let Some(plus) = memchr::memchr(b'+', rest) {
+        let (before, after) = rest.split_at(plus);
+        unescape_into(before, text);
+        text.push(b' ');
+        rest = after.get(1..).unwrap_or_default();
+    }
+    unescape_into(rest, text);
+}
+
+/// Appends `raw` to `text` with each `%XX` as its byte; a broken escape and a `+` stay as they are.
+pub fn unescape_into(raw: &[u8], text: &mut Vec<u8>) {
+    let mut rest = raw;
+    while let Some(percent) = memchr::memchr(b'%', rest) {
+        let (before, after) = rest.split_at(percent);
+        text.extend_from_slice(before);
+        let byte = match after {
+            [_, high, low, ..] => escaped(*high, *low),
+            _ => None,
         };
+        text.push(byte.unwrap_or(b'%'));
+        let escape_bytes = if byte.is_some() { 3 } else { 1 };
+        rest = after.get(escape_bytes..).unwrap_or_default();
     }
     text.extend_from_slice(rest);
-    rest.len() != raw.len()
+}
+
+/// Whether [`decode_into`] would change anything.
+#[must_use]
+pub fn is_encoded(raw: &[u8]) -> bool {
+    memchr::memchr2(b'+', b'%', raw).is_some()
 }
 
 /// [`decode_into`] without a buffer at hand: allocates only if there is something to decode.
 #[must_use]
 pub fn decode(raw: &[u8]) -> Cow<'_, [u8]> {
-    if memchr::memchr2(b'+', b'%', raw).is_none() {
+    if !is_encoded(raw) {
         return Cow::Borrowed(raw);
     }
     let mut text = Vec::with_capacity(raw.len());
@@ -120,8 +129,7 @@ pub fn decode(raw: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// The byte that `%` with these two digits stands for.
-#[must_use]
-pub fn escaped(high: u8, low: u8) -> Option<u8> {
+fn escaped(high: u8, low: u8) -> Option<u8> {
     let digit = |byte: u8| {
         char::from(byte)
             .to_digit(16)
@@ -249,12 +257,12 @@ mod tests {
     }
 
     #[test]
-    fn decoding_borrows_where_it_can_and_tells_of_changes() {
+    fn decoding_borrows_where_it_can() {
         assert!(matches!(decode(b"plain"), Cow::Borrowed(b"plain")));
         assert!(matches!(decode(b"a%20b"), Cow::Owned(_)));
-        let mut text = Vec::new();
-        assert!(!decode_into(b"plain", &mut text));
-        assert!(decode_into(b"+x", &mut text));
-        assert_eq!(text, b"plain x");
+        let mut text = b"x".to_vec();
+        decode_into(b"+%2b%", &mut text);
+        unescape_into(b"+%2b%%", &mut text);
+        assert_eq!(text, b"x +%++%%");
     }
 }

@@ -145,6 +145,14 @@ reasons! {
     UnsupportedMediaType = 415 "unsupported_media_type" "Unsupported media type";
     /// The bound on memory is reached.
     MemoryFull = 503 "memory_full" "Out of memory for new messages; try again later";
+    /// RFC 7578: a form that cannot be read for certain.
+    BadForm = 400 "bad_form" "Malformed form";
+    /// dispatch.md section 3: query fields that are no options, beside a body they cannot go into.
+    BadQuery = 400 "bad_query" "Query fields cannot be merged into this body";
+    /// A message has a bound on its targets.
+    TooManyTargets = 400 "too_many_targets" "Too many targets";
+    /// streams.md section 6: topics that begin with `$` are Hookah's own.
+    ReservedTopic = 403 "reserved_topic" "Topics that begin with $ are reserved";
 }
 
 /// A reason with what is particular to this request.
