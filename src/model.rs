@@ -1,8 +1,10 @@
 //! The nouns of Hookah and their ids: message, delivery, attempt, outcome.
 //! No behaviour beyond a noun's own text form; no room, no time, no I/O.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::base::frame::Frame;
 use crate::base::time::Wall;
@@ -118,7 +120,7 @@ pub struct Message {
     /// When it was accepted.
     pub accepted: Wall,
     /// The media type that goes out with the body; empty where there is none.
-    pub content_type: Box<str>,
+    pub content_type: Cow<'static, str>,
     /// The body as targets get it.
     pub body: Frame,
 }
@@ -205,4 +207,34 @@ pub struct Target {
     pub authorization: Option<Box<str>>,
     /// The URL for people: userinfo left out.
     pub url: Box<str>,
+}
+
+/// How one attempt at a call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// A complete response head came.
+    Answer {
+        /// Its status, 200 or above.
+        status: u16,
+        /// How long the target wants to be left alone, if it said so.
+        retry_after: Option<Duration>,
+    },
+    /// No answer.
+    Fault {
+        /// The kind, for people and callbacks.
+        fault: Fault,
+        /// The rest, one word.
+        detail: &'static str,
+    },
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ending::Answer { status, .. } => write!(out, "status={status}"),
+            Ending::Fault { fault, detail } => {
+                write!(out, "error={} detail={detail}", fault.as_str())
+            }
+        }
+    }
 }

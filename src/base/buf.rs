@@ -61,6 +61,11 @@ impl Buf {
         self.start = 0;
     }
 
+    /// Gives memory back, down to about `bytes` or what waits.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        self.bytes.shrink_to(bytes);
+    }
+
     /// Bytes of memory held, for the bound on memory.
     #[must_use]
     pub fn capacity(&self) -> usize {

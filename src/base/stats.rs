@@ -64,7 +64,10 @@ table! {
     Counter LinesOpened "hookah_lines_opened_total" "Connections taken in or made.";
     Counter LinesRefused "hookah_lines_refused_total" "Connections refused at a bound.";
     Counter LinesClosed "hookah_lines_closed_total" "Connections closed.";
-    Gauge LinesOpen "hookah_lines_open" "Connections open now.";
+    Gauge LinesInbound "hookah_lines_inbound" "Clients' connections open now.";
+    Gauge LinesOutbound "hookah_lines_outbound" "Connections to targets open now.";
+    Gauge CallsWaiting "hookah_calls_waiting" "Calls that wait in their lanes for a line.";
+    Gauge Timers "hookah_timers" "Timers armed now.";
     Counter BytesIn "hookah_bytes_in_total" "Bytes received on all lines.";
     Counter BytesOut "hookah_bytes_out_total" "Bytes sent on all lines.";
     Counter Attempts "hookah_attempts_total" "Attempts begun to deliver a message.";
