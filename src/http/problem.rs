@@ -143,6 +143,8 @@ reasons! {
     MethodNotAllowed = 405 "method_not_allowed" "Method not allowed";
     /// A body whose media type cannot be used here.
     UnsupportedMediaType = 415 "unsupported_media_type" "Unsupported media type";
+    /// The store could not keep the message: nothing of it was promised.
+    StoreFailed = 503 "store_failed" "The message could not be stored; try again later";
     /// The bound on memory is reached.
     MemoryFull = 503 "memory_full" "Out of memory for new messages; try again later";
     /// RFC 7578: a form that cannot be read for certain.
