@@ -181,9 +181,9 @@ mod tests {
     #[test]
     fn a_gauge_goes_both_ways() {
         let mut stats = Stats::default();
-        stats.add(Counter::LinesOpen, 3);
-        stats.sub(Counter::LinesOpen, 2);
-        assert_eq!(stats.get(Counter::LinesOpen), 1);
+        stats.add(Counter::LinesInbound, 3);
+        stats.sub(Counter::LinesInbound, 2);
+        assert_eq!(stats.get(Counter::LinesInbound), 1);
         stats.set(Counter::BytesHeld, 70);
         assert_eq!(stats.get(Counter::BytesHeld), 70);
         assert_eq!(

@@ -148,7 +148,7 @@ impl Reader<'_> {
 /// The query, whose fields that are no options go before those of the body.
 #[derive(Clone, Copy)]
 pub(super) struct Merge<'a> {
-    query: &'a [u8],
+    pub(super) query: &'a [u8],
 }
 
 impl<'a> Merge<'a> {
