@@ -81,6 +81,7 @@ impl Engine {
         if let Some(line) = self.lines.get_mut(key) {
             line.deadline.set(&mut self.turn, key, at);
         }
+        self.turn.stats.add(Counter::LinesOpened, 1);
         self.turn.actions.push_back(Action::Connect { key, addr });
         true
     }
