@@ -3,6 +3,7 @@
 
 use super::Engine;
 use crate::base::slab::Key;
+use crate::base::stats::Counter;
 use crate::base::time::Mono;
 use crate::conn::outbound::{Outbound, Verdict};
 use crate::conn::{Conn, Line};
