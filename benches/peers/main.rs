@@ -30,6 +30,7 @@
 //! Linux. nginx and wrk (Debian: `nginx-light`, `wrk`) for intake; without them that part is
 //! left out. Everything is on 127.0.0.1 with ports that the kernel chooses, files are in a
 //! directory of its own under the temporary one, and all children end with this process.
+#![deny(unsafe_code)]
 
 mod floor;
 mod load;
