@@ -23,6 +23,7 @@ pub(super) fn engine_settings() -> engine::Settings {
         lines_per_address_max: None,
         memory_bytes_max: 1 << 20,
         drain_timeout: Duration::from_secs(1),
+        volatile: true,
     }
 }
 
