@@ -83,7 +83,7 @@ impl Guard {
         }));
         self.broken |= sound.is_err() || self.homeless > HOMELESS_MAX;
         log::error!(
-            "bug.caught key={key:?} count={} broken={}",
+            "bug_caught key={key:?} count={} broken={}",
             self.caught,
             self.broken
         );
@@ -97,8 +97,8 @@ pub(super) fn log_panics() {
     panic::set_hook(Box::new(move |panic| {
         let less = |left: u32| left.checked_sub(1);
         match left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less) {
-            Ok(_) => log::error!("bug.panic {panic}\n{}", Backtrace::force_capture()),
-            Err(_) => log::error!("bug.panic {panic}"),
+            Ok(_) => log::error!("bug_panic {panic}\n{}", Backtrace::force_capture()),
+            Err(_) => log::error!("bug_panic {panic}"),
         }
     }));
 }
