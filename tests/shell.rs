@@ -174,3 +174,27 @@ fn without_descriptors_old_connections_live_and_new_ones_are_told() {
     while !probe(&server).starts_with("HTTP/1.1 400 ") {}
     server.line_with("accept_recovered");
 }
+
+#[test]
+fn an_answer_that_came_before_the_connection_broke_counts() {
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = target.local_addr().unwrap();
+    let mut server = Server::with(["--port", "0", "--log", "debug"]);
+    let mut client = TcpStream::connect(server.addr()).unwrap();
+    let body = vec![b'x'; 1_000_000];
+    let head = format!(
+        "POST /dispatch HTTP/1.1\r\nHost: hookah\r\nHookah-Url: http://{addr}/\r\n\
+         Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    client.write_all(head.as_bytes()).unwrap();
+    client.write_all(&body).unwrap();
+    let (mut call, _) = target.accept().unwrap();
+    let _ = call.read(&mut [0; 64]).unwrap();
+    call.write_all(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n")
+        .unwrap();
+    // Closing over the unread rest resets the connection, which the write of the rest runs into.
+    drop(call);
+    let line = server.line_with("attempt_ended");
+    assert!(line.contains(" status=410 "), "{line}");
+}
