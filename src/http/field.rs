@@ -258,3 +258,81 @@ pub fn check_line(line: &[u8], first: bool) -> Result<(), Reason> {
         _ => Err(Reason::BadFieldName),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::chunk::ChunkReader;
+
+    const ALPHANUMERIC: &str = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+    #[test]
+    fn classes_are_those_of_the_grammar() {
+        for byte in 0..=255u8 {
+            let among =
+                |marks: &str| ALPHANUMERIC.contains(byte as char) || marks.contains(byte as char);
+            assert_eq!(
+                is_token(byte),
+                byte < 0x80 && among("!#$%&'*+-.^_`|~"),
+                "{byte:#x}"
+            );
+            let target = "-._~:/?[]@!$&'()*+,;=%";
+            assert_eq!(is_target(byte), byte < 0x80 && among(target), "{byte:#x}");
+            let value = matches!(byte, b'\t' | 0x20..=0x7e | 0x80..);
+            assert_eq!(is_value(byte), value, "{byte:#x}");
+        }
+    }
+
+    /// Heads go through httparse, trailers through our automaton, refusals through `check_line`:
+    /// three readers of one grammar, for every byte in every place.
+    #[test]
+    fn heads_trailers_and_diagnoses_agree_on_every_byte() {
+        for byte in (0..=255u8).filter(|byte| *byte != b'\n') {
+            let (b, line) = ([byte], |parts: [&[u8]; 3]| parts.concat());
+            for line in [
+                line([&b, b"ame: value", b""]),
+                line([b"Na", &b, b"me: value"]),
+                line([b"Name", &b, b": value"]),
+                line([b"Name:", &b, b"value"]),
+                line([b"Name: va", &b, b"lue"]),
+                line([b"Name: value", &b, b""]),
+                line([b"Name", &b, b"value"]),
+            ] {
+                let checked = check_line(&line, true);
+                let mut fields = [httparse::EMPTY_HEADER; 1];
+                let section = [line.as_slice(), b"\r\n\r\n"].concat();
+                let head = httparse::parse_headers(&section, &mut fields);
+                let head = head.is_ok_and(|status| status.is_complete());
+                assert_eq!(head, checked.is_ok(), "{}", line.escape_ascii());
+                let trailer = [b"0\r\n", section.as_slice()].concat();
+                let trailer = ChunkReader::new(0).read(&trailer);
+                assert_eq!(
+                    trailer.map(|piece| assert!(piece.done)),
+                    checked,
+                    "{}",
+                    line.escape_ascii()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn connection_options() {
+        let table: [(&[&str], bool, bool); 6] = [
+            (&[], true, false),
+            (&["close"], false, false),
+            (&["Keep-Alive"], true, true),
+            (&["keep-alive", "x , CLOSE\t"], false, false),
+            (&["closed, , keep-alive,"], true, true),
+            (&["keep alive"], true, false),
+        ];
+        for (fields, one_one, one_zero) in table {
+            let mut connection = Connection::default();
+            fields
+                .iter()
+                .for_each(|value| connection.note(value.as_bytes()));
+            let both = (connection.persists(true), connection.persists(false));
+            assert_eq!(both, (one_one, one_zero), "{fields:?}");
+        }
+    }
+}

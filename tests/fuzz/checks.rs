@@ -7,8 +7,11 @@ mod drive;
 
 use drive::Log;
 
-/// Every target by its name.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+/// A check's name and the check.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
     ("request", request),
     ("chunked", chunked),
     ("response", response),
