@@ -19,66 +19,28 @@ const CLASS: [u8; 256] = classes();
 
 const fn classes() -> [u8; 256] {
     let mut table = [0; 256];
-    let mut byte = 0u8;
-    loop {
-        let mut class = 0;
-        if byte.is_ascii_alphanumeric() {
-            class |= TOKEN | HOST;
-        }
-        if matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        ) {
-            class |= TOKEN;
-        }
-        let forbidden = matches!(
-            byte,
-            b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | b'#'
-        );
-        if byte.is_ascii_graphic() && !forbidden {
-            class |= TARGET;
-        }
-        if byte == b'\t' || (byte >= b' ' && byte != 0x7f) {
-            class |= VALUE;
-        }
-        // Unreserved and sub-delims without the comma: in a Host it is the mark of a joined list.
-        if matches!(
-            byte,
-            b'-' | b'.'
-                | b'_'
-                | b'~'
-                | b'!'
-                | b'$'
-                | b'&'
-                | b'\''
-                | b'('
-                | b')'
-                | b'*'
-                | b'+'
-                | b';'
-                | b'='
-        ) {
-            class |= HOST;
-        }
-        table[byte as usize] = class;
-        if byte == 255 {
-            return table;
-        }
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
+            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => TOKEN | TARGET | VALUE | HOST,
+            b' '..=b'~' | b'\t' | 0x80.. => VALUE,
+            _ => 0,
+        };
         byte += 1;
     }
+    table = marked(table, b"!#$%&'*+-.^_`|~", TOKEN);
+    table = marked(table, b"-._~:/?[]@!$&'()*+,;=%", TARGET);
+    // Unreserved and sub-delims, but no comma: in a Host it is the mark of two that were joined.
+    marked(table, b"-._~!$&'()*+;=", HOST)
+}
+
+const fn marked(mut table: [u8; 256], bytes: &[u8], class: u8) -> [u8; 256] {
+    let mut at = 0;
+    while at < bytes.len() {
+        table[bytes[at] as usize] |= class;
+        at += 1;
+    }
+    table
 }
 
 /// A character of a token (RFC 9110 section 5.6.2).
@@ -169,8 +131,8 @@ pub fn content_length(value: &[u8]) -> Option<u64> {
 /// Accepts a Transfer-Encoding that is exactly `chunked` in any case (RFC 9112 section 7).
 ///
 /// # Errors
-/// 501 for other codings before a last `chunked`; 400 for all else, because without `chunked` at the
-/// end nobody knows where the body does (RFC 9112 section 6.3, rule 4).
+/// 501 for other codings before a last `chunked`; 400 for all else, because without `chunked` at
+/// the end nobody knows where the body does (RFC 9112 section 6.3, rule 4).
 pub fn transfer_encoding(value: &[u8]) -> Result<(), Reason> {
     if value.eq_ignore_ascii_case(b"chunked") {
         return Ok(());

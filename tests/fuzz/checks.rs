@@ -1,5 +1,5 @@
-//! What must hold for any bytes at all: one function for each fuzz target. The fuzzer calls them with
-//! what it invents, `tests/corpus.rs` with what is kept in `corpus/<target>/`.
+//! What must hold for any bytes at all: one function for each fuzz target. The fuzzer calls them
+//! with what it invents, `tests/corpus.rs` with what is kept in `corpus/<target>/`.
 //! To add a target: a function, a row, a file in `fuzz_targets/` and its two lines in `Cargo.toml`.
 
 #[path = "drive.rs"]
