@@ -85,13 +85,13 @@ impl Runner {
     /// Runs the step once to warm up, then in rounds; `step` says whether it did what it should.
     fn run(&mut self, name: &str, bytes: usize, mut step: impl FnMut() -> bool) {
         let mut right = step();
-        let before = alloc::allocations();
         let start = Instant::now();
-        for _ in 0..self.rounds {
-            right &= step();
-        }
+        let (allocations, ()) = alloc::allocations_of(|| {
+            for _ in 0..self.rounds {
+                right &= step();
+            }
+        });
         let span = start.elapsed();
-        let allocations = alloc::allocations() - before;
         let each = span.as_secs_f64() * 1e9 / f64::from(self.rounds);
         let rate = bytes as f64 / each;
         println!("{name:30} {each:8.1} ns {rate:7.2} GB/s {allocations:6} allocations");

@@ -143,8 +143,18 @@ reasons! {
     MethodNotAllowed = 405 "method_not_allowed" "Method not allowed";
     /// A body whose media type cannot be used here.
     UnsupportedMediaType = 415 "unsupported_media_type" "Unsupported media type";
+    /// The store could not keep the message: nothing of it was promised.
+    StoreFailed = 503 "store_failed" "The message could not be stored; try again later";
     /// The bound on memory is reached.
     MemoryFull = 503 "memory_full" "Out of memory for new messages; try again later";
+    /// RFC 7578: a form that cannot be read for certain.
+    BadForm = 400 "bad_form" "Malformed form";
+    /// dispatch.md section 3: query fields that are no options, beside a body they cannot go into.
+    BadQuery = 400 "bad_query" "Query fields cannot be merged into this body";
+    /// A message has a bound on its targets.
+    TooManyTargets = 400 "too_many_targets" "Too many targets";
+    /// streams.md section 6: topics that begin with `$` are Hookah's own.
+    ReservedTopic = 403 "reserved_topic" "Topics that begin with $ are reserved";
 }
 
 /// A reason with what is particular to this request.

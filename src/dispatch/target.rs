@@ -1,0 +1,188 @@
+//! From a URL's text to a target that can be called; each distinct text is parsed once.
+//! It resolves no name, and nothing of the text goes out but what the parser wrote.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use url::{Host, Position, Url};
+
+use crate::base::index::Index;
+use crate::http::form;
+use crate::http::problem::{Problem, Reason};
+use crate::model::{Origin, Target};
+
+/// Bytes of a URL at most.
+pub const URL_BYTES_MAX: usize = 8 * 1_024;
+
+/// Reads one URL. Every refusal is [`Reason::BadTarget`] and hides the URL's userinfo.
+pub fn parse(text: &str) -> Result<Target, Problem> {
+    if text.len() > URL_BYTES_MAX {
+        return Err(refuse(format!(
+            "a URL of {} bytes; allowed: up to {URL_BYTES_MAX}",
+            text.len()
+        )));
+    }
+    let url = Url::parse(text).map_err(|error| {
+        refuse(format!(
+            "{:?} is not a URL ({error}); allowed: http://host[:port]/path",
+            shown(text)
+        ))
+    })?;
+    match url.scheme() {
+        "http" => {}
+        "https" => {
+            return Err(refuse(
+                "scheme https is not supported by this version; allowed: http",
+            ));
+        }
+        other => return Err(refuse(format!("scheme {:?}; allowed: http", shown(other)))),
+    }
+    let port = url.port_or_known_default().filter(|port| *port != 0);
+    let port = port.ok_or_else(|| refuse("port 0; allowed: 1 to 65535"))?;
+    let host = url.host().ok_or_else(|| refuse("a URL without a host"))?;
+    let addrs = addresses(&host, port)?;
+    let host = url.host_str().unwrap_or_default();
+    let authority = match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    };
+    let path = &url[Position::BeforePath..Position::AfterQuery];
+    let clean = format!("http://{authority}{path}");
+    if !clean.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(refuse("a URL that is not ASCII once it is parsed"));
+    }
+    Ok(Target {
+        origin: Origin {
+            host: host.into(),
+            port,
+        },
+        addrs,
+        path: path.into(),
+        authority: authority.into(),
+        authorization: authorization(&url)?,
+        url: clean.into(),
+    })
+}
+
+fn refuse(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
+    Problem::new(Reason::BadTarget, detail)
+}
+
+/// The start of `text` for an answer, without what may be userinfo.
+fn shown(text: &str) -> String {
+    let after = text
+        .rfind('@')
+        .map_or(text, |at| text.get(at..).unwrap_or_default());
+    let hidden = if after.len() < text.len() { "…" } else { "" };
+    let cut = after
+        .char_indices()
+        .nth(80)
+        .map_or(after, |(end, _)| &after[..end]);
+    let more = if cut.len() < after.len() { "…" } else { "" };
+    format!("{hidden}{cut}{more}")
+}
+
+/// A literal address is itself, `localhost` and what ends in it is this machine without asking
+/// anybody (RFC 6761 section 6.3).
+fn addresses(host: &Host<&str>, port: u16) -> Result<Box<[SocketAddr]>, Problem> {
+    let at = |address: IpAddr| SocketAddr::new(address, port);
+    match host {
+        Host::Ipv4(address) => Ok([at(IpAddr::V4(*address))].into()),
+        Host::Ipv6(address) => Ok([at(IpAddr::V6(*address))].into()),
+        Host::Domain(name) if is_localhost(name) => Ok([
+            at(Ipv4Addr::LOCALHOST.into()),
+            at(Ipv6Addr::LOCALHOST.into()),
+        ]
+        .into()),
+        Host::Domain(name) => Err(refuse(format!(
+            "host {:?}: this version calls only literal addresses and localhost; allowed: \
+             such as http://127.0.0.1:9000/, http://[::1]/, http://localhost/",
+            shown(name)
+        ))),
+    }
+}
+
+fn is_localhost(name: &str) -> bool {
+    let mut labels = name.strip_suffix('.').unwrap_or(name).rsplit('.');
+    labels.next() == Some("localhost") && labels.all(|label| !label.is_empty())
+}
+
+/// Basic credentials (RFC 7617) of the URL's userinfo.
+fn authorization(url: &Url) -> Result<Option<Box<str>>, Problem> {
+    if url.username().is_empty() && url.password().is_none() {
+        return Ok(None);
+    }
+    let mut credentials = Vec::new();
+    form::unescape_into(url.username().as_bytes(), &mut credentials);
+    if credentials.contains(&b':') {
+        return Err(refuse(
+            "a user name with a colon, which Basic authorization cannot carry",
+        ));
+    }
+    credentials.push(b':');
+    form::unescape_into(
+        url.password().unwrap_or_default().as_bytes(),
+        &mut credentials,
+    );
+    let mut value = String::from("Basic ");
+    STANDARD.encode_string(&credentials, &mut value);
+    Ok(Some(value.into()))
+}
+
+/// Targets kept for reuse at most.
+pub const TARGETS_CACHED_MAX: usize = 4_096;
+/// Bytes of a URL whose target is kept: together with the bound above, a few MiB in all.
+const URL_CACHED_BYTES_MAX: usize = 512;
+
+/// Targets by the text of their URL, so that the common case parses and allocates nothing. When it
+/// is full the oldest goes: one that is still in use is parsed again, once in 4,096 misses.
+#[derive(Debug)]
+pub struct Targets {
+    by_text: Index<Arc<str>, Arc<Target>>,
+    /// The texts in the order they came, round and round.
+    texts: Vec<Arc<str>>,
+    /// Place of the oldest text once the cache is full.
+    oldest: usize,
+}
+
+impl Targets {
+    /// An empty cache. The seed keeps its map from being attacked by chosen URLs.
+    #[must_use]
+    pub fn new(seed: u64) -> Targets {
+        Targets {
+            by_text: Index::new(seed),
+            texts: Vec::new(),
+            oldest: 0,
+        }
+    }
+
+    /// The target that `text` names; see [`parse`] for what is refused.
+    pub fn get(&mut self, text: &str) -> Result<Arc<Target>, Problem> {
+        if let Some(target) = self.by_text.get(text) {
+            return Ok(Arc::clone(target));
+        }
+        let target = Arc::new(parse(text)?);
+        if text.len() <= URL_CACHED_BYTES_MAX {
+            self.keep(text.into(), Arc::clone(&target));
+        }
+        Ok(target)
+    }
+
+    fn keep(&mut self, text: Arc<str>, target: Arc<Target>) {
+        match self.texts.get_mut(self.oldest) {
+            Some(place) if self.by_text.len() >= TARGETS_CACHED_MAX => {
+                self.by_text.remove(place.as_ref());
+                *place = Arc::clone(&text);
+                self.oldest = (self.oldest + 1) % TARGETS_CACHED_MAX;
+            }
+            _ => self.texts.push(Arc::clone(&text)),
+        }
+        self.by_text.insert(text, target);
+        debug_assert_eq!(self.by_text.len(), self.texts.len());
+    }
+}
+
+#[cfg(test)]
+mod tests;
