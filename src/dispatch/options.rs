@@ -171,6 +171,9 @@ table! {
     "targets" Unsupported, Anywhere, "", "`public` forbids private addresses";
 }
 
+/// Bytes of the longest field name that spells an option, its underscore included.
+pub const NAME_BYTES_MAX: usize = 32;
+
 /// A row's bit in the set of the options that one source gave.
 const _: () = assert!(TABLE.len() <= 64);
 
@@ -312,7 +315,9 @@ fn span(value: &str, min: Duration, max: Duration) -> Result<Duration, &'static 
 /// The refusal of a value: the option as it was spelled, the value, what is allowed.
 #[must_use]
 pub fn bad_value(row: &Row, spelled: &str, value: &[u8], complaint: &str) -> Problem {
-    let value = String::from_utf8_lossy(value);
+    // A value may be as long as a body; no more of it is looked at than is shown.
+    let start = value.get(..4 * (SHOWN_CHARS_MAX + 1)).unwrap_or(value);
+    let value = String::from_utf8_lossy(start);
     let allowed = row.allowed;
     let detail = match value.char_indices().nth(SHOWN_CHARS_MAX) {
         Some((end, _)) => {

@@ -48,6 +48,7 @@ fn names_are_unique_and_well_formed() {
             row.name
         );
         assert!(!row.help.is_empty());
+        assert!(row.name.len() < NAME_BYTES_MAX);
         assert_eq!(
             row.allowed.is_empty(),
             matches!(row.take, Take::Unsupported),

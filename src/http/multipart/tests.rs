@@ -277,7 +277,15 @@ fn written_fields_read_back() {
 }
 
 #[test]
-fn a_value_with_the_boundary_is_not_written() {
+fn what_could_be_read_in_two_ways_is_not_written() {
+    for name in ["\\", "a\\", "a\\\"b", "a\0"] {
+        let mut body = Vec::new();
+        assert!(
+            !delimiter().write_field(name.as_bytes(), b"1", &mut body),
+            "{name:?}"
+        );
+        assert!(body.is_empty());
+    }
     for value in ["--b", "--b--", "x\r\n--b", "x\r\n--bc"] {
         let mut body = Vec::new();
         assert!(
