@@ -1,8 +1,10 @@
 //! The nouns of Hookah and their ids: message, delivery, attempt, outcome.
 //! No behaviour beyond a noun's own text form; no room, no time, no I/O.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::base::frame::Frame;
 use crate::base::time::Wall;
@@ -46,7 +48,10 @@ impl Method {
     /// The method of that exact name (RFC 9110 section 9.1: case-sensitive), if we know it.
     #[must_use]
     pub fn parse(name: &str) -> Option<Method> {
-        Method::ALL.iter().find(|(_, text)| *text == name).map(|(method, _)| *method)
+        Method::ALL
+            .iter()
+            .find(|(_, text)| *text == name)
+            .map(|(method, _)| *method)
     }
 
     /// The name as it stands in a request line.
@@ -67,9 +72,9 @@ impl MessageId {
     /// Bytes of the text form.
     pub const TEXT_BYTES: usize = 30;
 
-    /// The id after `last` for a message accepted at `at`: the time's 48 bits of milliseconds and 80
-    /// bits of `entropy`, or the successor of `last` if that would not be greater (same millisecond,
-    /// or a wall clock that went back).
+    /// The id after `last` for a message accepted at `at`: the time's 48 bits of milliseconds and
+    /// 80 bits of `entropy`, or the successor of `last` if that would not be greater (same
+    /// millisecond, or a wall clock that went back).
     #[must_use]
     pub fn next(last: MessageId, at: Wall, entropy: u128) -> MessageId {
         let fresh = (u128::from(at.millis()) << 80) | (entropy >> 48);
@@ -115,7 +120,7 @@ pub struct Message {
     /// When it was accepted.
     pub accepted: Wall,
     /// The media type that goes out with the body; empty where there is none.
-    pub content_type: Box<str>,
+    pub content_type: Cow<'static, str>,
     /// The body as targets get it.
     pub body: Frame,
 }
@@ -178,7 +183,8 @@ impl Outcome {
     }
 }
 
-/// The lane a call travels in: everything sent to one origin shares its fate, and nothing else does.
+/// The lane a call travels in: everything sent to one origin shares its fate, and nothing else
+/// does.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
     /// The host as in a URL: lower case, IPv6 in brackets.
@@ -202,4 +208,34 @@ pub struct Target {
     pub authorization: Option<Box<str>>,
     /// The URL for people: userinfo left out.
     pub url: Box<str>,
+}
+
+/// How one attempt at a call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// A complete response head came.
+    Answer {
+        /// Its status, 200 or above.
+        status: u16,
+        /// How long the target wants to be left alone, if it said so.
+        retry_after: Option<Duration>,
+    },
+    /// No answer.
+    Fault {
+        /// The kind, for people and callbacks.
+        fault: Fault,
+        /// The rest, one word.
+        detail: &'static str,
+    },
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ending::Answer { status, .. } => write!(out, "status={status}"),
+            Ending::Fault { fault, detail } => {
+                write!(out, "error={} detail={detail}", fault.as_str())
+            }
+        }
+    }
 }

@@ -1,16 +1,23 @@
 //! The verbs between the engine and the shell: what the engine wants done, and what came of it.
 //! Only names and plain data; no socket type, no file, no protocol.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::base::ledger::Ledger;
+use crate::base::rng::Rng;
 use crate::base::slab::Key;
+use crate::base::stats::Stats;
+use crate::base::time::Now;
+use crate::base::wheel::Wheel;
 use crate::model::{Message, MessageId, Outcome};
 
 /// What the engine wants done. The shell performs actions in the order given.
 ///
-/// Every line that the shell was given (by an accepted `opened` or by `Connect`) is ended by exactly
-/// one `Close`; until then its key is the shell's handle for it, and afterwards it means nothing.
+/// Every line that the shell was given (by an accepted `opened` or by `Connect`) is ended by
+/// exactly one `Close`; until then its key is the shell's handle for it, and afterwards it means
+/// nothing.
 #[derive(Debug)]
 pub enum Action {
     /// Open a TCP connection to exactly this address. Answered by `connected` or `ended`.
@@ -66,7 +73,8 @@ pub type Seq = u64;
 /// An operation for the store.
 #[derive(Debug)]
 pub enum StoreOp {
-    /// A message to keep until all its deliveries have ended. Its client waits for it to be durable.
+    /// A message to keep until all its deliveries have ended. Its client waits for it to be
+    /// durable.
     Accept {
         /// Its place in the order of acceptance.
         seq: Seq,
@@ -89,6 +97,40 @@ pub enum StoreOp {
 pub enum StoreDone {
     /// Everything accepted up to and including this number is durable.
     Durable(Seq),
-    /// Everything up to and including this number that is not durable yet was lost: it must be refused.
+    /// Everything up to and including this number that is not durable yet was lost: it must be
+    /// refused.
     Failed(Seq),
+}
+
+/// What a node of the wheel stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timer {
+    /// The nearest of a line's deadlines.
+    Line(Key),
+    /// A delivery's next attempt or its end.
+    Delivery(Key),
+    /// The deliveries that lie too far ahead for the wheel are looked at again.
+    Far,
+    /// The drain's time is up.
+    Drain,
+}
+
+/// What every room may use while it handles a fact: the time, the wheel, the generator, the
+/// counters, the account of memory, and the two lists of intentions.
+#[derive(Debug)]
+pub struct Turn {
+    /// The time of this turn.
+    pub now: Now,
+    /// All timers.
+    pub wheel: Wheel<Timer>,
+    /// All randomness.
+    pub rng: Rng,
+    /// All counters and gauges.
+    pub stats: Stats,
+    /// Bytes held, against `memory_bytes_max`.
+    pub memory: Ledger,
+    /// What the shell is to do, in order.
+    pub actions: VecDeque<Action>,
+    /// Answers and calls that have something to write; a line stands here at most once.
+    pub dirty: VecDeque<Key>,
 }

@@ -47,7 +47,11 @@ impl<'a> Gather<'a> {
     /// An empty list.
     #[must_use]
     pub fn new() -> Gather<'a> {
-        Gather { slices: [IoSlice::new(&[]); SLICES_MAX], len: 0, bytes: 0 }
+        Gather {
+            slices: [IoSlice::new(&[]); SLICES_MAX],
+            len: 0,
+            bytes: 0,
+        }
     }
 
     /// Appends `slice`; an empty one takes no place. False if the list is full: ask again after the
@@ -87,5 +91,50 @@ impl<'a> Gather<'a> {
 impl Default for Gather<'_> {
     fn default() -> Self {
         Gather::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clone_shares_the_bytes_and_a_copy_does_not() {
+        let frame = Frame::copy_of(b"event");
+        assert_eq!(&frame[..], b"event");
+        assert!(frame.same(&frame.clone()));
+        let copy = Frame::copy_of(&frame);
+        assert_eq!(copy, frame);
+        assert!(!copy.same(&frame));
+    }
+
+    #[test]
+    fn gather_keeps_order_and_skips_empty_slices() {
+        let mut gather = Gather::new();
+        assert!(gather.is_empty());
+        for slice in [&b"head"[..], b"", b"body"] {
+            assert!(gather.push(slice));
+        }
+        let lengths: Vec<usize> = gather.slices().iter().map(|slice| slice.len()).collect();
+        assert_eq!((lengths, gather.bytes()), (vec![4, 4], 8));
+        assert_eq!(
+            (&gather.slices()[0][..], &gather.slices()[1][..]),
+            (&b"head"[..], &b"body"[..])
+        );
+        assert!(!gather.is_empty());
+    }
+
+    #[test]
+    fn a_full_gather_says_so_and_stays_as_it_is() {
+        let mut gather = Gather::new();
+        for _ in 0..SLICES_MAX {
+            assert!(gather.push(b"x"));
+        }
+        assert!(!gather.push(b"y"));
+        assert!(gather.push(b""), "an empty slice takes no place");
+        assert_eq!(
+            (gather.slices().len(), gather.bytes()),
+            (SLICES_MAX, SLICES_MAX)
+        );
     }
 }

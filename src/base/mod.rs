@@ -4,6 +4,7 @@
 pub mod buf;
 pub mod frame;
 pub mod index;
+pub mod ledger;
 pub mod ring;
 pub mod rng;
 pub mod slab;

@@ -45,8 +45,8 @@ impl Rng {
 
     /// A number from 0 to `n - 1`, each as likely as the other; 0 if `n` is 0.
     ///
-    /// The high half of a 64 by 64 bit product, redrawn where its low half would favour some results
-    /// (D. Lemire, "Fast Random Integer Generation in an Interval", 2019).
+    /// The high half of a 64 by 64 bit product, redrawn where its low half would favour some
+    /// results (D. Lemire, "Fast Random Integer Generation in an Interval", 2019).
     pub fn below(&mut self, n: u64) -> u64 {
         if n == 0 {
             return 0;
@@ -199,12 +199,10 @@ mod tests {
             "{seen:?}"
         );
         assert_eq!((rng.below(0), rng.below(1)), (0, 0));
-        // Two thirds of the range: without redrawing, the even ones would come twice as often.
-        let wide = (u64::MAX / 3) * 2;
-        let even = (0..10_000)
-            .filter(|_| rng.below(wide).is_multiple_of(2))
-            .count();
-        assert!(even.abs_diff(5_000) < 300, "{even}");
+        // Three quarters of the range: without redrawing, every third would come twice as often.
+        let third = |number: u64| number.is_multiple_of(3);
+        let count = (0..9_000).filter(|_| third(rng.below(3 << 62))).count();
+        assert!(count.abs_diff(3_000) < 300, "{count}");
     }
 
     #[test]

@@ -29,7 +29,10 @@ impl Key {
     #[must_use]
     pub fn from_bits(bits: u64) -> Option<Key> {
         let generation = NonZeroU32::new((bits >> 32) as u32)?;
-        Some(Key { index: bits as u32, generation })
+        Some(Key {
+            index: bits as u32,
+            generation,
+        })
     }
 }
 
@@ -60,7 +63,21 @@ impl<T> Slab<T> {
     #[must_use]
     pub fn with_bound(bound: usize) -> Slab<T> {
         let bound = bound.min(u32::MAX as usize - 1);
-        Slab { slots: Vec::new(), free: None, len: 0, bound }
+        Slab {
+            slots: Vec::new(),
+            free: None,
+            len: 0,
+            bound,
+        }
+    }
+
+    /// The same with all its memory reserved (untouched pages are not resident): it never allocates
+    /// again.
+    #[must_use]
+    pub(crate) fn reserved(bound: usize) -> Slab<T> {
+        let mut slab = Slab::with_bound(bound);
+        slab.slots.reserve_exact(slab.bound);
+        slab
     }
 
     /// Takes `value` in. When the slab is full it comes back as the error.
@@ -79,7 +96,10 @@ impl<T> Slab<T> {
             }
             None => {
                 let generation = NonZeroU32::MIN;
-                self.slots.push(Slot { generation, state: State::Taken(value) });
+                self.slots.push(Slot {
+                    generation,
+                    state: State::Taken(value),
+                });
                 (self.slots.len() as u32 - 1, generation)
             }
         };
@@ -91,11 +111,10 @@ impl<T> Slab<T> {
     #[must_use]
     pub fn get(&self, key: Key) -> Option<&T> {
         match self.slots.get(key.index()) {
-            Some(Slot { generation, state: State::Taken(value) })
-                if *generation == key.generation =>
-            {
-                Some(value)
-            }
+            Some(Slot {
+                generation,
+                state: State::Taken(value),
+            }) if *generation == key.generation => Some(value),
             _ => None,
         }
     }
@@ -104,11 +123,10 @@ impl<T> Slab<T> {
     #[must_use]
     pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         match self.slots.get_mut(key.index()) {
-            Some(Slot { generation, state: State::Taken(value) })
-                if *generation == key.generation =>
-            {
-                Some(value)
-            }
+            Some(Slot {
+                generation,
+                state: State::Taken(value),
+            }) if *generation == key.generation => Some(value),
             _ => None,
         }
     }
@@ -150,10 +168,11 @@ impl<T> Slab<T> {
         self.len == 0
     }
 
-    /// Whether `insert` would give the value back.
+    /// Whether `insert` would give the value back. A slot whose generations are used up still
+    /// counts against the bound, so that no index ever reaches it.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.len >= self.bound
+        self.free.is_none() && self.slots.len() >= self.bound
     }
 
     /// The greatest number of values it will hold.
@@ -164,12 +183,19 @@ impl<T> Slab<T> {
 
     /// Every key and value, by index; for sweeps, never for a hot path.
     pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
-        self.slots.iter().enumerate().filter_map(|(index, slot)| match &slot.state {
-            State::Taken(value) => {
-                Some((Key { index: index as u32, generation: slot.generation }, value))
-            }
-            State::Free { .. } => None,
-        })
+        self.slots
+            .iter()
+            .enumerate()
+            .filter_map(|(index, slot)| match &slot.state {
+                State::Taken(value) => Some((
+                    Key {
+                        index: index as u32,
+                        generation: slot.generation,
+                    },
+                    value,
+                )),
+                State::Free { .. } => None,
+            })
     }
 
     /// The first key whose index is at or after `index`; a sweep that changes the slab as it goes
@@ -179,6 +205,137 @@ impl<T> Slab<T> {
         let taken = |slot: &Slot<T>| matches!(slot.state, State::Taken(_));
         let step = self.slots.get(index..)?.iter().position(taken)?;
         let index = index + step;
-        Some(Key { index: index as u32, generation: self.slots[index].generation })
+        Some(Key {
+            index: index as u32,
+            generation: self.slots[index].generation,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::base::rng::Rng;
+
+    #[test]
+    fn key_survives_the_trip_through_bits() {
+        for (index, generation) in [(0, 1), (7, 9), (u32::MAX - 2, u32::MAX), (1, 1 << 31)] {
+            let generation = NonZeroU32::new(generation).unwrap();
+            let key = Key { index, generation };
+            assert_eq!(Key::from_bits(key.to_bits()), Some(key));
+        }
+        assert_eq!(Key::from_bits(u64::from(u32::MAX)), None);
+        assert_eq!(size_of::<Option<Key>>(), size_of::<Key>());
+    }
+
+    #[test]
+    fn a_stale_key_finds_nothing_even_when_its_slot_is_taken_again() {
+        let mut slab = Slab::with_bound(4);
+        let stale = slab.insert("first").unwrap();
+        assert_eq!(slab.remove(stale), Some("first"));
+        let fresh = slab.insert("second").unwrap();
+        assert_eq!(fresh.index(), stale.index());
+        assert_eq!(slab.get(stale), None);
+        assert_eq!(slab.get_mut(stale), None);
+        assert_eq!(slab.remove(stale), None);
+        assert_eq!(slab.get(fresh), Some(&"second"));
+        assert_eq!(slab.len(), 1);
+    }
+
+    #[test]
+    fn a_full_slab_gives_the_value_back() {
+        let mut slab = Slab::with_bound(2);
+        let first = slab.insert(1).unwrap();
+        slab.insert(2).unwrap();
+        assert!(slab.is_full());
+        assert_eq!(slab.insert(3), Err(3));
+        slab.remove(first);
+        assert!(slab.insert(4).is_ok());
+        assert_eq!(Slab::with_bound(0).insert(5), Err(5));
+    }
+
+    #[test]
+    fn a_slot_out_of_generations_is_retired_and_counts_against_the_bound() {
+        let mut slab = Slab::with_bound(2);
+        let first = slab.insert('a').unwrap();
+        slab.remove(first);
+        slab.slots[0].generation = NonZeroU32::MAX;
+        let last = slab.insert('b').unwrap();
+        assert_eq!(slab.remove(last), Some('b'));
+        assert!(!slab.contains(last));
+        assert_eq!(slab.insert('c').unwrap().index(), 1);
+        assert!(slab.is_full());
+        assert_eq!(slab.insert('d'), Err('d'));
+        assert_eq!(slab.len(), 1);
+    }
+
+    #[test]
+    fn reserved_memory_is_never_moved() {
+        let mut slab = Slab::reserved(100);
+        let capacity = slab.slots.capacity();
+        while slab.insert(0u64).is_ok() {}
+        assert_eq!((slab.len(), slab.slots.capacity()), (100, capacity));
+    }
+
+    #[test]
+    fn agrees_with_a_model_under_random_steps() {
+        const BOUND: usize = 50;
+        let mut rng = Rng::new([1; 32]);
+        let mut slab = Slab::with_bound(BOUND);
+        let mut model = BTreeMap::new();
+        let mut keys: Vec<Key> = Vec::new();
+        for step in 0..100_000_u64 {
+            let known = rng.below(keys.len() as u64 + 1) as usize;
+            match (rng.below(4), keys.get(known)) {
+                (0 | 1, _) => match slab.insert(step) {
+                    Ok(key) => {
+                        assert!(model.insert(key, step).is_none(), "{key:?} came back");
+                        keys.push(key);
+                    }
+                    Err(value) => assert_eq!((value, model.len()), (step, BOUND)),
+                },
+                (2, Some(key)) => assert_eq!(slab.remove(*key), model.remove(key)),
+                (_, Some(key)) => {
+                    assert_eq!(slab.get(*key), model.get(key));
+                    assert_eq!(slab.get_mut(*key), model.get_mut(key));
+                    assert_eq!(slab.contains(*key), model.contains_key(key));
+                }
+                (_, None) => {}
+            }
+            if keys.len() > 4 * BOUND {
+                keys.remove(0);
+            }
+            assert_eq!(
+                (slab.len(), slab.is_empty()),
+                (model.len(), model.is_empty())
+            );
+            assert_eq!(slab.is_full(), model.len() == BOUND);
+            if step % 1_000 == 0 {
+                let mut held: Vec<_> = slab.iter().map(|(key, value)| (key, *value)).collect();
+                held.sort_unstable();
+                assert!(
+                    held.into_iter()
+                        .eq(model.iter().map(|(key, value)| (*key, *value)))
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn key_from_walks_every_tenant_once() {
+        let mut slab = Slab::with_bound(5);
+        let keys: Vec<Key> = (0..5).map(|value| slab.insert(value).unwrap()).collect();
+        slab.remove(keys[0]);
+        slab.remove(keys[3]);
+        let mut walked = Vec::new();
+        let mut index = 0;
+        while let Some(key) = slab.key_from(index) {
+            walked.push(key);
+            index = key.index() + 1;
+        }
+        assert_eq!(walked, [keys[1], keys[2], keys[4]]);
+        assert_eq!(slab.key_from(99), None);
     }
 }

@@ -1,1 +1,202 @@
-//! To be written.
+//! The one table of counters and gauges, and their values.
+//! It never formats or exports anything; whoever shows the numbers walks `Counter::ALL`.
+
+/// What kind of number a row is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+}
+
+impl Kind {
+    /// The word of the Prometheus text format's TYPE line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+        }
+    }
+}
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// Counter or gauge.
+    pub kind: Kind,
+    /// The metric's name in Prometheus style; a counter's ends in `_total`.
+    pub name: &'static str,
+    /// One line of help.
+    pub help: &'static str,
+}
+
+macro_rules! table {
+    ($($kind:ident $variant:ident $name:literal $help:literal;)+) => {
+        /// A number that Hookah keeps about itself.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Counter {
+            $(#[doc = $help] $variant,)+
+        }
+
+        impl Counter {
+            /// Every row, in the table's order.
+            pub const ALL: &'static [Counter] = &[$(Counter::$variant,)+];
+
+            /// Kind, name and help.
+            #[must_use]
+            pub fn row(self) -> Row {
+                match self {
+                    $(Counter::$variant => Row { kind: Kind::$kind, name: $name, help: $help },)+
+                }
+            }
+        }
+    };
+}
+
+table! {
+    Counter Requests "hookah_requests_total" "Requests whose head was read.";
+    Counter RequestsRefused "hookah_requests_refused_total" "Requests answered with an error.";
+    Counter MessagesAccepted "hookah_messages_accepted_total" "Messages answered with 202.";
+    Counter MessagesRefusedForMemory "hookah_messages_refused_for_memory_total"
+        "Messages refused because the memory bound was reached.";
+    Counter LinesOpened "hookah_lines_opened_total" "Connections taken in or made.";
+    Counter LinesRefused "hookah_lines_refused_total" "Connections refused at a bound.";
+    Counter LinesClosed "hookah_lines_closed_total" "Connections closed.";
+    Gauge LinesInbound "hookah_lines_inbound" "Clients' connections open now.";
+    Gauge LinesOutbound "hookah_lines_outbound" "Connections to targets open now.";
+    Gauge CallsWaiting "hookah_calls_waiting" "Calls that wait in their lanes for a line.";
+    Gauge Timers "hookah_timers" "Timers armed now.";
+    Counter BytesIn "hookah_bytes_in_total" "Bytes received on all lines.";
+    Counter BytesOut "hookah_bytes_out_total" "Bytes sent on all lines.";
+    Counter Attempts "hookah_attempts_total" "Attempts begun to deliver a message.";
+    Counter AttemptsFailed "hookah_attempts_failed_total" "Attempts that did not deliver.";
+    Counter Resends "hookah_resends_total"
+        "Calls sent again at once because the kept-alive line was stale.";
+    Counter DeliveriesDelivered "hookah_deliveries_delivered_total" "Deliveries the target took.";
+    Counter DeliveriesFailed "hookah_deliveries_failed_total"
+        "Deliveries given up: retries used up, or a final answer.";
+    Counter DeliveriesExpired "hookah_deliveries_expired_total"
+        "Deliveries given up for their age.";
+    Gauge DeliveriesWaiting "hookah_deliveries_waiting" "Deliveries that have not ended.";
+    Gauge BytesHeld "hookah_bytes_held" "Bytes of messages, deliveries and buffers in memory.";
+    Counter TimersFired "hookah_timers_fired_total" "Timers fired.";
+    Counter Turns "hookah_turns_total" "Turns of the event loop.";
+    Counter Bugs "hookah_bugs_total" "Broken invariants that closed one line.";
+    Counter PanicsCaught "hookah_panics_caught_total" "Panics caught at the boundary of one fact.";
+    Counter AcceptErrors "hookah_accept_errors_total"
+        "Failures to accept a connection, as for want of descriptors.";
+    Counter TimeoutsLinger "hookah_timeouts_linger_total"
+        "Lingering closes ended by their deadline.";
+    Counter TimeoutsHead "hookah_timeouts_head_total" "Lines closed waiting for a request head.";
+    Counter TimeoutsBody "hookah_timeouts_body_total" "Lines closed waiting for a request body.";
+    Counter TimeoutsIdle "hookah_timeouts_idle_total" "Idle kept-alive lines closed.";
+    Counter TimeoutsStall "hookah_timeouts_stall_total"
+        "Lines closed because the peer took no byte of an answer.";
+}
+
+/// The values, all zero at the start.
+#[derive(Clone, Debug)]
+pub struct Stats {
+    values: [u64; Counter::ALL.len()],
+}
+
+impl Stats {
+    /// All zero.
+    #[must_use]
+    pub fn new() -> Stats {
+        Stats {
+            values: [0; Counter::ALL.len()],
+        }
+    }
+
+    /// Adds `count` to a counter or gauge.
+    pub fn add(&mut self, counter: Counter, count: u64) {
+        let value = &mut self.values[counter as usize];
+        *value = value.wrapping_add(count);
+    }
+
+    /// Takes `count` from a gauge, which must hold as much.
+    pub fn sub(&mut self, gauge: Counter, count: u64) {
+        debug_assert_eq!(gauge.row().kind, Kind::Gauge, "{gauge:?} only grows");
+        let value = &mut self.values[gauge as usize];
+        debug_assert!(*value >= count, "{gauge:?}: {count} from {value}");
+        *value = value.saturating_sub(count);
+    }
+
+    /// Puts a gauge at `value`.
+    pub fn set(&mut self, gauge: Counter, value: u64) {
+        debug_assert_eq!(gauge.row().kind, Kind::Gauge, "{gauge:?} only grows");
+        self.values[gauge as usize] = value;
+    }
+
+    /// The value now.
+    #[must_use]
+    pub fn get(&self, counter: Counter) -> u64 {
+        self.values[counter as usize]
+    }
+}
+
+impl Default for Stats {
+    fn default() -> Stats {
+        Stats::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_row_keeps_to_the_conventions() {
+        let mut names = BTreeSet::new();
+        for counter in Counter::ALL {
+            let Row { kind, name, help } = counter.row();
+            assert!(names.insert(name), "{name} stands twice");
+            assert!(name.starts_with("hookah_"), "{name}");
+            let plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+            assert!(name.bytes().all(plain), "{name}");
+            assert_eq!(name.ends_with("_total"), kind == Kind::Counter, "{name}");
+            assert!(
+                help.ends_with('.') && !help.contains(['\n', '\\']),
+                "{name}: {help}"
+            );
+        }
+    }
+
+    #[test]
+    fn each_row_has_its_own_value() {
+        let mut stats = Stats::new();
+        for (number, counter) in Counter::ALL.iter().enumerate() {
+            stats.add(*counter, number as u64);
+            stats.add(*counter, 1);
+        }
+        for (number, counter) in Counter::ALL.iter().enumerate() {
+            assert_eq!(stats.get(*counter), number as u64 + 1, "{counter:?}");
+        }
+    }
+
+    #[test]
+    fn a_gauge_goes_both_ways() {
+        let mut stats = Stats::default();
+        stats.add(Counter::LinesInbound, 3);
+        stats.sub(Counter::LinesInbound, 2);
+        assert_eq!(stats.get(Counter::LinesInbound), 1);
+        stats.set(Counter::BytesHeld, 70);
+        assert_eq!(stats.get(Counter::BytesHeld), 70);
+        assert_eq!(
+            (Kind::Gauge.as_str(), Kind::Counter.as_str()),
+            ("gauge", "counter")
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "only grows")]
+    #[cfg(debug_assertions)]
+    fn a_counter_never_shrinks() {
+        Stats::new().sub(Counter::Requests, 0);
+    }
+}

@@ -87,4 +87,18 @@ mod tests {
         assert_eq!(Wall(3_500_000).millis(), 3_500);
         assert_eq!(micros(Duration::MAX), u64::MAX);
     }
+
+    #[test]
+    fn the_difference_of_two_times_is_what_was_added() {
+        let span = Duration::from_micros(1_234_567);
+        assert_eq!((Mono(9) + span).since(Mono(9)), span);
+        assert_eq!((Wall(9) + span).since(Wall(9)), span);
+        assert_eq!(Wall(9).since(Wall(10)), Duration::ZERO);
+        assert_eq!(Wall(u64::MAX) + span, Wall(u64::MAX));
+        assert_eq!(
+            Mono(1) + Duration::from_nanos(1_999),
+            Mono(2),
+            "below a microsecond is cut"
+        );
+    }
 }

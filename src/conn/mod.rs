@@ -1,6 +1,66 @@
-//! One file per kind of line: inbound, outbound, stream; and the deadlines they share.
+//! One file per kind of line: inbound, outbound, stream; and the deadline they share.
+//! A line turns bytes into requests or answers and back. It never decides what they mean.
 
 use std::time::Duration;
+
+use crate::base::slab::Key;
+use crate::port::{Action, Turn};
+
+pub mod deadline;
+pub mod inbound;
+pub mod outbound;
+pub mod reply;
+
+use deadline::Deadline;
+use inbound::Inbound;
+use outbound::Outbound;
+
+/// A connection, whatever its kind. It keeps its key while its kind changes in place.
+#[derive(Debug)]
+pub struct Line {
+    /// Its one node in the wheel.
+    pub deadline: Deadline,
+    /// Whether it stands in the list of lines to be written.
+    pub dirty: bool,
+    /// What it is.
+    pub conn: Conn,
+}
+
+/// The kinds of line.
+#[derive(Debug)]
+pub enum Conn {
+    /// A client's requests and our answers.
+    Inbound(Inbound),
+    /// Our requests and a target's answers.
+    Outbound(Outbound),
+}
+
+impl Line {
+    /// A line of that kind without a deadline.
+    #[must_use]
+    pub fn new(conn: Conn) -> Line {
+        Line {
+            deadline: Deadline::new(),
+            dirty: false,
+            conn,
+        }
+    }
+
+    /// The line has something to write: it is put on the list once.
+    pub fn touch(&mut self, turn: &mut Turn, key: Key) {
+        if !self.dirty {
+            self.dirty = true;
+            turn.dirty.push_back(key);
+        }
+    }
+
+    /// The line's last act; the caller has taken it out of the slab.
+    pub fn close(mut self, turn: &mut Turn, key: Key) -> Conn {
+        self.deadline.cancel(turn);
+        turn.actions.push_back(Action::Close { key });
+        self.conn
+    }
+}
 
 /// Bounds on what a client may send and how long it may take (http.md, numbers to adopt).
 #[derive(Clone, Debug)]

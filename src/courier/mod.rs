@@ -1,7 +1,16 @@
-//! Every HTTP call out: lanes per origin, kept-alive lines, one outcome back. It never decides
-//! whether to retry, and knows nothing of webhooks.
+//! Every HTTP call out: lanes per origin, kept-alive lines, a bound on lines in all. It decides
+//! which call goes next and on which line, and never whether to call again.
 
+use std::collections::VecDeque;
 use std::time::Duration;
+
+use crate::base::index::Index;
+use crate::base::slab::{Key, Slab};
+use crate::model::Origin;
+
+mod lane;
+
+use lane::Lane;
 
 /// How calls go out.
 #[derive(Clone, Debug)]
@@ -21,5 +30,259 @@ impl Default for Settings {
             connect_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(30),
         }
+    }
+}
+
+/// A call waiting in its lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Who wants it: the key of a delivery.
+    pub owner: Key,
+    /// It failed once on a kept-alive line that was dead: only a new line will do.
+    pub fresh: bool,
+}
+
+/// How a call can go out now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// On this line, which is ready.
+    On(Key, Call),
+    /// On a line that has yet to be connected.
+    Fresh(Call),
+}
+
+/// All lanes.
+#[derive(Debug)]
+pub struct Courier {
+    settings: Settings,
+    lanes: Slab<Lane>,
+    by_origin: Index<Origin, Key>,
+    /// Lanes that wait for a line to be closed somewhere, in the order in which they began to.
+    starved: VecDeque<Key>,
+    /// Lines that were put to rest, in that order; most are stale by the time they are looked at.
+    resting: VecDeque<Key>,
+    lines: usize,
+    lines_max: usize,
+    waiting: usize,
+}
+
+impl Courier {
+    /// No lanes yet. `lines_max` bounds outbound lines of all lanes together.
+    #[must_use]
+    pub fn new(settings: Settings, lines_max: usize, seed: u64) -> Courier {
+        Courier {
+            settings,
+            lanes: Slab::with_bound(u32::MAX as usize - 1),
+            by_origin: Index::new(seed),
+            starved: VecDeque::new(),
+            resting: VecDeque::new(),
+            lines: 0,
+            lines_max: lines_max.max(1),
+            waiting: 0,
+        }
+    }
+
+    /// The settings it was given.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// A call joins the end of its origin's lane. Returns the lane, for `next`.
+    pub fn enqueue(&mut self, origin: &Origin, call: Call) -> Option<Key> {
+        let lane = match self.by_origin.get(origin) {
+            Some(lane) => *lane,
+            None => {
+                let lane = self.lanes.insert(Lane::new(origin.clone())).ok()?;
+                self.by_origin.insert(origin.clone(), lane);
+                lane
+            }
+        };
+        self.lanes.get_mut(lane)?.waiting.push_back(call);
+        self.waiting += 1;
+        Some(lane)
+    }
+
+    /// A call goes back to the head of its lane: it is still its turn.
+    pub fn put_back(&mut self, lane: Key, call: Call) {
+        if let Some(lane) = self.lanes.get_mut(lane) {
+            lane.waiting.push_front(call);
+            self.waiting += 1;
+        }
+    }
+
+    /// The lane's next call, if it may start one now. The caller starts it and says so by
+    /// `started`, or drops it.
+    pub fn next(&mut self, key: Key) -> Option<Start> {
+        let lane = self.lanes.get_mut(key)?;
+        if lane.busy >= self.settings.parallelism {
+            return None;
+        }
+        let call = *lane.waiting.front()?;
+        let ready = if call.fresh { None } else { lane.ready.pop() };
+        if ready.is_none() && self.lines >= self.lines_max {
+            self.starve(key);
+            return None;
+        }
+        lane.waiting.pop_front();
+        self.waiting -= 1;
+        Some(match ready {
+            Some(line) => Start::On(line, call),
+            None => Start::Fresh(call),
+        })
+    }
+
+    /// A line that `next` gave was not used after all.
+    pub fn unused(&mut self, key: Key, line: Key) {
+        if let Some(lane) = self.lanes.get_mut(key) {
+            lane.ready.push(line);
+        }
+    }
+
+    /// The lane waits until a line is closed somewhere, although it may have more of its own.
+    pub fn starve(&mut self, key: Key) {
+        if let Some(lane) = self.lanes.get_mut(key)
+            && !lane.starved
+        {
+            lane.starved = true;
+            self.starved.push_back(key);
+        }
+    }
+
+    /// Whether a busy line that has just failed may be replaced by a new one before it is closed.
+    #[must_use]
+    pub fn may_replace(&self, key: Key) -> bool {
+        let free = self
+            .lanes
+            .get(key)
+            .is_some_and(|lane| lane.busy < self.settings.parallelism);
+        free && self.lines < self.lines_max
+    }
+
+    /// A call started on a line of the lane; `fresh` if the line is new.
+    pub fn started(&mut self, key: Key, fresh: bool) {
+        self.lines += usize::from(fresh);
+        if let Some(lane) = self.lanes.get_mut(key) {
+            lane.busy += 1;
+            lane.lines += u32::from(fresh);
+        }
+    }
+
+    /// A busy line is ready again. Returns whether it may be kept; if not it is to be closed, as a
+    /// busy line, because another lane waits for its place, or nothing follows (`last`).
+    #[must_use]
+    pub fn rests(&mut self, key: Key, line: Key, last: bool) -> bool {
+        // While others starve, a lane keeps a line only for calls that wait, and only up to its
+        // share, so that a long queue to one origin cannot shut out the rest.
+        let share = self.lines_max / self.lanes.len().max(1);
+        let Some(lane) = self.lanes.get_mut(key) else {
+            return false;
+        };
+        let spare = lane.waiting.is_empty() || lane.lines as usize > share;
+        if (spare && !self.starved.is_empty()) || (last && lane.waiting.is_empty()) {
+            return false;
+        }
+        lane.busy = lane.busy.saturating_sub(1);
+        lane.ready.push(line);
+        self.resting.push_back(line);
+        if self.resting.len() > 4 * self.lines_max.min(1 << 14) {
+            self.resting.drain(..self.resting.len() / 2);
+        }
+        true
+    }
+
+    /// A line of the lane was closed; `busy` if it carried a call.
+    pub fn closed(&mut self, key: Key, line: Key, busy: bool) {
+        self.lines = self.lines.saturating_sub(1);
+        let Some(lane) = self.lanes.get_mut(key) else {
+            return;
+        };
+        lane.lines = lane.lines.saturating_sub(1);
+        if busy {
+            lane.busy = lane.busy.saturating_sub(1);
+        } else {
+            lane.ready.retain(|ready| *ready != line);
+        }
+    }
+
+    /// A lane that waits for a place, if there is a place now.
+    pub fn next_starved(&mut self) -> Option<Key> {
+        if self.lines >= self.lines_max {
+            return None;
+        }
+        while let Some(key) = self.starved.pop_front() {
+            if let Some(lane) = self.lanes.get_mut(key) {
+                lane.starved = false;
+                return Some(key);
+            }
+        }
+        None
+    }
+
+    /// While lanes starve: the line that was put to rest first, if it may still rest. The caller
+    /// closes it if it is ready.
+    pub fn oldest_resting(&mut self) -> Option<Key> {
+        if self.starved.is_empty() {
+            None
+        } else {
+            self.resting.pop_front()
+        }
+    }
+
+    /// The lane ends if it has nothing left.
+    pub fn tidy(&mut self, key: Key) {
+        let empty = self.lanes.get(key).is_some_and(Lane::is_empty);
+        if empty && let Some(lane) = self.lanes.remove(key) {
+            self.by_origin.remove(&lane.origin);
+        }
+    }
+
+    /// Calls that wait in all lanes.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Outbound lines of all lanes.
+    #[must_use]
+    pub fn lines(&self) -> usize {
+        self.lines
+    }
+
+    /// Lanes in use.
+    #[must_use]
+    pub fn lanes(&self) -> usize {
+        self.lanes.len()
+    }
+
+    /// Sweeps the accounts: sums over lanes equal the totals, and no lane passes its bounds.
+    pub fn check(&self) {
+        let mut sums = (0, 0);
+        for (_, lane) in self.lanes.iter() {
+            assert!(
+                lane.busy <= self.settings.parallelism,
+                "lane over its parallelism: {lane:?}"
+            );
+            assert_eq!(
+                lane.lines as usize,
+                lane.busy as usize + lane.ready.len(),
+                "{lane:?}"
+            );
+            sums = (sums.0 + lane.waiting.len(), sums.1 + lane.lines as usize);
+        }
+        assert_eq!(
+            sums,
+            (self.waiting, self.lines),
+            "sums over lanes differ from the totals"
+        );
+        assert!(
+            self.lines <= self.lines_max,
+            "more outbound lines than allowed"
+        );
+        assert_eq!(
+            self.by_origin.len(),
+            self.lanes.len(),
+            "an origin without its lane"
+        );
     }
 }

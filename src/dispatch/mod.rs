@@ -1,11 +1,31 @@
 //! Webhooks: intake of a POST, its deliveries, their retries. It never touches a connection.
 
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::frame::Frame;
+use crate::base::slab::Key;
+use crate::base::stats::Counter;
+use crate::http::form;
+use crate::http::problem::{Problem, Reason};
+use crate::model::{Message, MessageId, Target};
+use crate::port::{Action, Seq, StoreOp, Turn};
+
+mod compose;
+pub mod deliveries;
+mod delivery;
+mod far;
 pub mod intake;
 pub mod options;
 pub mod retry;
 pub mod target;
+
+use deliveries::{Deliveries, Plan};
+use intake::{Intake, Scratch, Submission};
+use target::Targets;
+
+pub use deliveries::NEAR_MAX;
 
 /// Defaults of the per-message options (dispatch.md section 4).
 #[derive(Clone, Debug)]
@@ -31,5 +51,104 @@ impl Default for Settings {
             timeout: Duration::from_secs(15),
             expires: Duration::from_secs(4 * 24 * 3_600),
         }
+    }
+}
+
+/// A message that was taken in.
+#[derive(Debug)]
+pub struct Accepted {
+    /// Its id.
+    pub id: MessageId,
+    /// Its place among the deliveries, if it has any.
+    pub open: Option<Key>,
+}
+
+/// The webhook room.
+#[derive(Debug)]
+pub struct Dispatch {
+    settings: Settings,
+    /// Everything on its way.
+    pub deliveries: Deliveries,
+    known: Targets,
+    scratch: Scratch,
+    targets: Vec<Arc<Target>>,
+    last: MessageId,
+}
+
+impl Dispatch {
+    /// Nothing on its way. `seed` is for the map of known targets.
+    #[must_use]
+    pub fn new(settings: Settings, seed: u64) -> Dispatch {
+        Dispatch {
+            deliveries: Deliveries::new(settings.clone()),
+            settings,
+            known: Targets::new(seed),
+            scratch: Scratch::default(),
+            targets: Vec::new(),
+            last: MessageId::default(),
+        }
+    }
+
+    /// Takes in a POST: reads it, vets its targets, hands the message to the store under the number
+    /// `seq`. Its deliveries are held until the store has it.
+    ///
+    /// # Errors
+    /// What is wrong with the request, or that memory is full; nothing was taken in then.
+    pub fn accept(
+        &mut self,
+        turn: &mut Turn,
+        seq: Seq,
+        submission: &Submission<'_>,
+    ) -> Result<Accepted, Problem> {
+        let intake = intake::read(submission, &self.settings, turn.now.wall, &mut self.scratch)?;
+        self.targets.clear();
+        for url in intake.urls.strs() {
+            self.targets.push(self.known.get(url)?);
+        }
+        let cost = Deliveries::cost(intake.body.len(), self.targets.len());
+        if !turn.memory.take(cost) {
+            turn.stats.add(Counter::MessagesRefusedForMemory, 1);
+            return Err(Reason::MemoryFull.into());
+        }
+        self.last = MessageId::next(self.last, turn.now.wall, turn.rng.u128());
+        let message = Arc::new(Message {
+            id: self.last,
+            accepted: turn.now.wall,
+            content_type: owned(intake.content_type),
+            body: Frame::copy_of(intake.body),
+        });
+        let plan = plan(turn, &intake);
+        let open = self.deliveries.insert(&message, &self.targets, &plan);
+        if open.is_none() {
+            turn.memory.give(cost);
+        }
+        turn.stats.add(Counter::MessagesAccepted, 1);
+        turn.actions
+            .push_back(Action::Store(StoreOp::Accept { seq, message }));
+        Ok(Accepted {
+            id: self.last,
+            open,
+        })
+    }
+}
+
+fn plan(turn: &Turn, intake: &Intake<'_>) -> Plan {
+    let (now, options) = (turn.now, &intake.options);
+    Plan {
+        method: intake.method,
+        delay: options.not_before.since(now.wall),
+        retries: options.retries,
+        schedule: options.schedule.clone(),
+        timeout: options.timeout,
+        expires: now.mono + options.expires_at.since(now.wall),
+    }
+}
+
+/// The usual media type is no allocation.
+fn owned(content_type: &str) -> Cow<'static, str> {
+    match content_type {
+        form::MEDIA_TYPE => Cow::Borrowed(form::MEDIA_TYPE),
+        "" => Cow::Borrowed(""),
+        other => Cow::Owned(other.to_owned()),
     }
 }

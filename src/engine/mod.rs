@@ -1,13 +1,33 @@
 //! The router of facts: owns the rooms, the slab of lines and the wheel; no protocol of its own.
+//! It has no socket, no clock, no thread and no randomness but what it is given.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::base::buf::Pool;
 use crate::base::frame::Gather;
-use crate::base::slab::Key;
+use crate::base::index::Index;
+use crate::base::ledger::Ledger;
+use crate::base::rng::Rng;
+use crate::base::slab::{Key, Slab};
+use crate::base::stats::{Counter, Stats};
 use crate::base::time::{Mono, Now};
-use crate::port::{Action, Ended, StoreDone};
-use crate::{conn, courier, dispatch};
+use crate::base::wheel::Wheel;
+use crate::conn::inbound::{Desk, Inbound};
+use crate::conn::{self, Conn, Line};
+use crate::courier::{self, Courier};
+use crate::dispatch::{self, Dispatch};
+use crate::http::date::DateCache;
+use crate::port::{Action, Ended, Seq, StoreDone, Timer, Turn};
+
+mod calls;
+mod life;
+mod routes;
+mod serve;
+mod stored;
+
+pub use routes::{Route, routes};
 
 /// Everything the engine is told at the start.
 #[derive(Clone, Debug)]
@@ -26,6 +46,8 @@ pub struct Settings {
     pub memory_bytes_max: u64,
     /// From the start of a drain to its end.
     pub drain_timeout: Duration,
+    /// The store forgets at a restart, and every 202 must say so.
+    pub volatile: bool,
 }
 
 /// A connection that is not taken in: what to send before closing it.
@@ -35,80 +57,243 @@ pub struct Refusal {
     pub answer: &'static [u8],
 }
 
+/// Timers fired in one turn at most; what is left fires in the next, which follows at once.
+const TIMERS_PER_TURN_MAX: usize = 4_096;
+/// Desks kept for the next line that needs one.
+const DESKS_KEPT_MAX: usize = 1_024;
+
 /// The whole server without its sockets, clocks, threads and randomness.
+///
+/// Facts go in with the time (`opened`, `connected`, `received`, `ended`, `stored`, `tick`), and
+/// intentions come out (`poll_action`, `next_dirty` with `outgoing` and `wrote`, `next_wake`).
+/// It cannot fail: a peer's error is a fact, its consequence an intention.
 #[derive(Debug)]
-pub struct Engine {}
+pub struct Engine {
+    settings: Settings,
+    turn: Turn,
+    lines: Slab<Line>,
+    desks: Pool<Box<Desk>>,
+    date: DateCache,
+    dispatch: Dispatch,
+    courier: Courier,
+    /// Lanes that may be able to start a call.
+    hungry: VecDeque<Key>,
+    /// Messages that wait for the store, in the order of acceptance.
+    awaiting: VecDeque<stored::Awaiting>,
+    accepted: Seq,
+    durable: Seq,
+    inbound: usize,
+    per_address: Index<IpAddr, u32>,
+    drain: life::Drain,
+}
 
 impl Engine {
     /// An engine with nothing in it. `seed` is 32 bytes of entropy (or a simulator's seed).
     #[must_use]
-    pub fn new(_settings: Settings, _seed: [u8; 32], _now: Now) -> Engine {
-        Engine {}
+    pub fn new(settings: Settings, seed: [u8; 32], now: Now) -> Engine {
+        let mut rng = Rng::new(seed);
+        let timers_max = settings.lines_max + dispatch::NEAR_MAX + 16;
+        let courier = Courier::new(settings.courier.clone(), settings.lines_max / 2, rng.u64());
+        let dispatch = Dispatch::new(settings.dispatch.clone(), rng.u64());
+        Engine {
+            lines: Slab::with_bound(settings.lines_max),
+            desks: Pool::with_bound(DESKS_KEPT_MAX),
+            date: DateCache::default(),
+            dispatch,
+            courier,
+            hungry: VecDeque::new(),
+            awaiting: VecDeque::new(),
+            accepted: 0,
+            durable: 0,
+            inbound: 0,
+            per_address: Index::new(rng.u64()),
+            drain: life::Drain::default(),
+            turn: Turn {
+                now,
+                wheel: Wheel::with_bound(timers_max, now.mono),
+                rng,
+                stats: Stats::default(),
+                memory: Ledger::new(settings.memory_bytes_max),
+                actions: VecDeque::new(),
+                dirty: VecDeque::new(),
+            },
+            settings,
+        }
     }
 
     /// A client connected. The key names its line from now on, unless it is refused.
-    pub fn opened(&mut self, _now: Now, _peer: IpAddr) -> Result<Key, Refusal> {
-        Err(Refusal { answer: b"" })
+    pub fn opened(&mut self, now: Now, peer: IpAddr) -> Result<Key, Refusal> {
+        self.turn.now = now;
+        if let Some(refusal) = self.crowded(peer) {
+            self.turn.stats.add(Counter::LinesRefused, 1);
+            return Err(refusal);
+        }
+        let line = Line::new(Conn::Inbound(Inbound::new(peer, now.mono)));
+        let Ok(key) = self.lines.insert(line) else {
+            return Err(life::FULL);
+        };
+        self.count_in(peer);
+        self.turn.stats.add(Counter::LinesOpened, 1);
+        self.settle_inbound(key);
+        Ok(key)
     }
 
     /// A `Connect` succeeded.
-    pub fn connected(&mut self, _now: Now, _key: Key) {}
+    pub fn connected(&mut self, now: Now, key: Key) {
+        self.turn.now = now;
+        self.call_connected(key);
+        self.run_lanes();
+    }
 
     /// Bytes came in on a line; never empty.
-    pub fn received(&mut self, _now: Now, _key: Key, _bytes: &[u8]) {}
+    pub fn received(&mut self, now: Now, key: Key, bytes: &[u8]) {
+        self.turn.now = now;
+        self.turn.stats.add(Counter::BytesIn, bytes.len() as u64);
+        match self.lines.get(key).map(|line| &line.conn) {
+            Some(Conn::Inbound(_)) => self.request_bytes(key, bytes),
+            Some(Conn::Outbound(_)) => {
+                self.answer_bytes(key, bytes);
+                self.run_lanes();
+            }
+            None => {}
+        }
+    }
 
-    /// A line, or its reading half (`Ended::Finished`), has ended. Anything but `Finished` is final,
-    /// and the engine still answers with a `Close`.
-    pub fn ended(&mut self, _now: Now, _key: Key, _why: Ended) {}
+    /// A line, or its reading half (`Ended::Finished`), has ended. Anything but `Finished` is
+    /// final, and the engine still answers with a `Close`.
+    pub fn ended(&mut self, now: Now, key: Key, why: Ended) {
+        self.turn.now = now;
+        match self.lines.get_mut(key).map(|line| &mut line.conn) {
+            Some(Conn::Inbound(inbound)) => {
+                match why {
+                    Ended::Finished => inbound.finish(),
+                    _ => inbound.abandon(),
+                }
+                self.settle_inbound(key);
+            }
+            Some(Conn::Outbound(_)) => self.call_ended(key, why),
+            None => {}
+        }
+        self.run_lanes();
+    }
 
     /// The store has something to say about what it was given.
-    pub fn stored(&mut self, _now: Now, _done: StoreDone) {}
+    pub fn stored(&mut self, now: Now, done: StoreDone) {
+        self.turn.now = now;
+        match done {
+            StoreDone::Durable(seq) => self.store_kept(seq),
+            StoreDone::Failed(seq) => self.store_lost(seq),
+        }
+        self.run_lanes();
+    }
 
     /// Once a turn, after the reads: fires what is due, a bounded number of timers at a time.
-    pub fn tick(&mut self, _now: Now) {}
+    pub fn tick(&mut self, now: Now) {
+        self.turn.now = now;
+        for _ in 0..TIMERS_PER_TURN_MAX {
+            let Some(timer) = self.turn.wheel.pop(now.mono) else {
+                break;
+            };
+            self.turn.stats.add(Counter::TimersFired, 1);
+            self.fire(timer);
+        }
+        self.run_lanes();
+        self.turn.stats.add(Counter::Turns, 1);
+        self.measure();
+    }
 
-    /// Begin to stop: nothing new is taken in, what is in flight is finished.
-    pub fn drain(&mut self, _now: Now) {}
-
-    /// Whether a drain has come to its end (everything finished, or its time is up).
-    #[must_use]
-    pub fn drained(&self) -> bool {
-        false
+    fn fire(&mut self, timer: Timer) {
+        match timer {
+            Timer::Line(key) => {
+                let Some(line) = self.lines.get_mut(key) else {
+                    return;
+                };
+                if line.deadline.fired(&mut self.turn, key) {
+                    self.line_expired(key);
+                }
+            }
+            Timer::Delivery(key) => self.dispatch.deliveries.fired(key),
+            Timer::Far => self.dispatch.deliveries.look_far(&mut self.turn),
+            Timer::Drain => self.drain.time_is_up(),
+        }
     }
 
     /// The next thing to be done.
     pub fn poll_action(&mut self) -> Option<Action> {
-        None
+        self.turn.actions.pop_front()
     }
 
     /// Whether the line takes more bytes now. After a `false`, a `Resume` follows.
     #[must_use]
-    pub fn wants_read(&self, _key: Key) -> bool {
-        true
+    pub fn wants_read(&self, key: Key) -> bool {
+        match self.lines.get(key).map(|line| &line.conn) {
+            Some(Conn::Inbound(inbound)) => inbound.wants_read(),
+            Some(Conn::Outbound(_)) => true,
+            None => false,
+        }
     }
 
-    /// The next line that has something to write: answers and calls first, then a bounded number of
-    /// streams per turn. Each line comes once until it gets something new or is `unblocked`.
+    /// The next line that has something to write. Each line comes once until it gets something new
+    /// or is `unblocked`.
     pub fn next_dirty(&mut self) -> Option<Key> {
+        while let Some(key) = self.turn.dirty.pop_front() {
+            if let Some(line) = self.lines.get_mut(key) {
+                line.dirty = false;
+                return Some(key);
+            }
+        }
         None
     }
 
     /// Appends what the line has to write. It may be more than one list holds: ask again after
     /// `wrote`.
-    pub fn outgoing<'a>(&'a self, _key: Key, _gather: &mut Gather<'a>) {}
+    pub fn outgoing<'a>(&'a self, key: Key, gather: &mut Gather<'a>) {
+        match self.lines.get(key).map(|line| &line.conn) {
+            Some(Conn::Inbound(inbound)) => inbound.outgoing(gather),
+            Some(Conn::Outbound(outbound)) => outbound.outgoing(gather),
+            None => {}
+        }
+    }
 
     /// That many bytes of what `outgoing` gave were accepted.
-    pub fn wrote(&mut self, _now: Now, _key: Key, _bytes: usize) {}
+    pub fn wrote(&mut self, now: Now, key: Key, bytes: usize) {
+        self.turn.now = now;
+        self.turn.stats.add(Counter::BytesOut, bytes as u64);
+        match self.lines.get_mut(key).map(|line| &mut line.conn) {
+            Some(Conn::Inbound(_)) => self.answer_written(key, bytes),
+            Some(Conn::Outbound(outbound)) => outbound.wrote(bytes),
+            None => {}
+        }
+    }
 
     /// The line can be written again, after a write that was cut short or put off.
-    pub fn unblocked(&mut self, _key: Key) {}
+    pub fn unblocked(&mut self, key: Key) {
+        let Some(line) = self.lines.get_mut(key) else {
+            return;
+        };
+        let has_output = match &line.conn {
+            Conn::Inbound(inbound) => inbound.has_output(),
+            Conn::Outbound(outbound) => outbound.has_output(),
+        };
+        if has_output {
+            line.touch(&mut self.turn, key);
+        }
+    }
 
     /// When `tick` is next needed; a time in the past means at once, `None` never.
     #[must_use]
     pub fn next_wake(&self) -> Option<Mono> {
-        None
+        self.turn.wheel.next_wake()
     }
 
-    /// Sweeps all invariants; panics with what is wrong. For tests and the simulator.
-    pub fn check(&self) {}
+    /// The counters, and the gauges as of the last tick.
+    #[must_use]
+    pub fn stats(&self) -> &Stats {
+        &self.turn.stats
+    }
+
+    /// The counters, for the shell's own entries.
+    pub fn stats_mut(&mut self) -> &mut Stats {
+        &mut self.turn.stats
+    }
 }

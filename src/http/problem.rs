@@ -12,10 +12,18 @@ pub struct Row {
     pub code: &'static str,
     /// The people's words: the text body after the status, and the problem's `title`.
     pub text: &'static str,
+    /// Whether the line is closed after the answer: what follows cannot be told apart any more, or
+    /// nobody will read it (RFC 9112 sections 2.2, 6.3 and 9.6).
+    pub closes: bool,
 }
 
 macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident = $status:literal $code:literal $text:literal;)+) => {
+    (@closes) => { false };
+    (@closes closes) => { true };
+    ($(
+        $(#[$doc:meta])*
+        $name:ident = $status:literal $code:literal $text:literal $(, $closes:ident)?;
+    )+) => {
         /// Why a request is refused.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Reason {
@@ -26,12 +34,23 @@ macro_rules! reasons {
             /// Every reason, in the table's order.
             pub const ALL: &'static [Reason] = &[$(Reason::$name,)+];
 
-            /// Status, code and text.
+            /// Status, code, text, and whether the line closes.
             #[must_use]
             pub fn row(self) -> Row {
                 match self {
-                    $(Reason::$name => Row { status: $status, code: $code, text: $text },)+
+                    $(Reason::$name => Row {
+                        status: $status,
+                        code: $code,
+                        text: $text,
+                        closes: reasons!(@closes $($closes)?),
+                    },)+
                 }
+            }
+
+            /// Whether the line is closed after the answer (see [`Row::closes`]).
+            #[must_use]
+            pub fn closes(self) -> bool {
+                self.row().closes
             }
         }
     };
@@ -39,7 +58,79 @@ macro_rules! reasons {
 
 reasons! {
     /// RFC 9112 section 3: the request line is not three parts with single spaces between.
-    BadRequestLine = 400 "bad_request_line" "Bad request line";
+    BadRequestLine = 400 "bad_request_line" "Bad request line", closes;
+    /// The first bytes are no request at all: TLS on a plain port, a binary protocol.
+    NotHttp = 400 "not_http" "Not an HTTP request", closes;
+    /// More empty lines before the request than RFC 9112 section 2.2 asks us to bear.
+    EmptyLines = 400 "empty_lines" "Too many empty lines before the request", closes;
+    /// A line of the head or of a chunk ends in LF without CR (RFC 9112 section 2.2).
+    BareLf = 400 "bare_lf" "Line feed without carriage return", closes;
+    /// HTTP/0.9: a request line without a version.
+    OldVersion = 400 "old_version" "HTTP/0.9 is not spoken here", closes;
+    /// A version that is not `HTTP/` digit `.` digit (RFC 9112 section 2.3).
+    BadVersion = 400 "bad_version" "Bad HTTP version", closes;
+    /// RFC 9110 section 15.6.6: any version but 1.0 and 1.1, an HTTP/2 preface too.
+    VersionNotSupported = 505 "version_not_supported" "HTTP version not supported", closes;
+    /// RFC 9110 section 9.1: a method that nobody here knows, or never serves.
+    MethodNotImplemented = 501 "method_not_implemented" "Method not implemented", closes;
+    /// RFC 9112 section 3.2: no form of target that fits the method, or a character it cannot have.
+    BadRequestTarget = 400 "bad_request_target" "Bad request target", closes;
+    /// RFC 9110 section 15.5.15.
+    TargetTooLong = 414 "target_too_long" "Request target too long", closes;
+    /// RFC 6585 section 5: the head as a whole.
+    HeadTooLarge = 431 "head_too_large" "Request head too large", closes;
+    /// RFC 6585 section 5: the number of fields.
+    TooManyFields = 431 "too_many_fields" "Too many header fields", closes;
+    /// RFC 9112 section 2.2: white space between the request line and the first field.
+    SpaceBeforeField = 400 "space_before_field" "White space before the first field", closes;
+    /// RFC 9112 section 5.2: a field value folded over lines.
+    FoldedField = 400 "folded_field" "Folded header field", closes;
+    /// RFC 9112 section 5.1: white space between a field's name and its colon.
+    SpaceBeforeColon = 400 "space_before_colon" "White space before a field's colon", closes;
+    /// RFC 9112 section 5: a field without a colon, without a name, or whose name is no token.
+    BadFieldName = 400 "bad_field_name" "Bad header field name", closes;
+    /// RFC 9110 section 5.5: a control character in a field's value.
+    BadFieldValue = 400 "bad_field_value" "Bad header field value", closes;
+    /// RFC 9112 section 3.2: HTTP/1.1 without Host.
+    MissingHost = 400 "missing_host" "Host is missing", closes;
+    /// RFC 9112 section 3.2: more than one Host.
+    RepeatedHost = 400 "repeated_host" "Host is repeated", closes;
+    /// RFC 9112 section 3.2: a Host that is no host with an optional port.
+    BadHost = 400 "bad_host" "Bad Host", closes;
+    /// RFC 9112 section 6.3, rule 5: a Content-Length that is no decimal number below 2^63.
+    BadContentLength = 400 "bad_content_length" "Bad Content-Length", closes;
+    /// RFC 9112 section 6.3, rule 5: more than one Content-Length, even if they agree.
+    RepeatedContentLength = 400 "repeated_content_length" "Content-Length is repeated", closes;
+    /// RFC 9112 section 6.1: Transfer-Encoding and Content-Length together.
+    LengthAndEncoding = 400 "length_and_encoding" "Both length and encoding given", closes;
+    /// RFC 9112 section 6.1: Transfer-Encoding in an HTTP/1.0 request.
+    EncodingInOldVersion = 400 "encoding_in_old_version" "Transfer-Encoding in HTTP/1.0", closes;
+    /// RFC 9112 section 6.3, rule 4: `chunked` is not the last coding, or not the only `chunked`.
+    BadTransferEncoding = 400 "bad_transfer_encoding" "Bad Transfer-Encoding", closes;
+    /// RFC 9112 section 6.1: a transfer coding besides `chunked`.
+    UnknownTransferCoding = 501 "unknown_transfer_coding" "Unknown transfer coding", closes;
+    /// RFC 9110 section 10.1.1: an expectation besides `100-continue`.
+    ExpectationFailed = 417 "expectation_failed" "Expectation failed", closes;
+    /// RFC 9110 section 15.5.14: a body over the limit, known from its length or its chunks.
+    BodyTooLarge = 413 "body_too_large" "Body too large", closes;
+    /// RFC 9112 section 7.1: a chunk size that is not 1 to 16 hexadecimal digits, or beyond 2^63.
+    BadChunkSize = 400 "bad_chunk_size" "Bad chunk size", closes;
+    /// RFC 9112 section 7.1.1: a chunk extension that breaks the grammar.
+    BadChunkExtension = 400 "bad_chunk_extension" "Bad chunk extension", closes;
+    /// RFC 9112 section 7.1: chunk data, or a chunk line, that is not followed by CRLF.
+    BadChunkEnd = 400 "bad_chunk_end" "Chunk without its line end", closes;
+    /// The extensions of all chunks together are over the limit.
+    ChunkExtensionsTooLarge = 400 "chunk_extensions_too_large" "Chunk extensions too long", closes;
+    /// RFC 9112 section 7.1.2: trailer fields over their limits.
+    TrailersTooLarge = 431 "trailers_too_large" "Trailer fields too large", closes;
+    /// RFC 9112 section 8: the peer finished sending inside a head or a body.
+    Incomplete = 400 "incomplete" "Request ended early", closes;
+    /// RFC 9110 section 15.5.9: the head is not here in time.
+    HeadTimeout = 408 "head_timeout" "Request head took too long", closes;
+    /// RFC 9110 section 15.5.9: the body is not here in time.
+    BodyTimeout = 408 "body_timeout" "Request body took too long", closes;
+    /// All places for connections are taken.
+    ConnectionsFull = 503 "connections_full" "Too many connections; try again later", closes;
     /// dispatch.md section 1: the seed's own words.
     NoDestination = 400 "no_destination" "No destination URL";
     /// dispatch.md section 2: an option has a value it cannot have.
@@ -52,6 +143,8 @@ reasons! {
     MethodNotAllowed = 405 "method_not_allowed" "Method not allowed";
     /// A body whose media type cannot be used here.
     UnsupportedMediaType = 415 "unsupported_media_type" "Unsupported media type";
+    /// The store could not keep the message: nothing of it was promised.
+    StoreFailed = 503 "store_failed" "The message could not be stored; try again later";
     /// The bound on memory is reached.
     MemoryFull = 503 "memory_full" "Out of memory for new messages; try again later";
     /// RFC 7578: a form that cannot be read for certain.
@@ -75,7 +168,10 @@ pub struct Problem {
 
 impl From<Reason> for Problem {
     fn from(reason: Reason) -> Problem {
-        Problem { reason, detail: Cow::Borrowed("") }
+        Problem {
+            reason,
+            detail: Cow::Borrowed(""),
+        }
     }
 }
 
@@ -83,6 +179,50 @@ impl Problem {
     /// A reason with its particulars.
     #[must_use]
     pub fn new(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Problem {
-        Problem { reason, detail: detail.into() }
+        Problem {
+            reason,
+            detail: detail.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_words_of_their_own_and_statuses_are_refusals() {
+        for (place, reason) in Reason::ALL.iter().enumerate() {
+            let row = reason.row();
+            assert!((400..=599).contains(&row.status), "{reason:?}");
+            assert!(
+                row.code
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b == b'_'),
+                "{reason:?}"
+            );
+            assert!(!row.text.is_empty() && row.text.is_ascii(), "{reason:?}");
+            assert!(
+                !row.text.ends_with('.') && !row.text.contains('\n'),
+                "{reason:?}"
+            );
+            let later = Reason::ALL.iter().skip(place + 1);
+            assert!(
+                later.clone().all(|other| other.row().code != row.code),
+                "{reason:?}"
+            );
+            assert!(
+                later.clone().all(|other| other.row().text != row.text),
+                "{reason:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_loses_the_framing_closes_and_what_the_rooms_refuse_does_not() {
+        assert!(Reason::LengthAndEncoding.closes());
+        assert!(Reason::BodyTooLarge.closes());
+        assert!(!Reason::NoDestination.closes());
+        assert!(!Reason::MethodNotAllowed.closes());
     }
 }

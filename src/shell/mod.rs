@@ -1,1 +1,172 @@
-//! To be written.
+//! The only room with sockets, clocks, signals and system calls; small and dull.
+//! It knows no protocol and decides nothing about messages.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use mio::Poll;
+
+use crate::engine::{self, Engine};
+use crate::store;
+
+mod clock;
+mod guard;
+mod journal;
+mod listen;
+mod signals;
+mod sockets;
+mod sys;
+mod traffic;
+mod turn;
+
+pub use journal::start as start_log;
+pub use listen::Listen;
+pub use sys::raise_descriptors;
+
+/// Bytes read from one line in one turn; also the size of the one buffer that reads share.
+const READ_BYTES_MAX: usize = 64 << 10;
+/// Bytes written to one line in one turn, give or take one gathered write.
+const WRITE_BYTES_MAX: usize = 256 << 10;
+
+/// What the shell itself is told at the start.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where to listen.
+    pub listen: Vec<Listen>,
+    /// The store's name, as in `--store`.
+    pub store: String,
+}
+
+/// Why the server could not start, or had to stop.
+#[derive(Debug)]
+pub enum Failure {
+    /// An address cannot be listened on.
+    Listen {
+        /// The address.
+        addr: SocketAddr,
+        /// What the system says.
+        why: io::Error,
+    },
+    /// No backend has that name.
+    Store(String),
+    /// The system refused something that nothing works without.
+    System {
+        /// What we were doing.
+        doing: &'static str,
+        /// What the system says.
+        why: io::Error,
+    },
+    /// A fault of ours left the engine in a state that cannot be trusted.
+    Broken,
+}
+
+impl Failure {
+    /// The process's exit code (sysexits.h).
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Listen { .. } => 69,
+            Failure::System { .. } | Failure::Broken => 70,
+            Failure::Store(_) => 78,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Listen { addr, why } if why.kind() == io::ErrorKind::AddrInUse => write!(
+                out,
+                "{addr} is taken by another process; stop that one, or choose another port with \
+                 --listen {}",
+                SocketAddr::new(addr.ip(), 0)
+            ),
+            Failure::Listen { addr, why } if why.kind() == io::ErrorKind::PermissionDenied => {
+                write!(
+                    out,
+                    "no permission to listen on {addr}; ports below 1024 are for root"
+                )
+            }
+            Failure::Listen { addr, why } => write!(out, "cannot listen on {addr}: {why}"),
+            Failure::Store(name) => write!(out, "there is no store {name:?}; allowed: memory"),
+            Failure::System { doing, why } => write!(out, "the system failed at {doing}: {why}"),
+            Failure::Broken => write!(out, "an internal fault; the log above says where"),
+        }
+    }
+}
+
+/// Serves until a signal asks to stop and the drain is over. Prints what it listens on, where it
+/// keeps things and how to try it to stderr, once connections are taken in.
+///
+/// # Errors
+/// See [`Failure`]. A second signal ends the process without returning from here.
+pub fn run(settings: &Settings, engine: engine::Settings) -> Result<(), Failure> {
+    guard::log_panics();
+    let serve = || start(settings, engine)?.run();
+    // What no finer boundary has caught is a fault that a restart may cure.
+    catch_unwind(AssertUnwindSafe(serve)).unwrap_or(Err(Failure::Broken))
+}
+
+fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, Failure> {
+    let system = |doing| move |why| Failure::System { doing, why };
+    let poll = Poll::new().map_err(system("creating the poll"))?;
+    let registry = poll.registry();
+    let signals = signals::Signals::register(registry, turn::SIGNALS)
+        .map_err(system("registering for signals"))?;
+    let opened =
+        store::open(&settings.store).ok_or_else(|| Failure::Store(settings.store.clone()))?;
+    let listeners = listen::Listeners::bind(registry, turn::LISTENERS, &settings.listen)
+        .map_err(|(addr, why)| Failure::Listen { addr, why })?;
+    let seed = sys::entropy().map_err(system("asking for entropy"))?;
+    let mut clock = clock::Clock::default();
+    let now = clock.read();
+    let addrs: Vec<SocketAddr> = listeners.addrs().collect();
+    // Nobody reading stderr is no reason not to serve.
+    let _ = io::stderr().write_all(greeting(&addrs, opened.about).as_bytes());
+    let engine = engine::Settings {
+        volatile: opened.volatile,
+        ..engine
+    };
+    let engine = Engine::new(engine, seed, now);
+    let store = opened.store;
+    Ok(turn::Server::new(turn::Parts {
+        poll,
+        clock,
+        now,
+        engine,
+        listeners,
+        signals,
+        store,
+    }))
+}
+
+/// The lines at the start. Whoever starts us by a program reads the first one for the port.
+fn greeting(addrs: &[SocketAddr], store: &str) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    let urls: Vec<String> = addrs.iter().map(|addr| format!("http://{addr}")).collect();
+    let reached = addrs
+        .first()
+        .map(reachable)
+        .map(|addr| addr.to_string())
+        .unwrap_or_default();
+    format!(
+        "hookah {version} listening on {}\nstore: {store}\n\
+         try: curl -d _url=http://localhost:9000/ -d hello=world http://{reached}/dispatch\n",
+        urls.join(", ")
+    )
+}
+
+/// The address that a client on this machine would use.
+fn reachable(addr: &SocketAddr) -> SocketAddr {
+    let ip = match addr.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    SocketAddr::new(ip, addr.port())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,278 @@
+//! A client's bytes become requests: heads, bodies, and what happens to those that are refused.
+//! It moves the line from state to state and never looks at deadlines or at output.
+
+use std::mem;
+
+use super::desk::Desk;
+use super::{Context, Inbound, Phase, Service};
+use crate::base::stats::Counter;
+use crate::conn::reply::{Manner, Reply};
+use crate::http::body::BodyReader;
+use crate::http::head::{HeadLimits, HeadScan};
+use crate::http::problem::{Problem, Reason};
+use crate::http::request::{self, BodyKind, Request, Version};
+use crate::model::Method;
+use crate::port::Seq;
+
+/// A refused body up to this size is read so that the line can be kept.
+const SKIP_BYTES_MAX: u64 = 64 << 10;
+
+impl Inbound {
+    /// Goes through `input` as far as it makes requests; how many bytes were used.
+    pub(super) fn feed(
+        &mut self,
+        context: &mut Context<'_>,
+        service: &mut impl Service,
+        desk: &mut Desk,
+        input: &[u8],
+    ) -> usize {
+        let mut used = 0;
+        loop {
+            self.paused = self.paused || desk.is_full();
+            let rest = &input[used..];
+            if self.paused || rest.is_empty() {
+                return used;
+            }
+            let step = match &self.phase {
+                Phase::Idle | Phase::Head { .. } => self.feed_head(context, service, desk, rest),
+                Phase::Body { .. } | Phase::Skip { .. } => {
+                    self.feed_body(context, service, desk, rest)
+                }
+                // What follows the last request is never interpreted.
+                Phase::Last | Phase::Linger { .. } | Phase::Gone => return input.len(),
+            };
+            match step {
+                Some(bytes) => used += bytes,
+                None => return used,
+            }
+        }
+    }
+
+    pub(super) fn feed_head(
+        &mut self,
+        context: &mut Context<'_>,
+        service: &mut impl Service,
+        desk: &mut Desk,
+        rest: &[u8],
+    ) -> Option<usize> {
+        let limits = HeadLimits {
+            head_bytes_max: context.limits.head_bytes_max,
+            ..HeadLimits::default()
+        };
+        let end = match desk.scan.scan(rest, &limits) {
+            Ok(Some(end)) => end,
+            Ok(None) => {
+                if matches!(self.phase, Phase::Idle) {
+                    self.phase = Phase::Head {
+                        since: context.turn.now.mono,
+                    };
+                }
+                return None;
+            }
+            Err(reason) => return self.refuse(context, desk, reason, rest.len()),
+        };
+        desk.scan = HeadScan::default();
+        self.phase = Phase::Idle;
+        let head = &rest[end.start..end.len];
+        let mut slots = request::slots();
+        match request::parse(head, &mut slots) {
+            Err(reason) => self.refuse(context, desk, reason, rest.len()),
+            Ok(request) => {
+                let after = &rest[end.len..];
+                let body = self.begin(context, service, desk, &request, head, after);
+                Some(end.len + body)
+            }
+        }
+    }
+
+    /// A complete head. Returns how many bytes of what follows it were used as its body.
+    pub(super) fn begin(
+        &mut self,
+        context: &mut Context<'_>,
+        service: &mut impl Service,
+        desk: &mut Desk,
+        request: &Request<'_>,
+        head: &[u8],
+        after: &[u8],
+    ) -> usize {
+        context.turn.stats.add(Counter::Requests, 1);
+        let manner = Manner {
+            version: request.version,
+            head_only: request.method == Method::Head,
+            keep_alive: request.keep_alive && !context.draining,
+        };
+        if let Err(reply) = service.judge(context.turn, request) {
+            self.turn_away(context, desk, request, reply, manner);
+            return 0;
+        }
+        match request.body {
+            BodyKind::None => self.serve(context, service, desk, request, &[], manner),
+            BodyKind::Length(bytes) if bytes <= after.len() as u64 => {
+                let bytes = bytes as usize;
+                self.serve(context, service, desk, request, &after[..bytes], manner);
+                return bytes;
+            }
+            kind => {
+                let reader = match BodyReader::new(kind, context.limits.body_bytes_max as u64) {
+                    Ok(reader) => reader,
+                    Err(reason) => {
+                        self.refuse(context, desk, reason, 0);
+                        return after.len();
+                    }
+                };
+                desk.head.extend_from_slice(head);
+                if request.expect_continue && after.is_empty() {
+                    desk.replies.push(0, Reply::Continue, manner);
+                }
+                self.phase = Phase::Body {
+                    reader,
+                    since: context.turn.now.mono,
+                };
+            }
+        }
+        0
+    }
+
+    pub(super) fn serve(
+        &mut self,
+        context: &mut Context<'_>,
+        service: &mut impl Service,
+        desk: &mut Desk,
+        request: &Request<'_>,
+        body: &[u8],
+        manner: Manner,
+    ) {
+        let (seq, reply) = service.serve(context.turn, request, body);
+        self.owe(desk, seq, reply, manner);
+    }
+
+    pub(super) fn owe(&mut self, desk: &mut Desk, seq: Seq, reply: Reply, mut manner: Manner) {
+        if let Reply::Problem { problem, .. } = &reply {
+            manner.keep_alive &= !problem.reason.closes();
+        }
+        desk.replies.push(seq, reply, manner);
+        if !manner.keep_alive {
+            self.phase = Phase::Last;
+        }
+    }
+
+    /// A request that is refused at its head. Its body, if any, is read and dropped when that is
+    /// cheap; otherwise the line ends with the answer.
+    pub(super) fn turn_away(
+        &mut self,
+        context: &mut Context<'_>,
+        desk: &mut Desk,
+        request: &Request<'_>,
+        reply: Reply,
+        mut manner: Manner,
+    ) {
+        context.turn.stats.add(Counter::RequestsRefused, 1);
+        let cheap = match request.body {
+            BodyKind::None => true,
+            BodyKind::Length(bytes) => bytes <= SKIP_BYTES_MAX && !request.expect_continue,
+            BodyKind::Chunked => !request.expect_continue,
+        };
+        manner.keep_alive &= cheap;
+        self.owe(desk, 0, reply, manner);
+        if matches!(self.phase, Phase::Last) || matches!(request.body, BodyKind::None) {
+            return;
+        }
+        if let Ok(reader) = BodyReader::new(request.body, SKIP_BYTES_MAX) {
+            self.phase = Phase::Skip {
+                reader,
+                since: context.turn.now.mono,
+            };
+        }
+    }
+
+    pub(super) fn feed_body(
+        &mut self,
+        context: &mut Context<'_>,
+        service: &mut impl Service,
+        desk: &mut Desk,
+        rest: &[u8],
+    ) -> Option<usize> {
+        let (reader, kept) = match &mut self.phase {
+            Phase::Body { reader, .. } => (reader, true),
+            Phase::Skip { reader, .. } => (reader, false),
+            _ => return None,
+        };
+        let piece = match reader.read(rest) {
+            Ok(piece) => piece,
+            Err(_) if !kept => {
+                // The refusal was sent already; there is nothing to add to it.
+                self.phase = Phase::Last;
+                desk.replies.close_after_last();
+                return Some(rest.len());
+            }
+            Err(reason) => return self.refuse(context, desk, reason, rest.len()),
+        };
+        let (consumed, done) = (piece.consumed, piece.done);
+        if kept {
+            if !context.turn.memory.take(piece.data.len() as u64) {
+                return self.refuse(context, desk, Reason::MemoryFull, rest.len());
+            }
+            self.charged += piece.data.len() as u64;
+            desk.body.extend_from_slice(piece.data);
+        }
+        if done {
+            self.phase = Phase::Idle;
+            if kept {
+                self.finish_body(context, service, desk);
+            }
+        } else if consumed == 0 {
+            return None;
+        }
+        Some(consumed)
+    }
+
+    /// The body is complete. Its head is read once more, which costs only requests that came in
+    /// several pieces.
+    pub(super) fn finish_body(
+        &mut self,
+        context: &mut Context<'_>,
+        service: &mut impl Service,
+        desk: &mut Desk,
+    ) {
+        let (head, body) = (mem::take(&mut desk.head), mem::take(&mut desk.body));
+        context.turn.memory.give(mem::take(&mut self.charged));
+        let mut slots = request::slots();
+        if let Ok(request) = request::parse(&head, &mut slots) {
+            let manner = Manner {
+                version: request.version,
+                head_only: request.method == Method::Head,
+                keep_alive: request.keep_alive && !context.draining,
+            };
+            self.serve(context, service, desk, &request, &body, manner);
+        }
+        (desk.head, desk.body) = (head, body);
+        desk.head.clear();
+        desk.body.clear();
+    }
+
+    /// A request that broke a rule of framing: answered, and nothing after it is interpreted.
+    pub(super) fn refuse(
+        &mut self,
+        context: &mut Context<'_>,
+        desk: &mut Desk,
+        reason: Reason,
+        rest: usize,
+    ) -> Option<usize> {
+        context.turn.stats.add(Counter::RequestsRefused, 1);
+        let manner = Manner {
+            version: Version::Http11,
+            head_only: false,
+            keep_alive: false,
+        };
+        let retry_after = (reason.row().status == 503).then_some(1);
+        let problem = Problem::from(reason);
+        let reply = Reply::Problem {
+            problem,
+            json: false,
+            allow: None,
+            retry_after,
+        };
+        self.owe(desk, 0, reply, manner);
+        Some(rest)
+    }
+}

@@ -1,0 +1,339 @@
+//! A client's line: bytes in, requests to the service, answers out in order.
+//! It knows HTTP's framing and its own deadlines, and never what a request means.
+
+use std::mem;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::base::buf::Pool;
+use crate::base::frame::Gather;
+use crate::base::slab::Key;
+use crate::base::stats::Counter;
+use crate::base::time::Mono;
+use crate::conn::Limits;
+use crate::conn::reply::Reply;
+use crate::http::body::BodyReader;
+use crate::http::problem::{Problem, Reason};
+use crate::http::request::Request;
+use crate::port::{Action, Seq, Turn};
+
+mod desk;
+mod feed;
+
+pub use desk::Desk;
+
+/// Whoever knows what requests mean.
+pub trait Service {
+    /// At the end of a head: whether the request may go on, before a byte of its body is read or
+    /// asked for (rights, path, method, size).
+    fn judge(&mut self, turn: &mut Turn, request: &Request<'_>) -> Result<(), Reply>;
+
+    /// The whole request. The reply leaves once the store has made everything up to the number
+    /// durable; 0 for at once.
+    fn serve(&mut self, turn: &mut Turn, request: &Request<'_>, body: &[u8]) -> (Seq, Reply);
+}
+
+/// What lines of this kind share.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The turn.
+    pub turn: &'a mut Turn,
+    /// Bounds.
+    pub limits: &'a Limits,
+    /// Working places not in use.
+    pub desks: &'a mut Pool<Box<Desk>>,
+    /// The Date field's text.
+    pub date: &'a str,
+    /// Everything accepted up to here is durable.
+    pub durable: Seq,
+    /// The server is stopping: each line's next answer is its last.
+    pub draining: bool,
+}
+
+/// The states of a client's line.
+///
+/// ```text
+///            head complete, body to come            body complete
+///  Idle ──► Head ─────────────────────────► Body ──────────────► Idle
+///   ▲         │ refused, body to come ► Skip ──► Idle
+///   └─────────┘ complete                 │
+///  any ──► Last (no more requests) ──► Linger ──► Gone
+/// ```
+#[derive(Debug)]
+enum Phase {
+    /// Between requests.
+    Idle,
+    /// Part of a head has come.
+    Head { since: Mono },
+    /// A request's body is coming.
+    Body { reader: BodyReader, since: Mono },
+    /// The body of a refused request is coming, and is dropped.
+    Skip { reader: BodyReader, since: Mono },
+    /// Nothing more is read; what is owed is answered.
+    Last,
+    /// All is sent and our half is shut; what still comes is dropped (RFC 9112 section 9.6).
+    Linger { since: Mono, dropped: usize },
+    /// To be closed at once.
+    Gone,
+}
+
+/// What is dropped at most while lingering.
+const LINGER_BYTES_MAX: usize = 256 << 10;
+/// Lingering lasts at most this long.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A client's line.
+#[derive(Debug)]
+pub struct Inbound {
+    peer: IpAddr,
+    phase: Phase,
+    /// The peer has sent its FIN.
+    finished: bool,
+    paused: bool,
+    /// Bytes of body on the account of memory.
+    charged: u64,
+    /// When bytes last came or went.
+    moved: Mono,
+    /// When unsent output began to wait or last got shorter.
+    stalled_since: Mono,
+    desk: Option<Box<Desk>>,
+}
+
+impl Inbound {
+    /// A line on which nothing has come yet.
+    #[must_use]
+    pub fn new(peer: IpAddr, now: Mono) -> Inbound {
+        Inbound {
+            peer,
+            phase: Phase::Idle,
+            finished: false,
+            paused: false,
+            charged: 0,
+            moved: now,
+            stalled_since: now,
+            desk: None,
+        }
+    }
+
+    /// The client's address.
+    #[must_use]
+    pub fn peer(&self) -> IpAddr {
+        self.peer
+    }
+
+    /// Bytes came.
+    pub fn received(
+        &mut self,
+        context: &mut Context<'_>,
+        service: &mut impl Service,
+        bytes: &[u8],
+    ) {
+        self.moved = context.turn.now.mono;
+        if let Phase::Linger { dropped, .. } = &mut self.phase {
+            *dropped += bytes.len();
+            if *dropped > LINGER_BYTES_MAX {
+                self.phase = Phase::Gone;
+            }
+            return;
+        }
+        let mut desk = self
+            .desk
+            .take()
+            .or_else(|| context.desks.take())
+            .unwrap_or_default();
+        let mut unread = mem::take(&mut desk.unread);
+        if unread.is_empty() {
+            let used = self.feed(context, service, &mut desk, bytes);
+            unread.append(&bytes[used..]);
+        } else {
+            unread.append(bytes);
+            let used = self.feed(context, service, &mut desk, unread.as_slice());
+            unread.consume(used);
+        }
+        desk.unread = unread;
+        self.desk = Some(desk);
+        self.send(context);
+    }
+
+    /// Writes what may go now into the line's buffer, and gives the desk back if it is not needed.
+    pub fn send(&mut self, context: &mut Context<'_>) {
+        let Some(desk) = &mut self.desk else { return };
+        if context.draining && matches!(self.phase, Phase::Idle) && !desk.replies.is_empty() {
+            desk.replies.close_after_last();
+            self.phase = Phase::Last;
+        }
+        let had = desk.unsent();
+        desk.replies
+            .render(context.durable, &mut desk.out, context.date);
+        if had == 0 && desk.unsent() > 0 {
+            self.stalled_since = context.turn.now.mono;
+        }
+        self.rest(context);
+    }
+
+    /// The store lost what was accepted up to `seq` and is not durable.
+    pub fn refuse_lost(&mut self, context: &mut Context<'_>, seq: Seq, problem: &Problem) {
+        if let Some(desk) = &mut self.desk {
+            desk.replies.fail(context.durable, seq, problem);
+        }
+        self.send(context);
+    }
+
+    /// Appends what is to be written.
+    pub fn outgoing<'a>(&'a self, gather: &mut Gather<'a>) {
+        if let Some(desk) = &self.desk {
+            gather.push(&desk.out[desk.sent..]);
+        }
+    }
+
+    /// That many bytes were accepted.
+    pub fn wrote(&mut self, context: &mut Context<'_>, key: Key, bytes: usize) {
+        let now = context.turn.now.mono;
+        let Some(desk) = &mut self.desk else { return };
+        debug_assert!(bytes <= desk.unsent(), "more was written than there was");
+        desk.sent = (desk.sent + bytes).min(desk.out.len());
+        (self.moved, self.stalled_since) = (now, now);
+        if desk.unsent() > 0 {
+            return;
+        }
+        desk.out.clear();
+        desk.sent = 0;
+        if matches!(self.phase, Phase::Last) && desk.replies.is_empty() {
+            if self.finished {
+                self.phase = Phase::Gone;
+            } else {
+                self.phase = Phase::Linger {
+                    since: now,
+                    dropped: 0,
+                };
+                context.turn.actions.push_back(Action::Shutdown { key });
+                context.turn.actions.push_back(Action::Resume { key });
+            }
+        }
+        self.rest(context);
+    }
+
+    /// Ends a pause if what caused it is over; true if the caller should go on with `received`.
+    pub fn unpause(&mut self) -> bool {
+        let full = self.desk.as_ref().is_some_and(|desk| desk.is_full());
+        let ends = self.paused && !full;
+        self.paused &= !ends;
+        ends
+    }
+
+    fn rest(&mut self, context: &mut Context<'_>) {
+        let idle = matches!(self.phase, Phase::Idle | Phase::Linger { .. } | Phase::Gone);
+        if !(idle && self.desk.as_ref().is_some_and(|desk| desk.is_clear())) {
+            return;
+        }
+        if let Some(mut desk) = self.desk.take() {
+            desk.trim();
+            context.desks.give(desk);
+        }
+    }
+
+    /// The client has sent its FIN. A complete request is still answered.
+    pub fn finish(&mut self) {
+        self.finished = true;
+        let owes = self.desk.as_ref().is_some_and(|desk| desk.owes());
+        self.phase = match self.phase {
+            Phase::Linger { .. } | Phase::Gone => Phase::Gone,
+            _ if owes => Phase::Last,
+            _ => Phase::Gone,
+        };
+    }
+
+    /// The line is of no use any more.
+    pub fn abandon(&mut self) {
+        self.phase = Phase::Gone;
+    }
+
+    /// The server stops: a line that owes nothing ends now, others with their next answer.
+    pub fn drain(&mut self) {
+        let owes = self.desk.as_ref().is_some_and(|desk| desk.owes());
+        if matches!(self.phase, Phase::Idle) && !owes {
+            self.phase = Phase::Gone;
+        }
+    }
+
+    /// Its deadline has passed.
+    pub fn expired(&mut self, context: &mut Context<'_>) {
+        let now = context.turn.now.mono;
+        if self.has_output() && self.stalled_since + context.limits.stall_timeout <= now {
+            context.turn.stats.add(Counter::TimeoutsStall, 1);
+            self.phase = Phase::Gone;
+            return;
+        }
+        let counter = match self.phase {
+            Phase::Head { .. } => Counter::TimeoutsHead,
+            Phase::Body { .. } | Phase::Skip { .. } => Counter::TimeoutsBody,
+            Phase::Idle => Counter::TimeoutsIdle,
+            Phase::Linger { .. } => Counter::TimeoutsLinger,
+            Phase::Last | Phase::Gone => return,
+        };
+        context.turn.stats.add(counter, 1);
+        match self.phase {
+            Phase::Head { .. } | Phase::Body { .. } => {
+                let mut desk = self.desk.take().unwrap_or_default();
+                let reason = match counter {
+                    Counter::TimeoutsHead => Reason::HeadTimeout,
+                    _ => Reason::BodyTimeout,
+                };
+                self.refuse(context, &mut desk, reason, 0);
+                self.desk = Some(desk);
+                self.send(context);
+            }
+            _ => self.phase = Phase::Gone,
+        }
+    }
+
+    /// When `expired` is due.
+    #[must_use]
+    pub fn deadline(&self, limits: &Limits) -> Mono {
+        let waits = match &self.phase {
+            Phase::Idle if self.desk.as_ref().is_some_and(|desk| desk.owes()) => Mono::NEVER,
+            Phase::Idle => self.moved + limits.idle_timeout,
+            Phase::Head { since } => *since + limits.head_timeout,
+            Phase::Body { since, .. } | Phase::Skip { since, .. } => *since + limits.body_timeout,
+            Phase::Linger { since, .. } => *since + LINGER_TIMEOUT,
+            Phase::Last | Phase::Gone => Mono::NEVER,
+        };
+        match self.has_output() {
+            true => waits.min(self.stalled_since + limits.stall_timeout),
+            false => waits,
+        }
+    }
+
+    /// Whether bytes wait to be written.
+    #[must_use]
+    pub fn has_output(&self) -> bool {
+        self.desk.as_ref().is_some_and(|desk| desk.unsent() > 0)
+    }
+
+    /// Whether the line takes bytes now.
+    #[must_use]
+    pub fn wants_read(&self) -> bool {
+        !self.paused && !matches!(self.phase, Phase::Last | Phase::Gone)
+    }
+
+    /// Bytes it has on the account of memory.
+    #[must_use]
+    pub fn charged(&self) -> u64 {
+        self.charged
+    }
+
+    /// Whether the line is to be closed.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(self.phase, Phase::Gone)
+    }
+
+    /// The line was taken out of the slab: what it holds goes back.
+    pub fn dismantle(self, context: &mut Context<'_>) {
+        context.turn.memory.give(self.charged);
+        if let Some(mut desk) = self.desk {
+            desk.clear();
+            context.desks.give(desk);
+        }
+    }
+}

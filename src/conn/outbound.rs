@@ -1,0 +1,418 @@
+//! Our line to a target: one request out at a time, one answer back, then the next or the end.
+//! It judges framing, never whether a status counts as delivered.
+
+use std::time::Duration;
+
+use crate::base::buf::Buf;
+use crate::base::frame::{Frame, Gather};
+use crate::base::slab::Key;
+use crate::base::time::{Mono, Wall};
+use crate::http::body::BodyReader;
+use crate::http::request;
+use crate::http::response::{self, Framing, ResponseHead, ResponseScan, RetryAfter};
+use crate::model::{Ending, Fault};
+use crate::port::Ended;
+
+/// What a line has found out about the call it carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The call has ended.
+    Ending(Ending),
+    /// A kept-alive line was dead when the request went out: nothing is known of the target, and
+    /// the call is to be sent once more on a fresh line, uncounted (http.md, client rules).
+    Stale,
+}
+
+/// The states of a line to a target.
+///
+/// ```text
+///  Connecting ──► Exchange ──► Surplus ──► Ready ──► Exchange …
+///      │              │            │          │
+///      └──────────────┴────────────┴──────────┴──► Gone
+/// ```
+#[derive(Debug)]
+enum Phase {
+    /// The connection is being made, to the address of that number in the target's list.
+    Connecting { address: usize },
+    /// A request is on its way, or its answer awaited.
+    Exchange { interim: u32, heard: bool },
+    /// The answer's head has decided the call; its body is read and dropped.
+    Surplus {
+        reader: BodyReader,
+        dropped: usize,
+        reusable: bool,
+    },
+    /// Kept alive, without a call.
+    Ready,
+    /// To be closed at once.
+    Gone,
+}
+
+/// Interim answers that are put up with (guarantees.md, fault table).
+const INTERIM_MAX: u32 = 8;
+/// Bytes of an answer's body read only to keep the line.
+const SURPLUS_BYTES_MAX: usize = 64 << 10;
+/// Time given to that.
+const SURPLUS_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A line to a target.
+#[derive(Debug)]
+pub struct Outbound {
+    lane: Key,
+    phase: Phase,
+    /// The owner of the call on the line, until its verdict.
+    call: Option<Key>,
+    /// Whether the request is a HEAD, whose answer has no body whatever it says.
+    head_only: bool,
+    head: Vec<u8>,
+    body: Option<Frame>,
+    sent: usize,
+    scan: ResponseScan,
+    unread: Buf,
+    /// Answers received on this line; more than none means it was kept alive.
+    served: u32,
+    deadline: Mono,
+    /// Whether it stands among its lane's lines that wait for a call.
+    resting: bool,
+}
+
+impl Outbound {
+    /// A line that is being connected for a call, which has to end by `deadline`.
+    #[must_use]
+    pub fn connecting(lane: Key, call: Key, deadline: Mono) -> Outbound {
+        Outbound {
+            lane,
+            phase: Phase::Connecting { address: 0 },
+            call: Some(call),
+            head_only: false,
+            head: Vec::new(),
+            body: None,
+            sent: 0,
+            scan: ResponseScan::default(),
+            unread: Buf::default(),
+            served: 0,
+            deadline,
+            resting: false,
+        }
+    }
+
+    /// The lane it belongs to.
+    #[must_use]
+    pub fn lane(&self) -> Key {
+        self.lane
+    }
+
+    /// The call it carries.
+    #[must_use]
+    pub fn call(&self) -> Option<Key> {
+        self.call
+    }
+
+    /// A call takes a line that is ready, or that has just been connected for it. The caller fills
+    /// the head it gets, then calls `send`.
+    pub fn begin(&mut self, call: Key, head_only: bool, deadline: Mono) -> &mut Vec<u8> {
+        self.call = Some(call);
+        self.phase = Phase::Exchange {
+            interim: 0,
+            heard: false,
+        };
+        self.head_only = head_only;
+        self.deadline = deadline;
+        self.resting = false;
+        self.scan = ResponseScan::default();
+        self.sent = 0;
+        self.head.clear();
+        &mut self.head
+    }
+
+    /// The request's body; with it the request is complete.
+    pub fn send(&mut self, body: Frame) {
+        self.body = Some(body);
+    }
+
+    /// Appends what is to be written: the rest of the head, the rest of the shared body.
+    pub fn outgoing<'a>(&'a self, gather: &mut Gather<'a>) {
+        if !matches!(self.phase, Phase::Exchange { .. }) {
+            return;
+        }
+        let in_head = self.sent.min(self.head.len());
+        gather.push(&self.head[in_head..]);
+        if let Some(body) = &self.body {
+            gather.push(&body[self.sent - in_head..]);
+        }
+    }
+
+    /// That many bytes were accepted.
+    pub fn wrote(&mut self, bytes: usize) {
+        debug_assert!(bytes <= self.unsent(), "more was written than there was");
+        self.sent += bytes.min(self.unsent());
+        if self.unsent() == 0 {
+            // The body belongs to the message; a line that waits for an answer holds nothing of it.
+            self.sent = self.head.len();
+            self.body = None;
+        }
+    }
+
+    fn unsent(&self) -> usize {
+        self.head.len() + self.body.as_ref().map_or(0, |body| body.len()) - self.sent
+    }
+
+    /// Whether bytes wait to be written.
+    #[must_use]
+    pub fn has_output(&self) -> bool {
+        matches!(self.phase, Phase::Exchange { .. }) && self.unsent() > 0
+    }
+
+    /// Bytes came.
+    pub fn received(&mut self, now: Mono, wall: Wall, bytes: &[u8]) -> Option<Verdict> {
+        let held = !self.unread.is_empty();
+        if held {
+            self.unread.append(bytes);
+            let unread = std::mem::take(&mut self.unread);
+            let (used, verdict) = self.feed(now, wall, unread.as_slice());
+            self.unread = unread;
+            self.unread.consume(used);
+            return verdict;
+        }
+        let (used, verdict) = self.feed(now, wall, bytes);
+        self.unread.append(&bytes[used..]);
+        verdict
+    }
+
+    /// Goes through `input`; how many bytes were used, and the call's verdict if it fell.
+    fn feed(&mut self, now: Mono, wall: Wall, input: &[u8]) -> (usize, Option<Verdict>) {
+        let mut used = 0;
+        let mut verdict = None;
+        loop {
+            let rest = &input[used..];
+            if rest.is_empty() {
+                return (used, verdict);
+            }
+            let step = match &self.phase {
+                Phase::Exchange { .. } => match self.feed_head(now, wall, rest) {
+                    Ok(Some((bytes, ending))) => {
+                        verdict = verdict.or(ending);
+                        Some(bytes)
+                    }
+                    Ok(None) => None,
+                    Err(fault) => {
+                        self.phase = Phase::Gone;
+                        return (input.len(), self.conclude(fault));
+                    }
+                },
+                Phase::Surplus { .. } => self.feed_surplus(rest),
+                // Bytes nobody asked for: what follows could be taken for another call's answer.
+                Phase::Ready | Phase::Connecting { .. } => {
+                    self.phase = Phase::Gone;
+                    None
+                }
+                Phase::Gone => return (input.len(), verdict),
+            };
+            match step {
+                Some(bytes) => used += bytes,
+                None => return (used, verdict),
+            }
+        }
+    }
+
+    /// The next head in an exchange. How many bytes it took, and the verdict if it was final.
+    fn feed_head(
+        &mut self,
+        now: Mono,
+        wall: Wall,
+        rest: &[u8],
+    ) -> Result<Option<(usize, Option<Verdict>)>, Ending> {
+        let Phase::Exchange { interim, heard } = &mut self.phase else {
+            return Ok(None);
+        };
+        *heard = true;
+        let end = match self.scan.scan(rest) {
+            Ok(Some(end)) => end,
+            Ok(None) => return Ok(None),
+            Err(bad) => return Err(protocol(bad.as_str())),
+        };
+        self.scan = ResponseScan::default();
+        let mut slots = request::slots();
+        let head = response::parse(&rest[..end], &mut slots, self.head_only)
+            .map_err(|bad| protocol(bad.as_str()))?;
+        if head.status == 101 {
+            return Err(protocol("unasked_101"));
+        }
+        if head.status < 200 {
+            *interim += 1;
+            return match *interim > INTERIM_MAX {
+                true => Err(protocol("too_many_1xx")),
+                false => Ok(Some((end, None))),
+            };
+        }
+        let verdict = self.decide(now, wall, &head);
+        Ok(Some((end, verdict)))
+    }
+
+    /// A final head decides the call, whatever happens to the body.
+    fn decide(&mut self, now: Mono, wall: Wall, head: &ResponseHead<'_>) -> Option<Verdict> {
+        self.served = self.served.saturating_add(1);
+        let retry_after = head.retry_after.map(|wish| match wish {
+            RetryAfter::Seconds(seconds) => Duration::from_secs(seconds),
+            RetryAfter::At(at) => at.since(wall),
+        });
+        let all_sent = self.unsent() == 0;
+        let reusable = head.keep_alive;
+        self.phase = match (head.framing, head.body.reader()) {
+            (Framing::Malformed, _) => Phase::Gone,
+            (Framing::Sound, _) if !all_sent => Phase::Gone,
+            (Framing::Sound, BodyReader::None) if reusable => Phase::Ready,
+            (Framing::Sound, BodyReader::None) => Phase::Gone,
+            (Framing::Sound, reader) => Phase::Surplus {
+                reader,
+                dropped: 0,
+                reusable,
+            },
+        };
+        self.body = None;
+        self.deadline = now + SURPLUS_TIMEOUT;
+        self.conclude(Ending::Answer {
+            status: head.status,
+            retry_after,
+        })
+    }
+
+    fn feed_surplus(&mut self, rest: &[u8]) -> Option<usize> {
+        let Phase::Surplus {
+            reader,
+            dropped,
+            reusable,
+        } = &mut self.phase
+        else {
+            return None;
+        };
+        let Ok(piece) = reader.read(rest) else {
+            self.phase = Phase::Gone;
+            return None;
+        };
+        *dropped += piece.data.len();
+        if piece.done && *reusable {
+            self.phase = Phase::Ready;
+        } else if piece.done || *dropped > SURPLUS_BYTES_MAX {
+            self.phase = Phase::Gone;
+        } else if piece.consumed == 0 {
+            return None;
+        }
+        Some(piece.consumed)
+    }
+
+    /// The line ended, or the target finished sending.
+    pub fn ended(&mut self, why: Ended) -> Option<Verdict> {
+        let phase = std::mem::replace(&mut self.phase, Phase::Gone);
+        match phase {
+            Phase::Connecting { .. } => self.conclude(connect_fault(why)),
+            Phase::Exchange { heard: false, .. } if self.served > 0 => {
+                self.call.take().map(|_| Verdict::Stale)
+            }
+            Phase::Exchange { heard, .. } => self.conclude(protocol(match (heard, why) {
+                (false, Ended::Finished) => "closed_before_answer",
+                (false, _) => "reset_before_answer",
+                (true, Ended::Finished) => "closed_in_answer",
+                (true, _) => "reset_in_answer",
+            })),
+            Phase::Surplus { .. } | Phase::Ready | Phase::Gone => None,
+        }
+    }
+
+    /// Its deadline has passed.
+    pub fn expired(&mut self) -> Option<Verdict> {
+        match std::mem::replace(&mut self.phase, Phase::Gone) {
+            Phase::Connecting { .. } => self.conclude(Ending::Fault {
+                fault: Fault::Connect,
+                detail: "connect_timeout",
+            }),
+            Phase::Exchange { heard, .. } => {
+                let detail = if heard {
+                    "answer_unfinished"
+                } else {
+                    "no_answer"
+                };
+                self.conclude(Ending::Fault {
+                    fault: Fault::Timeout,
+                    detail,
+                })
+            }
+            Phase::Surplus { .. } | Phase::Ready | Phase::Gone => None,
+        }
+    }
+
+    fn conclude(&mut self, ending: Ending) -> Option<Verdict> {
+        self.call.take().map(|_| Verdict::Ending(ending))
+    }
+
+    /// Which of the target's addresses is being tried.
+    #[must_use]
+    pub fn address(&self) -> Option<usize> {
+        match self.phase {
+            Phase::Connecting { address } => Some(address),
+            _ => None,
+        }
+    }
+
+    /// The call goes on to the target's next address, on a fresh line.
+    pub fn try_address(&mut self, address: usize) {
+        self.phase = Phase::Connecting { address };
+    }
+
+    /// When `expired` is due.
+    #[must_use]
+    pub fn deadline(&self) -> Mono {
+        self.deadline
+    }
+
+    /// A line that is ready waits for its next call, until `deadline`.
+    pub fn rest(&mut self, deadline: Mono) {
+        self.resting = true;
+        self.deadline = deadline;
+    }
+
+    /// Whether it waits for a call.
+    #[must_use]
+    pub fn is_resting(&self) -> bool {
+        self.resting
+    }
+
+    /// Whether it can take a call.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        matches!(self.phase, Phase::Ready)
+    }
+
+    /// Whether it is to be closed.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(self.phase, Phase::Gone)
+    }
+
+    /// The line is of no use any more.
+    pub fn abandon(&mut self) {
+        self.phase = Phase::Gone;
+    }
+}
+
+fn protocol(detail: &'static str) -> Ending {
+    Ending::Fault {
+        fault: Fault::Protocol,
+        detail,
+    }
+}
+
+fn connect_fault(why: Ended) -> Ending {
+    let detail = match why {
+        Ended::Refused => "refused",
+        Ended::Unreachable => "unreachable",
+        Ended::Reset | Ended::Finished => "reset",
+        Ended::TimedOut => "connect_timeout",
+        Ended::Exhausted => "out_of_descriptors",
+        Ended::Broken => "broken",
+    };
+    Ending::Fault {
+        fault: Fault::Connect,
+        detail,
+    }
+}

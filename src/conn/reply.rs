@@ -1,0 +1,206 @@
+//! What a client gets, in the order it asked: replies wait here until their message is durable.
+//! It writes answers into a buffer and never touches a socket or decides on a request.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use crate::http::problem::Problem;
+use crate::http::request::Version;
+use crate::http::write::{self, Answer, How};
+use crate::model::MessageId;
+use crate::port::Seq;
+
+/// The answer to one request.
+#[derive(Debug)]
+pub enum Reply {
+    /// An interim 100 (RFC 9110 section 10.1.1): the body may come.
+    Continue,
+    /// 202: the message was taken (dispatch.md section 5).
+    Accepted {
+        /// The message's id.
+        id: MessageId,
+        /// Whether the client asked for JSON.
+        json: bool,
+        /// Whether it is kept in memory only, which the answer must say.
+        volatile: bool,
+    },
+    /// A short text.
+    Text {
+        /// The status.
+        status: u16,
+        /// The media type.
+        content_type: &'static str,
+        /// The body.
+        body: Cow<'static, str>,
+    },
+    /// A refusal, from the one table.
+    Problem {
+        /// Why.
+        problem: Problem,
+        /// Whether the client asked for problem+json (RFC 9457).
+        json: bool,
+        /// The Allow field, with a 405.
+        allow: Option<&'static str>,
+        /// Retry-After in seconds, with a 429 or 503.
+        retry_after: Option<u32>,
+    },
+}
+
+/// What of the request decides how its answer is framed.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner {
+    /// The client's version; 1.0 never sees an interim answer.
+    pub version: Version,
+    /// HEAD: the same head, no body.
+    pub head_only: bool,
+    /// Whether another request may follow on this line.
+    pub keep_alive: bool,
+}
+
+#[derive(Debug)]
+struct Pending {
+    seq: Seq,
+    reply: Reply,
+    manner: Manner,
+}
+
+/// The replies a line still owes, in the order of their requests.
+#[derive(Debug, Default)]
+pub struct Replies {
+    queue: VecDeque<Pending>,
+}
+
+impl Replies {
+    /// A reply that may go once the store has made everything up to `seq` durable; 0 at once.
+    pub fn push(&mut self, seq: Seq, reply: Reply, manner: Manner) {
+        self.queue.push_back(Pending { seq, reply, manner });
+    }
+
+    /// How many are owed.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Whether none is owed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// The one at the back is the line's last: it says so.
+    pub fn close_after_last(&mut self) {
+        if let Some(last) = self.queue.back_mut() {
+            last.manner.keep_alive = false;
+        }
+    }
+
+    /// What was accepted up to `seq` and is not durable was lost by the store: refused after all.
+    pub fn fail(&mut self, durable: Seq, seq: Seq, problem: &Problem) {
+        for pending in &mut self.queue {
+            if pending.seq > durable && pending.seq <= seq {
+                pending.seq = 0;
+                let problem = problem.clone();
+                let json = matches!(pending.reply, Reply::Accepted { json: true, .. });
+                pending.reply = Reply::Problem {
+                    problem,
+                    json,
+                    allow: None,
+                    retry_after: Some(1),
+                };
+            }
+        }
+    }
+
+    /// Writes what may go now to `out`, in order. `date` is the text of the Date field.
+    pub fn render(&mut self, durable: Seq, out: &mut Vec<u8>, date: &str) {
+        while let Some(pending) = self.queue.pop_front_if(|pending| pending.seq <= durable) {
+            write_reply(out, &pending, date);
+        }
+    }
+}
+
+fn write_reply(out: &mut Vec<u8>, pending: &Pending, date: &str) {
+    let Pending { reply, manner, .. } = pending;
+    let how = How {
+        keep_alive: manner.keep_alive,
+        version: manner.version,
+        head_only: manner.head_only,
+        date,
+    };
+    match reply {
+        Reply::Continue => out.extend_from_slice(write::CONTINUE),
+        Reply::Accepted { id, json, volatile } => write_accepted(out, *id, *json, *volatile, &how),
+        Reply::Text {
+            status,
+            content_type,
+            body,
+        } => {
+            let content_type = Some(*content_type);
+            let answer = Answer {
+                status: *status,
+                content_type,
+                fields: &[],
+                body: body.as_bytes(),
+            };
+            write::answer(out, &answer, &how);
+        }
+        Reply::Problem {
+            problem,
+            json,
+            allow,
+            retry_after,
+        } => {
+            let seconds = retry_after.map(|seconds| seconds.to_string());
+            let mut fields = [("", ""); 2];
+            let mut len = 0;
+            if let Some(allow) = allow {
+                fields[len] = ("Allow", allow);
+                len += 1;
+            }
+            if let Some(seconds) = &seconds {
+                fields[len] = ("Retry-After", seconds);
+                len += 1;
+            }
+            write::problem(out, problem, *json, &fields[..len], &how);
+        }
+    }
+}
+
+/// `/messages/` and the id's text.
+const LOCATION_BYTES: usize = 10 + MessageId::TEXT_BYTES;
+
+fn write_accepted(out: &mut Vec<u8>, id: MessageId, json: bool, volatile: bool, how: &How<'_>) {
+    let text = id.text();
+    let mut location = [0; LOCATION_BYTES];
+    location[..10].copy_from_slice(b"/messages/");
+    location[10..].copy_from_slice(&text);
+    let id = std::str::from_utf8(&text).unwrap_or_default();
+    let location = std::str::from_utf8(&location).unwrap_or_default();
+    let fields = [
+        ("Hookah-Id", id),
+        ("Location", location),
+        ("Hookah-Durability", "memory"),
+    ];
+    let fields = if volatile { &fields[..] } else { &fields[..2] };
+    if json {
+        let body = format!("{{\"id\":\"{id}\",\"status\":\"scheduled\"}}");
+        let content_type = Some("application/json");
+        let answer = Answer {
+            status: 202,
+            content_type,
+            fields,
+            body: body.as_bytes(),
+        };
+        write::answer(out, &answer, how);
+    } else {
+        let content_type = Some("text/plain; charset=utf-8");
+        let answer = Answer {
+            status: 202,
+            content_type,
+            fields,
+            body: b"202 Scheduled",
+        };
+        write::answer(out, &answer, how);
+    }
+}

@@ -1,0 +1,58 @@
+//! The head of an attempt's request, as dispatch.md section 7 lists it.
+//! It writes bytes and decides nothing; every value in it was checked at intake.
+
+use crate::base::time::Wall;
+use crate::http::write;
+use crate::model::{Message, Method};
+
+use super::delivery::Delivery;
+
+/// The User-Agent of every call.
+const USER_AGENT: &str = concat!("Hookah/", env!("CARGO_PKG_VERSION"));
+
+/// Appends the request line and fields, and the empty line after them.
+pub(super) fn head(out: &mut Vec<u8>, delivery: &Delivery, message: &Message, now: Wall) {
+    let target = &delivery.target;
+    for part in [
+        delivery.method.as_str(),
+        " ",
+        &target.path,
+        " HTTP/1.1\r\nHost: ",
+    ] {
+        out.extend_from_slice(part.as_bytes());
+    }
+    out.extend_from_slice(target.authority.as_bytes());
+    field(out, "User-Agent", USER_AGENT.as_bytes());
+    let bare = matches!(delivery.method, Method::Get | Method::Head | Method::Delete);
+    if !message.body.is_empty() || !bare {
+        if !message.content_type.is_empty() {
+            field(out, "Content-Type", message.content_type.as_bytes());
+        }
+        number(out, "Content-Length", message.body.len() as u64);
+    }
+    if let Some(authorization) = &target.authorization {
+        field(out, "Authorization", authorization.as_bytes());
+    }
+    field(out, "webhook-id", &message.id.text());
+    number(out, "webhook-timestamp", now.seconds());
+    number(out, "Hookah-Attempt", u64::from(delivery.attempts));
+    out.extend_from_slice(b"\r\n\r\n");
+}
+
+fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    debug_assert!(
+        value.iter().all(|byte| *byte >= 0x20 && *byte != 0x7f),
+        "control byte in {name}"
+    );
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+}
+
+fn number(out: &mut Vec<u8>, name: &str, value: u64) {
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    write::number(out, value);
+}

@@ -1,0 +1,111 @@
+//! One message on its way to one target: when it is due, what an attempt's ending means for it.
+//! It never touches a line; attempts are carried out elsewhere and their endings come back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::slab::Key;
+use crate::base::time::Mono;
+use crate::dispatch::deliveries::Plan;
+use crate::dispatch::retry::Schedule;
+use crate::model::{Ending, Method, Outcome, Target};
+
+/// A message's way to one of its targets.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    /// The message, in dispatch's slab of messages.
+    pub(super) message: Key,
+    /// The message's next delivery.
+    pub(super) sibling: Option<Key>,
+    /// Its number within the message, from 1.
+    pub(super) number: u32,
+    pub(super) target: Arc<Target>,
+    pub(super) method: Method,
+    /// Attempts begun.
+    pub(super) attempts: u32,
+    pub(super) retries: u32,
+    /// The message's own schedule, if it has one.
+    pub(super) schedule: Option<Schedule>,
+    pub(super) timeout: Duration,
+    pub(super) expires: Mono,
+    pub(super) state: State,
+}
+
+/// The states of a delivery.
+///
+/// ```text
+///  Held ──durable──► Waiting ──due──► Queued ──line──► Active ──► (ended)
+///                       ▲                                │
+///                       └───────────── retry ────────────┘
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// The message is not durable yet; it is due this long after it is.
+    Held {
+        /// The publisher's delay.
+        delay: Duration,
+    },
+    /// Not due before this time.
+    Waiting {
+        /// The due time.
+        due: Mono,
+    },
+    /// In its origin's lane.
+    Queued,
+    /// An attempt is under way.
+    Active,
+}
+
+/// What an attempt's ending means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// It is over.
+    End(Outcome),
+    /// Another attempt, this retry's number, and what the target asked for.
+    Retry {
+        /// From 1.
+        number: u32,
+        /// The least wait.
+        at_least: Option<Duration>,
+    },
+}
+
+impl Delivery {
+    /// A delivery of a message that is not durable yet.
+    pub(super) fn held(message: Key, number: u32, target: Arc<Target>, plan: &Plan) -> Delivery {
+        Delivery {
+            message,
+            sibling: None,
+            number,
+            target,
+            method: plan.method,
+            attempts: 0,
+            retries: plan.retries,
+            schedule: plan.schedule.clone(),
+            timeout: plan.timeout,
+            expires: plan.expires,
+            state: State::Held { delay: plan.delay },
+        }
+    }
+
+    /// Judges the ending of the attempt under way (dispatch.md sections 4 and 7): any 2xx delivers
+    /// and so does 303, 410 is final, everything else is tried again while the budget lasts.
+    pub(super) fn judge(&self, ending: &Ending) -> Next {
+        let retry = |at_least| match self.attempts > self.retries {
+            true => Next::End(Outcome::Failed),
+            false => Next::Retry {
+                number: self.attempts,
+                at_least,
+            },
+        };
+        match ending {
+            Ending::Answer {
+                status: 200..=299 | 303,
+                ..
+            } => Next::End(Outcome::Delivered),
+            Ending::Answer { status: 410, .. } => Next::End(Outcome::Failed),
+            Ending::Answer { retry_after, .. } => retry(*retry_after),
+            Ending::Fault { .. } => retry(None),
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Outbound lines: due deliveries to lanes, lanes to lines, answers back to deliveries.
+//! It carries between the rooms and decides neither which call is next nor what an answer means.
+
+use super::Engine;
+use crate::base::slab::Key;
+use crate::base::stats::Counter;
+use crate::base::time::Mono;
+use crate::conn::outbound::{Outbound, Verdict};
+use crate::conn::{Conn, Line};
+use crate::courier::{Call, Start};
+use crate::model::{Ending, Fault};
+use crate::port::{Action, Ended};
+
+impl Engine {
+    /// Until nothing more can start: due deliveries join their lanes, lanes start their calls.
+    /// Every fact ends with this.
+    pub(super) fn run_lanes(&mut self) {
+        loop {
+            while let Some((owner, target)) = self.dispatch.deliveries.next_due() {
+                let call = Call {
+                    owner,
+                    fresh: false,
+                };
+                if let Some(lane) = self.courier.enqueue(&target.origin, call) {
+                    self.hungry.push_back(lane);
+                }
+            }
+            if let Some(lane) = self.hungry.pop_front() {
+                self.pump(lane);
+            } else if let Some(lane) = self.courier.next_starved() {
+                self.pump(lane);
+            } else if let Some(line) = self.courier.oldest_resting() {
+                self.evict(line);
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Starts calls of a lane as long as it may start any.
+    fn pump(&mut self, lane: Key) {
+        while let Some(start) = self.courier.next(lane) {
+            let (Start::On(_, call) | Start::Fresh(call)) = start;
+            let begun = self.dispatch.deliveries.begin(&mut self.turn, call.owner);
+            let Some((target, timeout)) = begun else {
+                if let Start::On(line, _) = start {
+                    self.courier.unused(lane, line);
+                }
+                continue;
+            };
+            let until = self.turn.now.mono + timeout;
+            match start {
+                Start::On(line, call) => {
+                    self.courier.started(lane, false);
+                    self.send(line, call.owner, until);
+                }
+                Start::Fresh(call) => {
+                    let Some(addr) = target.addrs.first() else {
+                        continue;
+                    };
+                    let line = Outbound::connecting(lane, call.owner, until);
+                    if !self.connect(line, *addr) {
+                        self.dispatch.deliveries.unbegin(call.owner);
+                        self.courier.put_back(lane, call);
+                        self.courier.starve(lane);
+                        break;
+                    }
+                    self.courier.started(lane, true);
+                }
+            }
+        }
+        self.courier.tidy(lane);
+    }
+
+    /// Takes a place in the slab for a line and has it connected; false if there is no place.
+    fn connect(&mut self, outbound: Outbound, addr: std::net::SocketAddr) -> bool {
+        let connect_by = self.turn.now.mono + self.settings.courier.connect_timeout;
+        let at = outbound.deadline().min(connect_by);
+        let Ok(key) = self.lines.insert(Line::new(Conn::Outbound(outbound))) else {
+            return false;
+        };
+        if let Some(line) = self.lines.get_mut(key) {
+            line.deadline.set(&mut self.turn, key, at);
+        }
+        self.turn.stats.add(Counter::LinesOpened, 1);
+        self.turn.actions.push_back(Action::Connect { key, addr });
+        true
+    }
+
+    /// A line for a call is connected: the request goes out.
+    pub(super) fn call_connected(&mut self, key: Key) {
+        let Some(line) = self.lines.get(key) else {
+            return;
+        };
+        let Conn::Outbound(outbound) = &line.conn else {
+            return;
+        };
+        if let Some(owner) = outbound.call() {
+            self.send(key, owner, outbound.deadline());
+        }
+    }
+
+    /// Puts a call's request on a line.
+    fn send(&mut self, key: Key, owner: Key, until: Mono) {
+        let Some(line) = self.lines.get_mut(key) else {
+            return;
+        };
+        let Conn::Outbound(outbound) = &mut line.conn else {
+            return;
+        };
+        let deliveries = &self.dispatch.deliveries;
+        let head = outbound.begin(owner, deliveries.is_head(owner), until);
+        let Some(body) = deliveries.compose(&self.turn, owner, head) else {
+            outbound.abandon();
+            return self.close(key);
+        };
+        outbound.send(body);
+        line.deadline.set(&mut self.turn, key, until);
+        line.touch(&mut self.turn, key);
+    }
+
+    /// Bytes of an answer.
+    pub(super) fn answer_bytes(&mut self, key: Key, bytes: &[u8]) {
+        let now = self.turn.now;
+        self.call_fact(key, |outbound| outbound.received(now.mono, now.wall, bytes));
+    }
+
+    /// The line ended.
+    pub(super) fn call_ended(&mut self, key: Key, why: Ended) {
+        self.call_fact(key, |outbound| outbound.ended(why));
+    }
+
+    /// The line's deadline has passed.
+    pub(super) fn call_expired(&mut self, key: Key) {
+        self.call_fact(key, Outbound::expired);
+    }
+
+    /// Hands a fact to a line and does what follows from it.
+    fn call_fact(&mut self, key: Key, fact: impl FnOnce(&mut Outbound) -> Option<Verdict>) {
+        let Some(line) = self.lines.get_mut(key) else {
+            return;
+        };
+        let Conn::Outbound(outbound) = &mut line.conn else {
+            return;
+        };
+        let (owner, lane) = (outbound.call(), outbound.lane());
+        let (address, until) = (outbound.address(), outbound.deadline());
+        let verdict = fact(outbound);
+        if let (Some(owner), Some(verdict)) = (owner, verdict) {
+            match (verdict, address) {
+                (Verdict::Stale, _) => {
+                    self.dispatch.deliveries.uncount(&mut self.turn, owner);
+                    self.courier.put_back(lane, Call { owner, fresh: true });
+                    self.hungry.push_back(lane);
+                }
+                (Verdict::Ending(ending), Some(address)) if is_connect_fault(&ending) => {
+                    if !self.try_next(lane, owner, address + 1, until) {
+                        self.dispatch
+                            .deliveries
+                            .concluded(&mut self.turn, owner, &ending);
+                    }
+                }
+                (Verdict::Ending(ending), _) => {
+                    self.dispatch
+                        .deliveries
+                        .concluded(&mut self.turn, owner, &ending);
+                }
+            }
+        }
+        self.settle_outbound(key);
+    }
+
+    /// The same attempt goes on at the target's next address, within the same deadline.
+    fn try_next(&mut self, lane: Key, owner: Key, address: usize, until: Mono) -> bool {
+        let Some(target) = self.dispatch.deliveries.target(owner) else {
+            return false;
+        };
+        let Some(addr) = target.addrs.get(address).copied() else {
+            return false;
+        };
+        if until <= self.turn.now.mono || !self.courier.may_replace(lane) {
+            return false;
+        }
+        let mut line = Outbound::connecting(lane, owner, until);
+        line.try_address(address);
+        let connects = self.connect(line, addr);
+        if connects {
+            self.courier.started(lane, true);
+        }
+        connects
+    }
+
+    /// After any fact: the line is closed, or rests if it is ready, and has its deadline.
+    fn settle_outbound(&mut self, key: Key) {
+        let Some(line) = self.lines.get_mut(key) else {
+            return;
+        };
+        let Conn::Outbound(outbound) = &mut line.conn else {
+            return;
+        };
+        if outbound.is_ready() && !outbound.is_resting() {
+            let lane = outbound.lane();
+            let draining = self.drain != super::life::Drain::No;
+            if self.courier.rests(lane, key, draining) {
+                outbound.rest(self.turn.now.mono + self.settings.courier.idle_timeout);
+                self.hungry.push_back(lane);
+            } else {
+                outbound.abandon();
+            }
+        }
+        if outbound.is_gone() {
+            return self.close(key);
+        }
+        let at = outbound.deadline();
+        line.deadline.set(&mut self.turn, key, at);
+    }
+
+    /// A line at rest gives its place to a lane that has none.
+    fn evict(&mut self, key: Key) {
+        let Some(line) = self.lines.get(key) else {
+            return;
+        };
+        let Conn::Outbound(outbound) = &line.conn else {
+            return;
+        };
+        if outbound.is_resting() {
+            self.close(key);
+        }
+    }
+}
+
+fn is_connect_fault(ending: &Ending) -> bool {
+    matches!(
+        ending,
+        Ending::Fault {
+            fault: Fault::Connect,
+            ..
+        }
+    )
+}

@@ -1,0 +1,116 @@
+//! The routing table: one row per endpoint, from which 404, 405 with Allow, and the help follow.
+//! It knows paths and methods, and never what a handler does.
+
+use crate::model::Method;
+
+/// An endpoint.
+#[derive(Debug)]
+pub struct Route {
+    /// The path. With `tail`, everything below it too.
+    pub path: &'static str,
+    /// Whether what follows the path and a slash belongs to it.
+    pub tail: bool,
+    /// Methods that are allowed.
+    pub methods: &'static [Method],
+    /// The same as the Allow field has them.
+    pub allow: &'static str,
+    /// One line for people.
+    pub help: &'static str,
+    pub(super) handler: Handler,
+}
+
+/// Who answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Handler {
+    /// What this is.
+    About,
+    /// A webhook or a message for a topic.
+    Dispatch,
+    /// Whether it runs.
+    Health,
+    /// Counters.
+    Metrics,
+}
+
+const READ: &[Method] = &[Method::Get, Method::Head];
+
+const ROUTES: &[Route] = &[
+    Route {
+        path: "/dispatch",
+        tail: true,
+        methods: &[Method::Post],
+        allow: "POST",
+        help: "queue a webhook (_url) or publish to a topic (_topic)",
+        handler: Handler::Dispatch,
+    },
+    Route {
+        path: "/",
+        tail: false,
+        methods: READ,
+        allow: "GET, HEAD",
+        help: "this text",
+        handler: Handler::About,
+    },
+    Route {
+        path: "/health",
+        tail: false,
+        methods: READ,
+        allow: "GET, HEAD",
+        help: "200 while the server runs",
+        handler: Handler::Health,
+    },
+    Route {
+        path: "/metrics",
+        tail: false,
+        methods: READ,
+        allow: "GET, HEAD",
+        help: "counters and gauges in Prometheus text",
+        handler: Handler::Metrics,
+    },
+];
+
+/// All endpoints, for help and reference.
+#[must_use]
+pub fn routes() -> &'static [Route] {
+    ROUTES
+}
+
+/// The endpoint of a path, and what follows it if it takes a tail.
+pub(super) fn find(path: &str) -> Option<(&'static Route, Option<&str>)> {
+    ROUTES.iter().find_map(|route| {
+        let rest = path.strip_prefix(route.path)?;
+        if rest.is_empty() {
+            return Some((route, None));
+        }
+        let tail = rest.strip_prefix('/').filter(|_| route.tail)?;
+        Some((route, Some(tail)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_lead_to_their_rows() {
+        let found = |path| find(path).map(|(route, tail)| (route.handler, tail));
+        assert_eq!(found("/"), Some((Handler::About, None)));
+        assert_eq!(found("/dispatch"), Some((Handler::Dispatch, None)));
+        assert_eq!(found("/dispatch/"), Some((Handler::Dispatch, Some(""))));
+        assert_eq!(
+            found("/dispatch/aHR0"),
+            Some((Handler::Dispatch, Some("aHR0")))
+        );
+        assert_eq!(found("/dispatcher"), None);
+        assert_eq!(found("/health/"), None);
+        assert_eq!(found("*"), None);
+    }
+
+    #[test]
+    fn the_allow_text_is_the_list_of_methods() {
+        for route in routes() {
+            let names: Vec<_> = route.methods.iter().map(|method| method.as_str()).collect();
+            assert_eq!(route.allow, names.join(", "), "{}", route.path);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What the store has said: messages that are durable go on their way, those it lost are refused.
+//! It keeps the order of acceptance and nothing else.
+
+use super::{Engine, serve::context};
+use crate::base::slab::Key;
+use crate::conn::Conn;
+use crate::http::problem::{Problem, Reason};
+use crate::port::Seq;
+
+/// A message that waits for the store.
+#[derive(Debug)]
+pub(super) struct Awaiting {
+    /// Its place in the order of acceptance.
+    pub(super) seq: Seq,
+    /// The line whose client waits; it may be gone.
+    pub(super) line: Key,
+    /// The message, if it has deliveries.
+    pub(super) open: Option<Key>,
+}
+
+impl Engine {
+    /// Everything up to `seq` is durable: deliveries begin, clients get their answers.
+    pub(super) fn store_kept(&mut self, seq: Seq) {
+        self.durable = self.durable.max(seq);
+        while let Some(next) = self.awaiting.pop_front_if(|next| next.seq <= seq) {
+            if let Some(open) = next.open {
+                self.dispatch.deliveries.durable(&mut self.turn, open);
+            }
+            let Some(line) = self.lines.get_mut(next.line) else {
+                continue;
+            };
+            let Conn::Inbound(inbound) = &mut line.conn else {
+                continue;
+            };
+            inbound.send(&mut context!(self));
+            self.unpause(next.line);
+        }
+    }
+
+    /// What was accepted up to `seq` and is not durable was lost: its clients get a 503, and
+    /// nothing of it is delivered.
+    pub(super) fn store_lost(&mut self, seq: Seq) {
+        let problem = Problem::from(Reason::StoreFailed);
+        while let Some(next) = self.awaiting.pop_front_if(|next| next.seq <= seq) {
+            if let Some(open) = next.open {
+                self.dispatch.deliveries.lost(&mut self.turn, open);
+            }
+            let Some(line) = self.lines.get_mut(next.line) else {
+                continue;
+            };
+            let Conn::Inbound(inbound) = &mut line.conn else {
+                continue;
+            };
+            inbound.refuse_lost(&mut context!(self), seq, &problem);
+            self.unpause(next.line);
+        }
+        // What was refused is settled: later numbers must not wait for it.
+        self.durable = self.durable.max(seq);
+    }
+}

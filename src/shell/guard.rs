@@ -1,0 +1,128 @@
+//! The boundary around one fact: an unforeseen panic of the engine costs the line it was about.
+//! It never goes on with an engine whose invariants do not hold.
+
+use std::backtrace::Backtrace;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+
+use crate::base::slab::Key;
+use crate::base::time::Now;
+use crate::engine::Engine;
+use crate::port::Ended;
+
+/// Panics of facts that belong to no line (there is nothing to close for them) before we give up: a
+/// few may pass with what caused them, more would only be a busy way to stand still.
+const HOMELESS_MAX: u32 = 8;
+
+/// The engine, reached only through the boundary.
+#[derive(Debug)]
+pub(super) struct Guard {
+    engine: Engine,
+    homeless: u32,
+    broken: bool,
+    caught: u64,
+}
+
+impl Guard {
+    /// Draws the boundary around `engine`.
+    pub(super) fn new(engine: Engine) -> Guard {
+        Guard {
+            engine,
+            homeless: 0,
+            broken: false,
+            caught: 0,
+        }
+    }
+
+    /// The engine for questions that cannot fail.
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Tells the engine one fact, about the line `key` if it is about one. `None` if it panicked:
+    /// then the line was ended, and the invariants were swept.
+    #[inline]
+    pub(super) fn tell<R>(
+        &mut self,
+        now: Now,
+        key: Option<Key>,
+        fact: impl FnOnce(&mut Engine) -> R,
+    ) -> Option<R> {
+        let engine = &mut self.engine;
+        match catch_unwind(AssertUnwindSafe(|| fact(engine))) {
+            Ok(result) => Some(result),
+            Err(_) => {
+                self.recover(now, key);
+                None
+            }
+        }
+    }
+
+    /// How many panics were caught.
+    pub(super) fn caught(&self) -> u64 {
+        self.caught
+    }
+
+    /// Whether the engine can no longer be trusted.
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    #[cold]
+    fn recover(&mut self, now: Now, key: Option<Key>) {
+        self.caught += 1;
+        self.homeless += u32::from(key.is_none());
+        let engine = &mut self.engine;
+        let sound = catch_unwind(AssertUnwindSafe(|| {
+            if let Some(key) = key {
+                engine.ended(now, key, Ended::Broken);
+            }
+            engine.check();
+        }));
+        self.broken |= sound.is_err() || self.homeless > HOMELESS_MAX;
+        log::error!(
+            "bug.caught key={key:?} count={} broken={}",
+            self.caught,
+            self.broken
+        );
+    }
+}
+
+/// From here on a panic is logged with its backtrace, wherever it is caught.
+pub(super) fn log_panics() {
+    panic::set_hook(Box::new(|panic| {
+        log::error!("bug.panic {panic}\n{}", Backtrace::force_capture());
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::tests::engine_settings;
+
+    fn guard() -> Guard {
+        Guard::new(Engine::new(engine_settings(), [7; 32], Now::default()))
+    }
+
+    #[test]
+    fn a_panic_about_a_line_costs_only_that_line() {
+        let (mut guard, now) = (guard(), Now::default());
+        let key = Key::from_bits(1 << 32);
+        for _ in 0..100 {
+            assert_eq!(guard.tell(now, key, |_| -> u8 { panic!("a bug") }), None);
+        }
+        assert_eq!(guard.tell(now, key, |_| 5), Some(5));
+        assert_eq!(guard.caught(), 100);
+        assert!(!guard.is_broken());
+    }
+
+    #[test]
+    fn panics_that_no_line_can_be_closed_for_end_in_giving_up() {
+        let (mut guard, now) = (guard(), Now::default());
+        for _ in 0..HOMELESS_MAX {
+            guard.tell(now, None, |_| panic!("a bug"));
+        }
+        assert!(!guard.is_broken());
+        guard.tell(now, None, |_| panic!("a bug"));
+        assert!(guard.is_broken());
+    }
+}

@@ -1,0 +1,77 @@
+//! Log lines on stderr: a time, a level, an event name with key=value pairs.
+//! Which lines are wanted is the filter's business; no room's code formats a log line's time.
+
+use std::fmt;
+use std::io::Write;
+
+use super::clock;
+use crate::base::time::Wall;
+
+/// Starts the log with an env_logger filter such as `info` or `warn,hookah::shell=debug`. A second
+/// call changes nothing.
+pub fn start(filter: &str) {
+    let mut builder = env_logger::Builder::new();
+    builder.parse_filters(filter).format(|out, record| {
+        writeln!(
+            out,
+            "{} {:5} {}",
+            Stamp(clock::wall()),
+            record.level(),
+            record.args()
+        )
+    });
+    let _ = builder.try_init();
+}
+
+/// A time as RFC 3339 has it, in UTC and milliseconds.
+struct Stamp(Wall);
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.seconds();
+        let (year, month, day) = date(seconds / 86_400);
+        let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+        let millis = self.0.millis() % 1000;
+        write!(
+            out,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z"
+        )
+    }
+}
+
+/// Year, month and day of the day that many days after 1970-01-01, in the Gregorian calendar. Years
+/// are counted from March, so that the leap day is a year's last and a month's start is linear.
+fn date(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let leaps = day_of_era / 1_460 + day_of_era / 146_096 - day_of_era / 36_524;
+    let year_of_era = (day_of_era - leaps) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let (month, carry) = match month_from_march {
+        0..=9 => (month_from_march + 3, 0),
+        _ => (month_from_march - 9, 1),
+    };
+    (era * 400 + year_of_era + carry, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stamps_are_the_calendar_s() {
+        let rows = [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_399_999, "2000-02-28T23:59:59.999Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (1_709_251_199_001, "2024-02-29T23:59:59.001Z"),
+            (1_767_225_599_000, "2025-12-31T23:59:59.000Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+        ];
+        for (millis, text) in rows {
+            assert_eq!(Stamp(Wall(millis * 1000)).to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! The listeners: taking connections in, a bounded number a turn, and living on when descriptors
+//! run out. It never decides whether a connection is welcome; the engine does.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::time::Duration;
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Registry, Token};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::base::time::Mono;
+
+/// Connections taken in per turn, over all listeners.
+const ACCEPTS_MAX: u32 = 64;
+/// Connections the kernel completes ahead of us, per listener.
+const BACKLOG: i32 = 1024;
+/// After accept failed for want of something: no edge comes for who waits already, so look again.
+const RETRY: Duration = Duration::from_millis(100);
+/// What a connection gets that no descriptor is left for.
+const BUSY: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
+    Content-Length: 24\r\nRetry-After: 1\r\nConnection: close\r\n\r\n503 Too many connections";
+
+/// An address to listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// A TCP address; port 0 lets the system choose. An IPv6 one takes no IPv4 connections.
+    Tcp(SocketAddr),
+}
+
+#[derive(Debug)]
+struct Listener {
+    socket: TcpListener,
+    /// An edge came, and `accept` has not yet said that nobody waits.
+    ready: bool,
+    /// It failed, and is looked at again when the retry is due.
+    resting: bool,
+}
+
+/// All listeners of the server.
+#[derive(Debug)]
+pub(super) struct Listeners {
+    list: Vec<Listener>,
+    first_token: usize,
+    /// Where the round goes on, so that no listener starves another.
+    turn: usize,
+    left: u32,
+    /// A descriptor held back, to be given up for the moment that a refusal takes.
+    spare: Option<File>,
+    retry_at: Option<Mono>,
+    /// Refused since descriptors ran out; `Some` while they have.
+    shed: Option<u64>,
+}
+
+impl Listeners {
+    /// Binds and registers all of them, at consecutive tokens from `first_token`.
+    ///
+    /// # Errors
+    /// The address that cannot be listened on, and why.
+    pub(super) fn bind(
+        registry: &Registry,
+        first_token: Token,
+        wanted: &[Listen],
+    ) -> Result<Listeners, (SocketAddr, io::Error)> {
+        let mut list = Vec::with_capacity(wanted.len());
+        for (place, Listen::Tcp(addr)) in wanted.iter().enumerate() {
+            let mut socket = listener(*addr).map_err(|why| (*addr, why))?;
+            registry
+                .register(
+                    &mut socket,
+                    Token(first_token.0 + place),
+                    Interest::READABLE,
+                )
+                .map_err(|why| (*addr, why))?;
+            list.push(Listener {
+                socket,
+                ready: false,
+                resting: false,
+            });
+        }
+        Ok(Listeners {
+            list,
+            first_token: first_token.0,
+            turn: 0,
+            left: 0,
+            spare: spare(),
+            retry_at: None,
+            shed: None,
+        })
+    }
+
+    /// The addresses in use, with the ports that the system chose.
+    pub(super) fn addrs(&self) -> impl Iterator<Item = SocketAddr> {
+        self.list
+            .iter()
+            .filter_map(|listener| listener.socket.local_addr().ok())
+    }
+
+    /// Notes an edge. False if the token is none of ours.
+    pub(super) fn note(&mut self, token: Token) -> bool {
+        let place = token.0.checked_sub(self.first_token);
+        let listener = place.and_then(|place| self.list.get_mut(place));
+        listener.map(|listener| listener.ready = true).is_some()
+    }
+
+    /// A new turn: as many accepts as a turn may have, and the retry if it is due.
+    pub(super) fn begin_turn(&mut self, now: Mono) {
+        self.left = ACCEPTS_MAX;
+        if self.retry_at.is_some_and(|at| at <= now) {
+            self.retry_at = None;
+            for listener in &mut self.list {
+                listener.ready |= std::mem::replace(&mut listener.resting, false);
+            }
+        }
+    }
+
+    /// The next connection, listener after listener; `None` when nobody waits or the turn has had
+    /// its share.
+    pub(super) fn accept(&mut self, now: Mono) -> Option<(TcpStream, SocketAddr)> {
+        while self.left > 0 {
+            let place = self.next_ready()?;
+            self.left -= 1;
+            match self.list[place].socket.accept() {
+                Ok(accepted) => {
+                    self.recovered();
+                    return Some(accepted);
+                }
+                Err(why) => self.failed(place, now, &why),
+            }
+        }
+        None
+    }
+
+    /// Whether connections may be waiting that this turn had no share left for.
+    pub(super) fn has_ready(&self) -> bool {
+        self.list.iter().any(|listener| listener.ready)
+    }
+
+    /// When a failed accept is tried again.
+    pub(super) fn retry_at(&self) -> Option<Mono> {
+        self.retry_at
+    }
+
+    /// Closes all of them: from now on the kernel refuses.
+    pub(super) fn close(&mut self) {
+        self.list.clear();
+        self.retry_at = None;
+    }
+
+    fn next_ready(&mut self) -> Option<usize> {
+        let count = self.list.len();
+        let from = self.turn;
+        let place = (0..count)
+            .map(|step| (from + step) % count)
+            .find(|at| self.list[*at].ready)?;
+        self.turn = place + 1;
+        Some(place)
+    }
+
+    fn failed(&mut self, place: usize, now: Mono, why: &io::Error) {
+        match why.raw_os_error() {
+            Some(libc::EAGAIN) => self.list[place].ready = false,
+            Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
+                self.exhausted(place, now, why);
+            }
+            // Trouble of that one connection, which is gone with it (accept(2), "Error handling").
+            Some(
+                libc::ECONNABORTED
+                | libc::EINTR
+                | libc::EPERM
+                | libc::EPROTO
+                | libc::ENOPROTOOPT
+                | libc::ENETDOWN
+                | libc::ENETUNREACH
+                | libc::EHOSTDOWN
+                | libc::EHOSTUNREACH
+                | libc::EOPNOTSUPP
+                | libc::ETIMEDOUT,
+            ) => {}
+            _ => {
+                log::error!("accept.failed error=\"{why}\"");
+                self.rest(place, now);
+            }
+        }
+    }
+
+    /// Nothing is left to hold a connection with: whoever waits gets a short answer by way of the
+    /// spare descriptor, at most a turn's share each time the retry comes round.
+    fn exhausted(&mut self, place: usize, now: Mono, why: &io::Error) {
+        if self.shed.is_none() {
+            log::warn!("accept.exhausted error=\"{why}\"");
+        }
+        let shed = self.shed.get_or_insert(0);
+        self.spare = None;
+        let accepted = self.list[place].socket.accept();
+        let drained = matches!(&accepted, Err(why) if why.kind() == io::ErrorKind::WouldBlock);
+        let failed = accepted.is_err() && !drained;
+        if let Ok((stream, _)) = accepted {
+            *shed += 1;
+            turn_away(stream, BUSY);
+        }
+        self.spare = spare();
+        if drained {
+            self.list[place].ready = false;
+        } else if failed || self.left == 0 {
+            self.rest(place, now);
+        }
+    }
+
+    fn recovered(&mut self) {
+        if let Some(shed) = self.shed.take() {
+            log::warn!("accept.recovered refused={shed}");
+        }
+    }
+
+    fn rest(&mut self, place: usize, now: Mono) {
+        self.list[place].ready = false;
+        self.list[place].resting = true;
+        self.retry_at.get_or_insert(now + RETRY);
+    }
+}
+
+/// Sends a refusal and closes. What has come in already is read away, because closing over unread
+/// bytes makes the kernel reset the connection, and a reset can overtake the answer.
+pub(super) fn turn_away(mut stream: TcpStream, answer: &[u8]) {
+    let _ = stream.write(answer);
+    let _ = stream.shutdown(Shutdown::Write);
+    let mut away = [0; 4096];
+    let _ = stream.read(&mut away);
+}
+
+fn spare() -> Option<File> {
+    File::open("/dev/null").ok()
+}
+
+fn listener(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // Connections of a former process that linger in TIME_WAIT must not keep us from the port.
+    socket.set_reuse_address(true)?;
+    // Accepted sockets inherit this: one system call per listener instead of one per connection.
+    socket.set_tcp_nodelay(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! Accepting over loopback sockets, with descriptors running out in word only.
+
+use super::*;
+
+use std::net::TcpStream as Client;
+
+use mio::{Events, Poll};
+
+const FIRST: Token = Token(1000);
+
+fn bind(count: usize) -> (Poll, Listeners) {
+    let poll = Poll::new().unwrap();
+    let any = Listen::Tcp("127.0.0.1:0".parse().unwrap());
+    let listeners = Listeners::bind(poll.registry(), FIRST, &vec![any; count]).unwrap();
+    (poll, listeners)
+}
+
+/// Waits until the poll has reported `count` of the listeners.
+fn await_edges(poll: &mut Poll, listeners: &mut Listeners, count: usize) {
+    let mut events = Events::with_capacity(8);
+    while listeners
+        .list
+        .iter()
+        .filter(|listener| listener.ready)
+        .count()
+        < count
+    {
+        poll.poll(&mut events, None).unwrap();
+        for event in &events {
+            assert!(listeners.note(event.token()));
+        }
+    }
+}
+
+#[test]
+fn a_turn_takes_its_share_from_every_listener_in_turn() {
+    let (mut poll, mut listeners) = bind(2);
+    let addrs: Vec<SocketAddr> = listeners.addrs().collect();
+    let connect = |addr: &SocketAddr| Client::connect(addr).unwrap();
+    let first: Vec<Client> = (0..70).map(|_| connect(&addrs[0])).collect();
+    let second: Vec<Client> = (0..3).map(|_| connect(&addrs[1])).collect();
+    await_edges(&mut poll, &mut listeners, 2);
+
+    listeners.begin_turn(Mono(0));
+    let mut ports = Vec::new();
+    while let Some((stream, _)) = listeners.accept(Mono(0)) {
+        ports.push(stream.local_addr().unwrap().port());
+    }
+    let of_second = |ports: &[u16]| {
+        ports
+            .iter()
+            .filter(|port| **port == addrs[1].port())
+            .count()
+    };
+    assert_eq!(of_second(&ports[..6]), 3, "they take turns");
+    assert_eq!(
+        ports.len(),
+        63,
+        "one of the 64 found the second listener empty"
+    );
+    assert!(listeners.has_ready());
+
+    listeners.begin_turn(Mono(0));
+    assert_eq!(std::iter::from_fn(|| listeners.accept(Mono(0))).count(), 10);
+    assert!(!listeners.has_ready());
+    drop((first, second));
+}
+
+#[test]
+fn accepted_sockets_send_without_delay() {
+    let (mut poll, mut listeners) = bind(1);
+    let addr = listeners.addrs().next().unwrap();
+    let client = Client::connect(addr).unwrap();
+    await_edges(&mut poll, &mut listeners, 1);
+    listeners.begin_turn(Mono(0));
+    let (stream, peer) = listeners.accept(Mono(0)).unwrap();
+    assert!(stream.nodelay().unwrap(), "inherited from the listener");
+    assert_eq!(peer, client.local_addr().unwrap());
+}
+
+#[test]
+fn without_descriptors_who_waits_is_told_and_the_rest_is_tried_again() {
+    let (mut poll, mut listeners) = bind(1);
+    let addr = listeners.addrs().next().unwrap();
+    let exhausted = io::Error::from_raw_os_error(libc::EMFILE);
+    let mut refused = Client::connect(addr).unwrap();
+    refused.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    await_edges(&mut poll, &mut listeners, 1);
+    listeners.begin_turn(Mono(0));
+    listeners.failed(0, Mono(0), &exhausted);
+    let mut answer = String::new();
+    refused.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(
+        head.contains(&format!("Content-Length: {}\r\n", body.len())),
+        "{head}"
+    );
+    assert!(listeners.has_ready() && listeners.spare.is_some());
+
+    listeners.failed(0, Mono(0), &exhausted);
+    assert!(!listeners.has_ready(), "nobody waits any more");
+    assert_eq!(
+        listeners.retry_at(),
+        None,
+        "so nothing is to be tried again"
+    );
+
+    let waiting = Client::connect(addr).unwrap();
+    await_edges(&mut poll, &mut listeners, 1);
+    listeners.left = 0;
+    listeners.failed(0, Mono(5), &exhausted);
+    assert!(!listeners.has_ready(), "the turn's share is used up");
+    assert_eq!(listeners.retry_at(), Some(Mono(5) + RETRY));
+    listeners.begin_turn(Mono(6));
+    assert!(!listeners.has_ready(), "too early");
+    listeners.begin_turn(Mono(5) + RETRY);
+    assert!(listeners.has_ready(), "without an edge");
+    assert_eq!(listeners.shed, Some(2));
+    drop(waiting);
+}
+
+#[test]
+fn unknown_trouble_rests_and_a_lost_connection_does_not() {
+    let (_poll, mut listeners) = bind(1);
+    listeners.begin_turn(Mono(0));
+    listeners.note(FIRST);
+    listeners.failed(
+        0,
+        Mono(0),
+        &io::Error::from_raw_os_error(libc::ECONNABORTED),
+    );
+    assert!(listeners.has_ready());
+    listeners.failed(0, Mono(0), &io::Error::from_raw_os_error(libc::EINVAL));
+    assert!(!listeners.has_ready());
+    assert_eq!(listeners.retry_at(), Some(Mono(0) + RETRY));
+    listeners.close();
+    assert_eq!(listeners.retry_at(), None);
+    assert!(listeners.accept(Mono(0)).is_none() && !listeners.note(FIRST));
+}
+
+#[test]
+fn a_taken_port_is_an_error_that_names_it() {
+    let (poll, listeners) = bind(1);
+    let addr = listeners.addrs().next().unwrap();
+    let (at, why) = Listeners::bind(poll.registry(), FIRST, &[Listen::Tcp(addr)]).unwrap_err();
+    assert_eq!((at, why.kind()), (addr, io::ErrorKind::AddrInUse));
+}

@@ -1,0 +1,255 @@
+//! Bytes between sockets and engine: what a ready line brings, what a dirty line has to send.
+//! Bounded per line and turn, so that no line keeps the others waiting.
+
+use std::io::{ErrorKind, Read, Write};
+
+use super::sockets::{Entry, Handshake, Stage, ended};
+use super::turn::Server;
+use super::{READ_BYTES_MAX, WRITE_BYTES_MAX};
+use crate::base::frame::Gather;
+use crate::base::slab::Key;
+use crate::engine::Engine;
+use crate::port::Ended;
+
+impl Server {
+    /// Looks at every line that the poll, a `Resume` or the last turn has put into the ready list.
+    pub(super) fn read_ready(&mut self) {
+        let ready = self.sockets.take_ready();
+        for key in &ready {
+            self.advance(*key);
+        }
+        self.sockets.put_back(ready);
+    }
+
+    fn advance(&mut self, key: Key) {
+        let Some(entry) = self.sockets.unqueue(key) else {
+            return;
+        };
+        if entry.stage == Stage::Connecting && !self.connected(key) {
+            return;
+        }
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        if entry.writable && std::mem::replace(&mut entry.blocked, false) {
+            self.guard
+                .tell(self.now, Some(key), |engine| engine.unblocked(key));
+        }
+        self.read(key);
+    }
+
+    /// Whether the handshake is done.
+    fn connected(&mut self, key: Key) -> bool {
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return false;
+        };
+        match entry.handshake() {
+            Handshake::Done => {
+                entry.stage = Stage::Open;
+                entry.writable = true;
+                self.guard.tell(self.now, Some(key), |engine| {
+                    engine.connected(self.now, key)
+                });
+                true
+            }
+            Handshake::UnderWay => {
+                (entry.readable, entry.writable) = (false, false);
+                false
+            }
+            Handshake::Failed(why) => {
+                self.over(key, why);
+                false
+            }
+        }
+    }
+
+    /// Reads until nothing is left, the engine has enough, or the line has had its share.
+    fn read(&mut self, key: Key) {
+        let mut left = READ_BYTES_MAX;
+        loop {
+            let Some(entry) = self.sockets.get_mut(key) else {
+                return;
+            };
+            if !entry.may_read() || !self.guard.engine().wants_read(key) {
+                return self.pause(key);
+            }
+            if left == 0 {
+                return self.sockets.queue(key);
+            }
+            match entry.stream.read(&mut self.scratch[..left]) {
+                Ok(0) => return self.finished(key),
+                Ok(count) => {
+                    // A short read has emptied the socket, and more of it would be a new edge:
+                    // except for the end itself, whose edge may have come already.
+                    entry.readable = count == left || entry.hangup;
+                    left -= count;
+                    let bytes = &self.scratch[..count];
+                    let now = self.now;
+                    self.guard
+                        .tell(now, Some(key), |engine| engine.received(now, key, bytes));
+                }
+                Err(why) => match why.kind() {
+                    ErrorKind::Interrupted => {}
+                    ErrorKind::WouldBlock => {
+                        entry.readable = false;
+                        entry.hangup = false;
+                    }
+                    _ => return self.over(key, ended(&why)),
+                },
+            }
+        }
+    }
+
+    /// The line is not read on for now. An error must not wait for a read that may never come.
+    fn pause(&mut self, key: Key) {
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        match entry.stage {
+            Stage::Doomed(why) => self.over(key, why),
+            Stage::Open | Stage::Finished if entry.failing => {
+                if let Some(why) = entry.take_failure() {
+                    self.over(key, why);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The peer has sent everything.
+    fn finished(&mut self, key: Key) {
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        entry.readable = false;
+        if let Stage::Doomed(why) = entry.stage {
+            return self.over(key, why);
+        }
+        entry.stage = Stage::Finished;
+        self.guard.tell(self.now, Some(key), |engine| {
+            engine.ended(self.now, key, Ended::Finished);
+        });
+        self.pause(key);
+    }
+
+    /// The line has ended for good, which the engine is told once.
+    fn over(&mut self, key: Key, why: Ended) {
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        if entry.stage == Stage::Over {
+            return;
+        }
+        entry.stage = Stage::Over;
+        self.guard.tell(self.now, Some(key), |engine| {
+            engine.ended(self.now, key, why)
+        });
+    }
+
+    /// Writes what the engine has, line by line.
+    pub(super) fn write_dirty(&mut self) {
+        for place in 0..self.put_off.len() {
+            let key = self.put_off[place];
+            self.guard
+                .tell(self.now, Some(key), |engine| engine.unblocked(key));
+        }
+        self.put_off.clear();
+        while let Some(key) = self
+            .guard
+            .tell(self.now, None, Engine::next_dirty)
+            .flatten()
+        {
+            self.write(key);
+        }
+    }
+
+    /// One gathered write after the other, until nothing is left, the socket is full, or the line
+    /// has had its share of the turn.
+    fn write(&mut self, key: Key) {
+        let (now, turn) = (self.now, self.turn);
+        loop {
+            let Some(entry) = self.sockets.get_mut(key) else {
+                return;
+            };
+            if !entry.may_write() {
+                entry.blocked = true;
+                return;
+            }
+            if entry.written.0 != turn {
+                entry.written = (turn, 0);
+            }
+            if entry.written.1 >= WRITE_BYTES_MAX {
+                self.put_off.push(key);
+                return;
+            }
+            let step = self.guard.tell(now, Some(key), |engine| {
+                let step = write_once(engine, key, entry);
+                if let Step::Wrote(count) | Step::Full(count) = step
+                    && count > 0
+                {
+                    engine.wrote(now, key, count);
+                }
+                step
+            });
+            match step {
+                Some(Step::Wrote(_)) => {}
+                Some(Step::Full(_)) => {
+                    entry.writable = false;
+                    entry.blocked = true;
+                    return;
+                }
+                Some(Step::Failed(why)) => return self.doom(key, why),
+                Some(Step::Nothing) | None => return,
+            }
+        }
+    }
+
+    /// A write failed: what was received is still read, in the next turn, and then the line ends.
+    fn doom(&mut self, key: Key, why: Ended) {
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        if entry.stage == Stage::Finished {
+            return self.over(key, why);
+        }
+        entry.stage = Stage::Doomed(why);
+        entry.readable = true;
+        self.sockets.queue(key);
+    }
+}
+
+/// What came of one write.
+enum Step {
+    /// The line has nothing to send.
+    Nothing,
+    /// All of this many bytes went out; there may be more.
+    Wrote(usize),
+    /// This many bytes went out, and the socket takes no more until an edge.
+    Full(usize),
+    /// The connection is gone.
+    Failed(Ended),
+}
+
+fn write_once(engine: &Engine, key: Key, entry: &mut Entry) -> Step {
+    let mut gather = Gather::new();
+    engine.outgoing(key, &mut gather);
+    if gather.is_empty() {
+        return Step::Nothing;
+    }
+    loop {
+        match entry.stream.write_vectored(gather.slices()) {
+            Ok(count) => {
+                entry.written.1 += count;
+                let all = count == gather.bytes();
+                return if all {
+                    Step::Wrote(count)
+                } else {
+                    Step::Full(count)
+                };
+            }
+            Err(why) if why.kind() == ErrorKind::Interrupted => {}
+            Err(why) if why.kind() == ErrorKind::WouldBlock => return Step::Full(0),
+            Err(why) => return Step::Failed(ended(&why)),
+        }
+    }
+}

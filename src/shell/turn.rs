@@ -1,0 +1,231 @@
+//! The loop, one turn after the other: poll, accept, read, tick, store, write, in this order.
+//! It knows no protocol: facts go to the engine, intentions come back.
+
+use std::io;
+use std::time::Duration;
+
+use mio::{Events, Poll, Token};
+
+use super::clock::Clock;
+use super::guard::Guard;
+use super::listen::{Listeners, turn_away};
+use super::signals::Signals;
+use super::sockets::{Sockets, ended};
+use super::{Failure, READ_BYTES_MAX};
+use crate::base::slab::Key;
+use crate::base::time::Now;
+use crate::engine::Engine;
+use crate::port::Action;
+use crate::store::Store;
+
+/// Events taken from the poll at once; what does not fit comes with the next poll.
+const EVENTS_MAX: usize = 1024;
+/// The longest sleep. The poll does not count the time that a machine is suspended, deadlines do;
+/// with this one they are late by no more.
+const SLEEP_MAX: Duration = Duration::from_secs(60);
+/// Tokens that no key can equal: their low half is above the bound of every slab.
+pub(super) const SIGNALS: Token = Token(usize::MAX);
+pub(super) const LISTENERS: Token = Token(usize::MAX - 4096);
+
+/// The running server.
+pub(super) struct Server {
+    poll: Poll,
+    clock: Clock,
+    /// Counts the turns.
+    pub(super) turn: u64,
+    /// Read once a turn.
+    pub(super) now: Now,
+    pub(super) guard: Guard,
+    pub(super) sockets: Sockets,
+    listeners: Listeners,
+    signals: Signals,
+    store: Box<dyn Store>,
+    /// The one buffer that all reads share; an idle line owns none.
+    pub(super) scratch: Box<[u8]>,
+    /// Lines that have used up this turn's share of writing.
+    pub(super) put_off: Vec<Key>,
+    /// Something was handed to the store since its last flush.
+    unflushed: bool,
+    /// The engine learned something after the writes, so there may be more to write.
+    unsettled: bool,
+    draining: bool,
+}
+
+/// What the shell puts together before the first turn.
+pub(super) struct Parts {
+    pub(super) poll: Poll,
+    pub(super) clock: Clock,
+    pub(super) now: Now,
+    pub(super) engine: Engine,
+    pub(super) listeners: Listeners,
+    pub(super) signals: Signals,
+    pub(super) store: Box<dyn Store>,
+}
+
+impl Server {
+    pub(super) fn new(parts: Parts) -> Server {
+        Server {
+            poll: parts.poll,
+            clock: parts.clock,
+            turn: 0,
+            now: parts.now,
+            guard: Guard::new(parts.engine),
+            sockets: Sockets::default(),
+            listeners: parts.listeners,
+            signals: parts.signals,
+            store: parts.store,
+            scratch: vec![0; READ_BYTES_MAX].into_boxed_slice(),
+            put_off: Vec::new(),
+            unflushed: false,
+            unsettled: false,
+            draining: false,
+        }
+    }
+
+    /// Turns until a drain has come to its end.
+    ///
+    /// # Errors
+    /// The poll fails, or the engine can no longer be trusted.
+    pub(super) fn run(mut self) -> Result<(), Failure> {
+        let mut events = Events::with_capacity(EVENTS_MAX);
+        while !(self.draining && self.guard.engine().drained()) {
+            self.turn(&mut events)?;
+        }
+        log::info!("drain.end");
+        Ok(())
+    }
+
+    fn turn(&mut self, events: &mut Events) -> Result<(), Failure> {
+        if let Err(why) = self.poll.poll(events, self.timeout()) {
+            if why.kind() != io::ErrorKind::Interrupted {
+                return Err(Failure::System {
+                    doing: "waiting for events",
+                    why,
+                });
+            }
+            events.clear();
+        }
+        self.turn += 1;
+        self.now = self.clock.read();
+        let caught = self.guard.caught();
+        self.note(events);
+        self.accept();
+        self.act();
+        self.read_ready();
+        self.act();
+        self.guard
+            .tell(self.now, None, |engine| engine.tick(self.now));
+        self.act();
+        self.flush();
+        self.act();
+        self.write_dirty();
+        self.unsettled = false;
+        self.act();
+        self.unsettled |= self.guard.caught() != caught;
+        if self.guard.is_broken() {
+            Err(Failure::Broken)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Until when the poll may sleep; not at all while work is left over.
+    fn timeout(&self) -> Option<Duration> {
+        let left_over = self.sockets.has_ready()
+            || self.listeners.has_ready()
+            || !self.put_off.is_empty()
+            || self.unflushed
+            || self.unsettled;
+        if left_over {
+            return Some(Duration::ZERO);
+        }
+        let wakes = [self.guard.engine().next_wake(), self.listeners.retry_at()];
+        let wake = wakes.into_iter().flatten().min()?;
+        // mio rounds up to whole milliseconds, so that we do not wake before the time.
+        Some(wake.since(self.now.mono).min(SLEEP_MAX))
+    }
+
+    fn note(&mut self, events: &Events) {
+        for event in events {
+            if event.token() == SIGNALS {
+                self.heed_signals();
+            } else if !self.listeners.note(event.token()) {
+                self.sockets.note(event);
+            }
+        }
+    }
+
+    fn heed_signals(&mut self) {
+        if self.signals.stop_asked() && !self.draining {
+            self.draining = true;
+            self.guard
+                .tell(self.now, None, |engine| engine.drain(self.now));
+            // At once, so that the listeners are closed before the accepts of this turn.
+            self.act();
+        }
+    }
+
+    fn accept(&mut self) {
+        self.listeners.begin_turn(self.now.mono);
+        while let Some((stream, peer)) = self.listeners.accept(self.now.mono) {
+            let peer = peer.ip().to_canonical();
+            match self
+                .guard
+                .tell(self.now, None, |engine| engine.opened(self.now, peer))
+            {
+                Some(Ok(key)) => {
+                    let adopted = self.sockets.adopt(self.poll.registry(), key, stream);
+                    self.report(key, adopted);
+                }
+                Some(Err(refusal)) => turn_away(stream, refusal.answer),
+                None => {}
+            }
+        }
+    }
+
+    /// Does what the engine wants, in its order: a key may be given out again right after `Close`.
+    fn act(&mut self) {
+        while let Some(action) = self
+            .guard
+            .tell(self.now, None, Engine::poll_action)
+            .flatten()
+        {
+            match action {
+                Action::Connect { key, addr } => {
+                    let begun = self.sockets.connect(self.poll.registry(), key, addr);
+                    self.report(key, begun);
+                }
+                Action::Shutdown { key } => self.sockets.shutdown(key),
+                Action::Resume { key } => self.sockets.resume(key),
+                Action::Close { key } => self.sockets.close(key),
+                Action::Store(op) => {
+                    self.store.submit(op);
+                    self.unflushed = true;
+                }
+                Action::StopListening => self.listeners.close(),
+            }
+        }
+    }
+
+    /// Tells the engine of a line that failed before it had a socket.
+    fn report(&mut self, key: Key, begun: io::Result<()>) {
+        if let Err(why) = begun {
+            let why = ended(&why);
+            self.guard.tell(self.now, Some(key), |engine| {
+                engine.ended(self.now, key, why)
+            });
+            self.unsettled = true;
+        }
+    }
+
+    /// One commit for all that this turn accepted.
+    fn flush(&mut self) {
+        if std::mem::replace(&mut self.unflushed, false) {
+            self.store.flush();
+        }
+        while let Some(done) = self.store.completion() {
+            self.guard
+                .tell(self.now, None, |engine| engine.stored(self.now, done));
+        }
+    }
+}
