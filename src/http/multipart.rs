@@ -105,8 +105,8 @@ impl Delimiter {
     }
 
     /// Appends a part that is the field `name` with `value`. Quotes and line ends in the name are
-    /// escaped as the HTML standard does. False, and nothing is appended, if the delimiter stands in
-    /// the value, or the name has a backslash or a NUL, which receivers read in different ways.
+    /// escaped as the HTML standard does. False, and nothing is appended, if the delimiter stands
+    /// in the value, or the name has a backslash or a NUL, which receivers read in different ways.
     pub fn write_field(&self, name: &[u8], value: &[u8], out: &mut Vec<u8>) -> bool {
         // The CRLF that ends the part's head may belong to a delimiter that follows at once.
         let in_value =

@@ -2,9 +2,12 @@
 //! with what it invents, `tests/corpus.rs` with what is kept in `corpus/<target>/`. To add a
 //! target: a function, a row, a file in `fuzz_targets/` and its two lines in `Cargo.toml`.
 
+#[path = "checks_forms.rs"]
+mod checks_forms;
 #[path = "drive.rs"]
 mod drive;
 
+pub use checks_forms::{multipart, urlencoded};
 use drive::Log;
 
 /// Every target by its name.
@@ -12,6 +15,8 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("request", request),
     ("chunked", chunked),
     ("response", response),
+    ("urlencoded", urlencoded),
+    ("multipart", multipart),
 ];
 
 /// Request heads and framing: no split changes the result, and what is accepted has one framing.
