@@ -10,8 +10,11 @@ mod drive;
 pub use checks_forms::{multipart, urlencoded};
 use drive::Log;
 
+/// Panics if the rule does not hold for these bytes.
+pub type Check = fn(&[u8]);
+
 /// Every target by its name.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Check)] = &[
     ("request", request),
     ("chunked", chunked),
     ("response", response),
