@@ -1,20 +1,25 @@
 //! What must hold for any bytes at all: one function for each fuzz target. The fuzzer calls them
-//! with what it invents, `tests/corpus.rs` with what is kept in `corpus/<target>/`.
-//! To add a target: a function, a row, a file in `fuzz_targets/` and its two lines in `Cargo.toml`.
+//! with what it invents, `tests/corpus.rs` with what is kept in `corpus/<target>/`. To add a
+//! target: a function, a row, a file in `fuzz_targets/` and its two lines in `Cargo.toml`.
 
+#[path = "checks_forms.rs"]
+mod checks_forms;
 #[path = "drive.rs"]
 mod drive;
 
+pub use checks_forms::{multipart, urlencoded};
 use drive::Log;
 
-/// A check's name and the check.
-pub type Target = (&'static str, fn(&[u8]));
+/// Panics if the rule does not hold for these bytes.
+pub type Check = fn(&[u8]);
 
-/// Every target.
-pub const TARGETS: &[Target] = &[
+/// Every target by its name.
+pub const TARGETS: &[(&str, Check)] = &[
     ("request", request),
     ("chunked", chunked),
     ("response", response),
+    ("urlencoded", urlencoded),
+    ("multipart", multipart),
 ];
 
 /// Request heads and framing: no split changes the result, and what is accepted has one framing.
@@ -67,13 +72,15 @@ fn same_for_all_splits(data: &[u8], run: impl Fn(&[&[u8]]) -> Log) -> Log {
 /// Found by plain search, without any parser: at most one field that frames the body, one Host, and
 /// no line end but CRLF.
 fn one_framing(data: &[u8]) {
+    let end = data
+        .windows(4)
+        .skip_while(|at| at.starts_with(b"\r\n"))
+        .position(is_end);
     let start = data
         .iter()
         .take_while(|byte| matches!(byte, b'\r' | b'\n'))
         .count();
-    let data = &data[start..];
-    let end = data.windows(4).position(|at| at == b"\r\n\r\n");
-    let head = &data[..end.map_or(data.len(), |at| at + 4)];
+    let head = &data[start..data.len().min(start + end.unwrap_or(data.len()) + 4)];
     let head = head.to_ascii_lowercase();
     let count = |text: &[u8]| head.windows(text.len()).filter(|at| *at == text).count();
     assert!(
@@ -83,6 +90,10 @@ fn one_framing(data: &[u8]) {
     assert!(count(b"\nhost:") <= 1, "two hosts");
     assert_eq!(count(b"\n"), count(b"\r\n"), "a bare LF");
     assert_eq!(count(b"\r"), count(b"\r\n"), "a bare CR");
+}
+
+fn is_end(bytes: &[u8]) -> bool {
+    bytes == b"\r\n\r\n"
 }
 
 enum Decoded {
