@@ -123,6 +123,42 @@ pub struct Message {
     pub content_type: Cow<'static, str>,
     /// The body as targets get it.
     pub body: Frame,
+    /// The topics it is published to.
+    pub topics: TopicNames,
+}
+
+/// Names of topics: opaque bytes, in one piece of memory, none of it if there are none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TopicNames(Box<[u8]>);
+
+impl TopicNames {
+    /// Holds these names, each at most 65,535 bytes long.
+    pub fn of<'n>(names: impl Iterator<Item = &'n [u8]>) -> TopicNames {
+        let mut bytes = Vec::new();
+        for name in names {
+            let len = u16::try_from(name.len()).unwrap_or(u16::MAX);
+            bytes.extend_from_slice(&len.to_be_bytes());
+            bytes.extend_from_slice(&name[..usize::from(len)]);
+        }
+        TopicNames(bytes.into())
+    }
+
+    /// The names in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = &self.0[..];
+        std::iter::from_fn(move || {
+            let (len, after) = rest.split_first_chunk::<2>()?;
+            let (name, after) = after.split_at_checked(u16::from_be_bytes(*len).into())?;
+            rest = after;
+            Some(name)
+        })
+    }
+
+    /// Bytes of memory held.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.len()
+    }
 }
 
 /// Why an attempt failed; the words of `error` in dispatch.md section 7.

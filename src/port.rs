@@ -133,4 +133,6 @@ pub struct Turn {
     pub actions: VecDeque<Action>,
     /// Answers and calls that have something to write; a line stands here at most once.
     pub dirty: VecDeque<Key>,
+    /// Streams that have something to write; a bounded number of them is written in a turn.
+    pub dirty_streams: VecDeque<Key>,
 }

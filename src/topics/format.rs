@@ -51,7 +51,10 @@ impl Format {
     /// The format of that number.
     #[must_use]
     pub fn from_index(index: usize) -> Format {
-        Format::ALL.get(index).copied().unwrap_or(Format::RawChunked)
+        Format::ALL
+            .get(index)
+            .copied()
+            .unwrap_or(Format::RawChunked)
     }
 
     /// The head of the answer that a stream begins with, and its first bytes: both leave at once,
@@ -59,7 +62,12 @@ impl Format {
     #[must_use]
     pub fn head(self, date: &str, last: MessageId) -> Vec<u8> {
         let mut head = String::with_capacity(320);
-        for part in ["HTTP/1.1 200 OK\r\nDate: ", date, "\r\nContent-Type: ", self.content_type()] {
+        for part in [
+            "HTTP/1.1 200 OK\r\nDate: ",
+            date,
+            "\r\nContent-Type: ",
+            self.content_type(),
+        ] {
             head.push_str(part);
         }
         head.push_str(match self {
