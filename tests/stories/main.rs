@@ -14,6 +14,7 @@ mod bounds;
 mod clients;
 mod counting;
 mod crowds;
+mod garbage;
 mod keeping;
 mod lying;
 mod posting;
