@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::server::Server;
 use crate::target::{Absent, OK, Target};
-use crate::{ask, metric, metric_until, post, schedule};
+use crate::{ask, metric, metric_until, post, schedule, settled};
 
 /// A body of which a MiB holds a few dozen.
 const BODY_BYTES: usize = 16 << 10;
@@ -53,7 +53,7 @@ fn when_memory_is_full_nothing_more_is_taken_and_everything_taken_arrives() {
         arrived.insert(webhook.field("webhook-id").to_owned());
     }
     assert_eq!(arrived, ids);
-    metric_until(&server, "hookah_deliveries_waiting", |count| count == 0);
+    settled(&server);
     target.has_no_more();
     assert_eq!(metric(&server, "hookah_bytes_held"), 0);
     assert_eq!(ask(&server, &request).status, 202);

@@ -4,7 +4,7 @@
 use crate::client::Client;
 use crate::server::Server;
 use crate::target::{Absent, Act, OK, Target};
-use crate::{ask, form, metric, metric_until, schedule};
+use crate::{ask, form, metric, metric_until, schedule, settled};
 
 #[test]
 fn the_metrics_count_what_happened_and_the_gauges_return_to_zero() {
@@ -29,7 +29,7 @@ fn the_metrics_count_what_happened_and_the_gauges_return_to_zero() {
     ask(&server, "GET /nowhere HTTP/1.0\r\n\r\n");
     ask(&server, "no request\r\n\r\n");
     assert_eq!(ask(&server, form("_topic=t")).status, 202);
-    metric_until(&server, "hookah_deliveries_waiting", |count| count == 0);
+    settled(&server);
     expected.extend([
         ("hookah_messages_accepted_total", 7),
         ("hookah_deliveries_delivered_total", 4),
@@ -90,7 +90,7 @@ fn lines_are_counted_while_they_are_open() {
     assert_eq!(metric(&server, "hookah_lines_inbound"), 6);
     schedule(&server, &target.url("/"), "&a=1");
     target.arrival();
-    metric_until(&server, "hookah_deliveries_waiting", |count| count == 0);
+    settled(&server);
     assert_eq!(metric(&server, "hookah_lines_outbound"), 1);
     drop(clients);
     metric_until(&server, "hookah_lines_inbound", |count| count == 1);

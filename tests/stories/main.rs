@@ -76,3 +76,8 @@ fn metric_until(server: &Server, name: &str, is_it: impl Fn(u64) -> bool) {
         assert!(end > std::time::Instant::now(), "{name} stays {value}");
     }
 }
+
+/// Waits until every delivery has ended.
+fn settled(server: &Server) {
+    metric_until(server, "hookah_deliveries_waiting", |count| count == 0);
+}

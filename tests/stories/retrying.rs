@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::server::Server;
 use crate::target::{Absent, Act, ERROR, OK, Target};
-use crate::{metric, metric_until, schedule};
+use crate::{metric, metric_until, schedule, settled};
 
 /// Retries at once, as far as there is such a thing.
 const SOON: &str = "&_retry_schedule=10ms&a=1";
@@ -23,9 +23,8 @@ fn a_target_that_fails_twice_gets_it_a_third_time() {
             (&id[..], "a=1")
         );
     }
-    metric_until(&server, "hookah_deliveries_delivered_total", |count| {
-        count == 1
-    });
+    settled(&server);
+    assert_eq!(metric(&server, "hookah_deliveries_delivered_total"), 1);
     target.has_no_more();
     assert_eq!(target.lines(), 1, "a 500 is no reason to hang up");
 }
@@ -47,9 +46,8 @@ fn a_target_that_is_down_gets_it_when_it_returns() {
         (webhook.field("webhook-id"), webhook.text()),
         (&id[..], "a=1")
     );
-    metric_until(&server, "hookah_deliveries_delivered_total", |count| {
-        count == 1
-    });
+    settled(&server);
+    assert_eq!(metric(&server, "hookah_deliveries_delivered_total"), 1);
     target.has_no_more();
 }
 
@@ -180,7 +178,7 @@ fn any_2xx_and_a_303_are_success_and_other_redirects_are_not_followed() {
                 "{status}"
             );
         }
-        metric_until(&server, "hookah_deliveries_waiting", |count| count == 0);
+        settled(&server);
         target.has_no_more();
         assert_eq!(target.lines(), 1, "{status}");
     }
