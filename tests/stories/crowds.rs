@@ -2,11 +2,12 @@
 
 use std::io::{ErrorKind, Write};
 use std::thread;
+use std::time::Duration;
 
 use crate::client::Client;
 use crate::server::Server;
 use crate::target::Target;
-use crate::{form, metric, schedule};
+use crate::{form, metric, metric_until, schedule, settled};
 
 /// Sockets of the crowd.
 const CROWD: usize = 1_000;
@@ -50,6 +51,31 @@ fn in_a_crowd_of_trickling_clients_a_webhook_is_taken_and_delivered() {
         assert_eq!(client.answer().status, 202);
         assert_eq!(target.arrival().text(), "a=1");
     }
+}
+
+#[test]
+fn clients_that_come_and_go_leave_nothing_behind() {
+    let (server, target) = (Server::start(), Target::willing());
+    let request = form(&format!("_url={}&a=1", target.url("/")));
+    for turn in 0..300 {
+        let mut client = Client::connect(server.addr());
+        // Nothing, a part, all but the reading of the answer, with a FIN or a reset.
+        client.try_send(&request[..request.len() * (turn % 3) / 2]);
+        if turn % 2 == 0 {
+            let socket = socket2::SockRef::from(&client.wire.stream);
+            socket.set_linger(Some(Duration::ZERO)).expect("it can");
+        }
+    }
+    metric_until(&server, "hookah_lines_inbound", |count| count == 1);
+    settled(&server);
+    let accepted = metric(&server, "hookah_messages_accepted_total");
+    // A reset may overtake its request, a FIN may not.
+    assert!((50..=100).contains(&accepted), "{accepted}");
+    assert_eq!(
+        metric(&server, "hookah_deliveries_delivered_total"),
+        accepted
+    );
+    assert_eq!(metric(&server, "hookah_bytes_held"), 0);
 }
 
 #[test]

@@ -1,9 +1,14 @@
 //! Targets that drip, flood, lie or speak something else: each costs its own webhook at most an
 //! attempt, and nobody else anything.
 
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
+
+use crate::message::Wire;
 use crate::server::Server;
 use crate::target::{Act, OK, Target};
-use crate::{metric, schedule, settled};
+use crate::{ask, metric, metric_until, post, schedule, settled};
 
 const DELIVERED: &str = "hookah_deliveries_delivered_total";
 const SOON: &str = "&_retry_schedule=10ms&a=1";
@@ -200,5 +205,37 @@ fn while_some_misbehave_for_ever_others_are_served() {
     for _ in 0..20 {
         schedule(&server, &good.url("/"), "&a=1");
         assert_eq!(good.arrival().attempt(), 1);
+    }
+}
+
+/// A target that answers a webhook after its head, whatever is still to come.
+fn hasty(then: impl FnOnce(TcpStream) + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let addr = listener.local_addr().expect("bound");
+    thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a connection");
+        let mut wire = Wire::new(stream);
+        wire.head().expect("a request");
+        wire.stream.write_all(OK).expect("it takes the answer");
+        then(wire.stream);
+    });
+    addr
+}
+
+#[test]
+fn whoever_answers_before_it_has_heard_all_is_believed_and_left() {
+    let server = Server::with(["--port", "0", "--max-body", "32MiB"]);
+    // More than the sockets on both sides can hold.
+    let body = vec![b'x'; 32 << 20];
+    // One hangs up at once, which resets the connection; one reads no further until it is left.
+    let hang_up: fn(TcpStream) = drop;
+    let read_on: fn(TcpStream) = |stream| drop(Wire::new(stream).rest());
+    for (then, count) in [(hang_up, 1), (read_on, 2)] {
+        let url = format!("http://{}/", hasty(then));
+        let fields = format!("Hookah-Url: {url}\r\nHookah-Retries: 0\r\nContent-Type: a/b\r\n");
+        assert_eq!(ask(&server, post("/dispatch", &fields, &body)).status, 202);
+        settled(&server);
+        assert_eq!(metric(&server, DELIVERED), count);
+        metric_until(&server, "hookah_lines_outbound", |lines| lines == 0);
     }
 }

@@ -21,6 +21,7 @@ mod posting;
 mod refusing;
 mod retrying;
 mod stopping;
+mod waiting;
 
 use client::{Answer, Client};
 use server::Server;

@@ -78,7 +78,8 @@ impl Client {
         if status < 200 {
             assert_eq!(fields.length(), None, "an interim answer has no body");
         } else {
-            assert!(fields.get("Date").is_some(), "{fields:?}");
+            // RFC 9110 section 6.6.1: a 5xx may come from where nobody looks at the clock.
+            assert!(fields.get("Date").is_some() || status >= 500, "{fields:?}");
             let length = fields.length().expect("a Content-Length");
             let length = if head_only { 0 } else { length };
             body = self.wire.exact(length);
