@@ -133,8 +133,9 @@ pub struct TopicNames(Box<[u8]>);
 
 impl TopicNames {
     /// Holds these names, each at most 65,535 bytes long.
-    pub fn of<'n>(names: impl Iterator<Item = &'n [u8]>) -> TopicNames {
-        let mut bytes = Vec::new();
+    pub fn of<'n>(names: impl Iterator<Item = &'n [u8]> + Clone) -> TopicNames {
+        let len = names.clone().map(|name| 2 + name.len()).sum();
+        let mut bytes = Vec::with_capacity(len);
         for name in names {
             let len = u16::try_from(name.len()).unwrap_or(u16::MAX);
             bytes.extend_from_slice(&len.to_be_bytes());
