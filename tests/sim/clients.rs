@@ -118,7 +118,7 @@ impl Client {
 
     /// Whether it has got all that it wanted, or cannot any more.
     pub fn is_content(&self) -> bool {
-        self.over || self.wants.is_empty()
+        self.over || self.lossy || self.wants.is_empty()
     }
 
     fn read(&mut self, oracle: &mut Oracle, world: &World) {

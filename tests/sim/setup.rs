@@ -98,6 +98,7 @@ fn client(sim: &mut Sim) {
         0..=64 => shopper(sim),
         65..=72 => {
             let order = order(sim);
+            sim.oracle.refused(order.number);
             requests::quitter(&mut sim.world.rng, &order)
         }
         73..=84 => malformed(sim),
