@@ -1,6 +1,9 @@
 //! The load: posts dispatches over kept-alive lines until all their webhooks were delivered.
 //! It never has more than one request in flight on a line, and never more than a window of
 //! webhooks between accepted and delivered, so that no server's queue grows with the run.
+//!
+//! Load and sink take turns on one thread: two threads on one processor would spend more on
+//! switching than on the traffic, and the server would wait for them.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -13,8 +16,11 @@ use crate::wire::{accepted_complete, dispatch};
 /// Webhooks that may be posted and not delivered yet. Deep enough that the server always has
 /// work, small enough that it all fits into its caches and bounds.
 const WINDOW: u64 = 4096;
-/// How long nothing may be accepted or delivered before the run is given up.
-const STALL: Duration = Duration::from_secs(10);
+/// How long nothing may come before the run is given up.
+const STALL_MS: i32 = 10_000;
+/// How long a run may take even if something always moves.
+const RUN_MAX: Duration = Duration::from_secs(120);
+const SINK: usize = usize::MAX;
 
 struct Line {
     stream: TcpStream,
@@ -28,63 +34,82 @@ struct Load<'a> {
     /// Lines with nothing in flight.
     resting: Vec<usize>,
     request: Vec<u8>,
-    sink: &'a Sink,
+    sink: &'a mut Sink,
     delivered_before: u64,
     posted: u64,
     accepted: u64,
+    answer_bytes: usize,
+}
+
+/// One run, from the first post to the last delivery.
+pub struct Relayed {
+    pub seconds: f64,
+    /// The size of the last 202, head and body.
+    pub answer_bytes: usize,
 }
 
 /// Posts `count` dispatches to the server on `port` over `connections` lines and waits until
-/// `sink` has all their webhooks. Returns the seconds from the first post to the last delivery.
-/// Fails when an answer is not 202, when a webhook came twice, and when nothing moves any more.
-pub fn run(port: u16, sink: &Sink, connections: usize, count: u64) -> io::Result<f64> {
+/// `sink` has all their webhooks.
+/// Fails when an answer is not 202, when a webhook came twice, and when it takes too long.
+pub fn run(port: u16, sink: &mut Sink, connections: usize, count: u64) -> io::Result<Relayed> {
     let mut load = Load {
         epoll: Epoll::new()?,
         lines: Vec::new(),
         resting: (0..connections).collect(),
         request: dispatch(port, sink.port),
+        delivered_before: sink.delivered,
         sink,
-        delivered_before: sink.delivered(),
         posted: 0,
         accepted: 0,
+        answer_bytes: 0,
     };
+    load.epoll.add_level(load.sink, SINK)?;
     for token in 0..connections {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
-        load.epoll.add(&stream, token)?;
+        load.epoll.add_edge(&stream, token)?;
         load.lines.push(Line {
             stream,
             buf: Vec::with_capacity(4096),
         });
     }
     let started = Instant::now();
-    let mut moved = (started, 0);
     while load.accepted < count || load.delivered() < count {
         load.post(count)?;
-        // The sink's thread cannot wake this one, so a full window is looked at every 1 ms.
-        for nth in 0..load.epoll.wait(1)? {
-            load.answer(load.epoll.token(nth))?;
-        }
-        let progress = load.accepted + load.delivered();
-        if progress != moved.1 {
-            moved = (Instant::now(), progress);
-        } else if moved.0.elapsed() > STALL {
+        if !load.turn()? || started.elapsed() > RUN_MAX {
             let (accepted, delivered) = (load.accepted, load.delivered());
-            let text = format!("stalled: {accepted} accepted, {delivered} delivered of {count}");
+            let text = format!("given up: {accepted} accepted, {delivered} delivered of {count}");
             return Err(io::Error::other(text));
         }
     }
     let seconds = started.elapsed().as_secs_f64();
     match load.delivered() - count {
-        0 => Ok(seconds),
+        0 => Ok(Relayed {
+            seconds,
+            answer_bytes: load.answer_bytes,
+        }),
         twice => Err(io::Error::other(format!("{twice} webhooks came twice"))),
     }
 }
 
 impl Load<'_> {
     fn delivered(&self) -> u64 {
-        self.sink.delivered() - self.delivered_before
+        self.sink.delivered - self.delivered_before
+    }
+
+    /// Waits for answers and webhooks; false when none came for as long as `STALL_MS`.
+    fn turn(&mut self) -> io::Result<bool> {
+        let ready = self.epoll.wait(STALL_MS)?;
+        for nth in 0..ready {
+            match self.epoll.token(nth) {
+                SINK => {
+                    self.sink.turn()?;
+                }
+                token => self.answer(token)?,
+            }
+        }
+        Ok(ready > 0)
     }
 
     fn post(&mut self, count: u64) -> io::Result<()> {
@@ -108,7 +133,8 @@ impl Load<'_> {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
             Err(error) => return Err(error),
         }
-        if accepted_complete(&line.buf)?.is_some() {
+        if let Some(len) = accepted_complete(&line.buf)? {
+            self.answer_bytes = len;
             line.buf.clear();
             self.accepted += 1;
             self.resting.push(token);

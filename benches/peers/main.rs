@@ -21,6 +21,8 @@
 //!   resident then, with no connection yet; beside the floor, which shows what the machine
 //!   asks of the smallest program of this kind.
 //!
+//! The two rows of bytes show whether the floor's messages are still as large as Hookah's.
+//!
 //! "busy" is the share of its processor that the server used: where it is below 1 the
 //! other side was the bottleneck, a rate per second says little, and CPU per request counts.
 //!
@@ -28,6 +30,7 @@
 //! Linux. nginx and wrk (Debian: `nginx-light`, `wrk`) for intake; without them that part is
 //! left out. Everything is on 127.0.0.1 with ports that the kernel chooses, files are in a
 //! directory of its own under the temporary one, and all children end with this process.
+#![deny(unsafe_code)]
 
 mod floor;
 mod load;
@@ -40,16 +43,17 @@ mod wire;
 
 use std::env;
 use std::ffi::OsString;
+use std::fmt;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::process::{self, ExitCode};
 use std::thread;
 use std::time::Duration;
 
 use lexopt::{Arg, ValueExt};
 
-use server::{Port, Recipe};
+use server::Recipe;
 use sink::Sink;
 use table::{Figure, Target};
 use web::Wrk;
@@ -123,7 +127,7 @@ impl Options {
                 Arg::Long("seconds") => options.seconds = parser.value()?.parse()?,
                 Arg::Long("starts") => options.starts = parser.value()?.parse()?,
                 Arg::Long("hookah") => options.hookah = parser.value()?.into(),
-                Arg::Long("only") => options.only = Some(parser.value()?.string()?),
+                Arg::Long("only") => options.only = Some(parser.value()?.parse_with(part)?),
                 Arg::Long("help") => return Ok(None),
                 // What cargo adds by itself.
                 Arg::Long("bench") => {}
@@ -133,8 +137,34 @@ impl Options {
         Ok(Some(options))
     }
 
+    /// Whether `part` is to be measured.
     fn wants(&self, part: &str) -> bool {
         self.only.as_deref().is_none_or(|only| only == part)
+    }
+}
+
+impl fmt::Display for Options {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Options {
+            runs,
+            starts,
+            connections,
+            count,
+            seconds,
+            ..
+        } = self;
+        writeln!(out, "medians of {runs} runs and of {starts} starts")?;
+        write!(
+            out,
+            "{connections} connections, {count} webhooks, {seconds} s of wrk"
+        )
+    }
+}
+
+fn part(text: &str) -> Result<String, &'static str> {
+    match text {
+        "start" | "intake" | "relay" => Ok(text.to_owned()),
+        _ => Err("start, intake or relay"),
     }
 }
 
@@ -168,7 +198,7 @@ fn measure_in(dir: &Path, options: &Options, core: usize, others: &[usize]) -> i
     let mut bench = Bench {
         options,
         core,
-        sink: Sink::start()?,
+        sink: Sink::open()?,
         wrk,
         notes: Vec::new(),
     };
@@ -178,39 +208,26 @@ fn measure_in(dir: &Path, options: &Options, core: usize, others: &[usize]) -> i
     if options.wants("intake") && (bench.wrk.is_none() || nginx.is_none()) {
         bench.note("intake needs wrk and nginx: apt-get install wrk nginx-light".to_owned());
     }
-    let recipe = |name, program, args: &[&str]| {
-        let args = args.iter().map(|&arg| arg.to_owned()).collect();
-        Recipe {
-            name,
-            program,
-            args,
-            dir: dir.into(),
-            port: Port::Told,
+    let sink = bench.sink.port.to_string();
+    let floor = Recipe::told("floor", env::current_exe()?, &["floor", &sink], dir);
+    let program = path::absolute(&options.hookah)?;
+    let hookah = Recipe::told(
+        "hookah",
+        program,
+        &["--port", "0", "--store", "memory"],
+        dir,
+    );
+    // One that does not start now is not tried again: each try may take its whole time.
+    let first = hookah.start(core);
+    let hookah = match first {
+        Ok(_) => Some(&hookah),
+        Err(error) => {
+            bench.note(error.to_string());
+            None
         }
     };
-    let sink = bench.sink.port.to_string();
-    let floor = recipe("floor", env::current_exe()?, &["floor", &sink]);
-    let hookah = options.hookah.canonicalize()?;
-    let hookah = recipe("hookah", hookah, &["--port", "0", "--store", "memory"]);
-    // One that does not start now is not tried again: each try may take its whole time.
-    let hookah = hookah
-        .start(core)
-        .map_err(|error| bench.note(error.to_string()))
-        .ok()
-        .map(|_| hookah);
-    let figures = bench.figures(hookah.as_ref(), &floor, nginx.as_ref());
-    let Options {
-        runs,
-        connections,
-        count,
-        seconds,
-        starts,
-        ..
-    } = options;
-    println!(
-        "\nserver on processor {core}, everything else on {others:?}; medians of {runs} runs \
-         ({starts} starts)\n{connections} connections, {count} webhooks, {seconds} s of wrk\n"
-    );
+    let figures = bench.figures(hookah, &floor, nginx.as_ref());
+    println!("\nserver on processor {core}, everything else on {others:?}\n{options}\n");
     table::print(&figures);
     for note in &bench.notes {
         println!("note: {note}");
@@ -250,6 +267,8 @@ impl Bench<'_> {
                 Target::RatioAtMost(1.5),
             ),
             Figure::new("relay, busy", "floor", Target::None),
+            Figure::new("relay, bytes of a 202", "floor", Target::None),
+            Figure::new("relay, bytes of a webhook", "floor", Target::None),
         ];
         if self.options.wants("start") {
             for run in 0..self.options.starts {
@@ -279,7 +298,7 @@ impl Bench<'_> {
         &mut self,
         run: usize,
         figures: &mut [Figure; N],
-        job: fn(&Self, &Recipe) -> io::Result<[f64; N]>,
+        job: fn(&mut Self, &Recipe) -> io::Result<[f64; N]>,
         hookah: Option<&Recipe>,
         beside: Option<&Recipe>,
     ) {
@@ -305,13 +324,13 @@ impl Bench<'_> {
         }
     }
 
-    fn start(&self, recipe: &Recipe) -> io::Result<[f64; 2]> {
+    fn start(&mut self, recipe: &Recipe) -> io::Result<[f64; 2]> {
         let server = recipe.start(self.core)?;
         thread::sleep(SETTLE);
         Ok([server.starting.as_secs_f64() * 1e3, server.resident_kib()?])
     }
 
-    fn intake(&self, recipe: &Recipe) -> io::Result<[f64; 3]> {
+    fn intake(&mut self, recipe: &Recipe) -> io::Result<[f64; 3]> {
         let wrk = self
             .wrk
             .as_ref()
@@ -325,19 +344,16 @@ impl Bench<'_> {
         Ok([requests / seconds, requests / cpu, cpu / seconds])
     }
 
-    fn relay(&self, recipe: &Recipe) -> io::Result<[f64; 3]> {
-        let Options {
-            connections, count, ..
-        } = *self.options;
+    fn relay(&mut self, recipe: &Recipe) -> io::Result<[f64; 5]> {
+        let (connections, count) = (self.options.connections, self.options.count);
+        self.sink.clear()?;
         let server = recipe.start(self.core)?;
-        load::run(server.port, &self.sink, connections, count / 10)?;
+        load::run(server.port, &mut self.sink, connections, count / 10)?;
         let before = server.cpu_seconds()?;
-        let seconds = load::run(server.port, &self.sink, connections, count)?;
+        let relayed = load::run(server.port, &mut self.sink, connections, count)?;
         let cpu = server.cpu_seconds()? - before;
-        Ok([
-            count as f64 / seconds,
-            cpu * 1e6 / count as f64,
-            cpu / seconds,
-        ])
+        let (per_second, each_us) = (count as f64 / relayed.seconds, cpu * 1e6 / count as f64);
+        let (answer, webhook) = (relayed.answer_bytes as f64, self.sink.webhook_bytes as f64);
+        Ok([per_second, each_us, cpu / relayed.seconds, answer, webhook])
     }
 }

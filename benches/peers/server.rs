@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{self, BufRead, BufReader, ErrorKind};
 use std::net::{Ipv4Addr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
@@ -42,6 +42,19 @@ pub struct Server {
 }
 
 impl Recipe {
+    /// A server that says its port, run in `dir`.
+    pub fn told(name: &'static str, program: PathBuf, args: &[&str], dir: &Path) -> Recipe {
+        let args = args.iter().map(|&arg| arg.to_owned()).collect();
+        let (dir, port) = (dir.to_owned(), Port::Told);
+        Recipe {
+            name,
+            program,
+            args,
+            dir,
+            port,
+        }
+    }
+
     /// Starts the server with all its threads on `core` and waits until it listens.
     pub fn start(&self, core: usize) -> io::Result<Server> {
         let mut command = Command::new(&self.program);

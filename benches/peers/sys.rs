@@ -4,14 +4,14 @@
 
 use std::io;
 use std::mem;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 
 /// Readiness that one `epoll_wait` may report; more wait for the next call.
 const EVENTS_MAX: usize = 1024;
 
-/// A level-triggered epoll set that watches for reading only.
+/// An epoll set that watches for reading only.
 pub struct Epoll {
     fd: OwnedFd,
     events: Vec<libc::epoll_event>,
@@ -30,10 +30,21 @@ impl Epoll {
         })
     }
 
-    /// Watches `source` for readability under `token`; closing the descriptor ends the watch.
-    pub fn add(&self, source: &impl AsRawFd, token: usize) -> io::Result<()> {
+    /// Watches `source` under `token` and reports it in every wait while it is readable;
+    /// closing the descriptor ends the watch.
+    pub fn add_level(&self, source: &impl AsRawFd, token: usize) -> io::Result<()> {
+        self.add(source, token, libc::EPOLLIN)
+    }
+
+    /// Like `add_level`, but reports once for each arrival: cheaper, as long as one read takes
+    /// all that has arrived.
+    pub fn add_edge(&self, source: &impl AsRawFd, token: usize) -> io::Result<()> {
+        self.add(source, token, libc::EPOLLIN | libc::EPOLLET)
+    }
+
+    fn add(&self, source: &impl AsRawFd, token: usize, interest: libc::c_int) -> io::Result<()> {
         let mut event = libc::epoll_event {
-            events: libc::EPOLLIN as u32,
+            events: interest as u32,
             u64: token as u64,
         };
         let (set, fd) = (self.fd.as_raw_fd(), source.as_raw_fd());
@@ -42,25 +53,34 @@ impl Epoll {
     }
 
     /// Waits at most `timeout_ms` (-1: for ever) and returns how many tokens are ready.
-    /// A signal ends the wait with 0.
     pub fn wait(&mut self, timeout_ms: i32) -> io::Result<usize> {
         self.events.clear();
         let (set, room) = (self.fd.as_raw_fd(), self.events.as_mut_ptr());
-        // SAFETY: `room` points at EVENTS_MAX events of reserved capacity.
-        match check(unsafe { libc::epoll_wait(set, room, EVENTS_MAX as i32, timeout_ms) }) {
-            Ok(ready) => {
-                // SAFETY: the kernel has just initialised the first `ready` events.
-                unsafe { self.events.set_len(ready as usize) };
-                Ok(ready as usize)
+        loop {
+            // SAFETY: `room` points at EVENTS_MAX events of reserved capacity.
+            match check(unsafe { libc::epoll_wait(set, room, EVENTS_MAX as i32, timeout_ms) }) {
+                Ok(ready) => {
+                    // SAFETY: the kernel has just initialised the first `ready` events.
+                    unsafe { self.events.set_len(ready as usize) };
+                    return Ok(ready as usize);
+                }
+                // A debugger or strace came: wait anew.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
-            Err(error) => Err(error),
         }
     }
 
     /// The token of the `nth` ready descriptor of the last wait.
     pub fn token(&self, nth: usize) -> usize {
         self.events[nth].u64 as usize
+    }
+}
+
+/// The set's own descriptor is readable when one of those it watches is.
+impl AsRawFd for Epoll {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
     }
 }
 

@@ -41,9 +41,9 @@ pub fn floor_head(sink: u16) -> Vec<u8> {
     head.into_bytes()
 }
 
-/// Whether `bytes` are one whole webhook: `None` while some are missing, an error if they
+/// The size of the webhook that `bytes` are: `None` while some are missing, an error if they
 /// are no POST, do not end with the fields, or are more than one request.
-pub fn webhook_complete(bytes: &[u8]) -> io::Result<Option<()>> {
+pub fn webhook_complete(bytes: &[u8]) -> io::Result<Option<usize>> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut request = httparse::Request::new(&mut headers);
     let parsed = request
@@ -58,15 +58,15 @@ pub fn webhook_complete(bytes: &[u8]) -> io::Result<Option<()>> {
     }
     let fits = request.method == Some("POST") && bytes.len() == head + body;
     if fits && bytes.ends_with(FIELDS.as_bytes()) {
-        Ok(Some(()))
+        Ok(Some(bytes.len()))
     } else {
         Err(odd("the sink got something else than the webhook", bytes))
     }
 }
 
-/// Whether `bytes` are one whole 202: `None` while some are missing, an error for any other
+/// The size of the 202 that `bytes` are: `None` while some are missing, an error for any other
 /// status and for more than one answer.
-pub fn accepted_complete(bytes: &[u8]) -> io::Result<Option<()>> {
+pub fn accepted_complete(bytes: &[u8]) -> io::Result<Option<usize>> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut response = httparse::Response::new(&mut headers);
     let parsed = response
@@ -81,7 +81,7 @@ pub fn accepted_complete(bytes: &[u8]) -> io::Result<Option<()>> {
     let end = head + content_length(response.headers);
     match bytes.len().cmp(&end) {
         std::cmp::Ordering::Less => Ok(None),
-        std::cmp::Ordering::Equal => Ok(Some(())),
+        std::cmp::Ordering::Equal => Ok(Some(bytes.len())),
         std::cmp::Ordering::Greater => Err(odd("more than one answer", bytes)),
     }
 }

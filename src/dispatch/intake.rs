@@ -5,10 +5,11 @@ use std::ops::Range;
 
 use crate::base::time::Wall;
 use crate::dispatch::Settings;
-use crate::dispatch::intake::body::{Kind, Merge, Outgoing};
+use crate::dispatch::intake::body::{Outgoing, Query};
 use crate::dispatch::intake::reader::{Path, Reader};
 use crate::dispatch::options::Options;
 use crate::http::form;
+use crate::http::media;
 use crate::http::problem::{Problem, Reason};
 use crate::model::Method;
 
@@ -33,6 +34,14 @@ pub struct Submission<'a> {
     pub body: &'a [u8],
     /// The head's fields.
     pub headers: &'a [httparse::Header<'a>],
+}
+
+impl<'a> Submission<'a> {
+    /// The media type of the body; an empty field says nothing.
+    fn media_type(&self) -> Option<&'a str> {
+        self.content_type
+            .filter(|given| !media::essence(given).is_empty())
+    }
 }
 
 /// What a POST to /dispatch asks for. Everything lies in the request or the scratch; nothing is owned
@@ -118,49 +127,34 @@ pub fn read<'a>(
     scratch.clear();
     let mut reader = Reader::new(scratch, now);
     let path = reader.path(submission)?;
-    reader.headers(submission)?;
+    reader.headers(submission.headers)?;
     // The query of a URL in the path is the target's own.
-    let query = if path == Path::Url {
-        None
-    } else {
-        submission.query
-    };
-    let merge = Merge {
-        query: query.unwrap_or_default().as_bytes(),
-    };
-    reader.next_source();
-    let stray = reader.query(merge)?;
-    let outgoing = match (path, Kind::of(submission, reader.has_target())?) {
-        (Path::None, Kind::Form) => reader.form(submission, merge)?,
-        (Path::None, Kind::Multipart(delimiter)) => {
-            reader.multipart(submission, merge, &delimiter)?
-        }
-        (Path::None, Kind::Other) | (Path::Url | Path::Base64, _) => {
-            if let Some(name) = stray {
-                return Err(stray_field(name));
-            }
-            Outgoing::Untouched
-        }
+    let query = submission.query.filter(|_| path != Path::Url);
+    let query = Query(query.unwrap_or_default().as_bytes());
+    let stray = reader.query(query)?;
+    let outgoing = match path {
+        Path::None => reader.body(submission, query)?,
+        Path::Url | Path::Base64 => Outgoing::Untouched,
     };
     if !reader.has_target() {
         return Err(Reason::NoDestination.into());
     }
+    if let (Outgoing::Untouched, Some(name)) = (outgoing, stray) {
+        return Err(stray_field(name));
+    }
     let given = reader.given;
-    let usual = if outgoing == Outgoing::NoField {
-        Method::Get
-    } else {
-        Method::Post
+    let usual = match outgoing {
+        Outgoing::NoField => Method::Get,
+        Outgoing::Untouched | Outgoing::Fields => Method::Post,
     };
     let method = given.method.unwrap_or(usual);
     let options = given.settle(defaults, now)?;
     let scratch = &*scratch;
+    let given_type = submission.media_type();
     let (content_type, body) = match outgoing {
-        Outgoing::Untouched => (submission.content_type.unwrap_or_default(), submission.body),
-        Outgoing::Fields => (
-            submission.content_type.unwrap_or(form::MEDIA_TYPE),
-            scratch.body.as_slice(),
-        ),
-        Outgoing::NoField => ("", [].as_slice()),
+        Outgoing::Untouched => (given_type.unwrap_or_default(), submission.body),
+        Outgoing::Fields => (given_type.unwrap_or(form::MEDIA_TYPE), &scratch.body[..]),
+        Outgoing::NoField => ("", &[][..]),
     };
     let texts = |ranges| Texts {
         text: &scratch.text,

@@ -3,6 +3,7 @@
 
 use super::Engine;
 use crate::base::slab::Key;
+use crate::base::stats::Counter;
 use crate::base::time::Mono;
 use crate::conn::outbound::{Outbound, Verdict};
 use crate::conn::{Conn, Line};
@@ -81,6 +82,7 @@ impl Engine {
         if let Some(line) = self.lines.get_mut(key) {
             line.deadline.set(&mut self.turn, key, at);
         }
+        self.turn.stats.add(Counter::LinesOpened, 1);
         self.turn.actions.push_back(Action::Connect { key, addr });
         true
     }

@@ -77,6 +77,7 @@ impl Engine {
         let Some(line) = self.lines.remove(key) else {
             return;
         };
+        self.turn.stats.add(Counter::LinesClosed, 1);
         match line.close(&mut self.turn, key) {
             Conn::Inbound(inbound) => {
                 self.count_out(inbound.peer());

@@ -133,6 +133,7 @@ impl Engine {
             return Err(life::FULL);
         };
         self.count_in(peer);
+        self.turn.stats.add(Counter::LinesOpened, 1);
         self.settle_inbound(key);
         Ok(key)
     }
@@ -198,6 +199,7 @@ impl Engine {
         }
         self.run_lanes();
         self.turn.stats.add(Counter::Turns, 1);
+        self.measure();
     }
 
     fn fire(&mut self, timer: Timer) {
@@ -284,9 +286,9 @@ impl Engine {
         self.turn.wheel.next_wake()
     }
 
-    /// The counters and gauges.
-    pub fn stats(&mut self) -> &Stats {
-        self.measure();
+    /// The counters, and the gauges as of the last tick.
+    #[must_use]
+    pub fn stats(&self) -> &Stats {
         &self.turn.stats
     }
 

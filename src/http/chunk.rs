@@ -142,8 +142,7 @@ impl ChunkReader {
         }
         let next = match byte {
             b'\r' => State::LineEnd,
-            b';' => State::Extension(Extension::BeforeName),
-            b' ' | b'\t' => State::Extension(Extension::BeforeSemicolon),
+            b';' | b' ' | b'\t' => self.extension(Extension::BeforeSemicolon, byte)?,
             b'\n' => return Err(Reason::BareLf),
             _ => return Err(Reason::BadChunkSize),
         };

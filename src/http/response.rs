@@ -21,6 +21,8 @@ pub enum BadResponse {
     NotHttp,
     /// The status is not three digits from 100 to 599, or its line is malformed.
     BadStatus,
+    /// A field that not even a tolerant reader can pass over, as one with a NUL.
+    BadField,
     /// More than [`HEAD_BYTES_MAX`].
     HeadTooLarge,
     /// More than [`FIELDS_MAX`].
@@ -34,6 +36,7 @@ impl BadResponse {
         match self {
             BadResponse::NotHttp => "not_http",
             BadResponse::BadStatus => "bad_status",
+            BadResponse::BadField => "bad_field",
             BadResponse::HeadTooLarge => "head_too_large",
             BadResponse::TooManyFields => "too_many_fields",
         }
@@ -195,8 +198,8 @@ fn check_start(buf: &[u8]) -> Result<(), BadResponse> {
 /// allocates nothing.
 ///
 /// # Errors
-/// The status line is malformed. Fields never are an error: what cannot be understood is left out,
-/// and the line is not kept.
+/// The status line is malformed, or a field has control characters. Other fields that cannot be
+/// understood are left out, and the line is not kept.
 pub fn parse<'b>(
     head: &'b [u8],
     slots: &'b mut Slots<'b>,
@@ -206,6 +209,9 @@ pub fn parse<'b>(
     match tolerant().parse_response_with_uninit_headers(&mut raw, head, slots) {
         Ok(Status::Complete(len)) if len == head.len() => {}
         Err(httparse::Error::TooManyHeaders) => return Err(BadResponse::TooManyFields),
+        Err(httparse::Error::HeaderName | httparse::Error::HeaderValue) => {
+            return Err(BadResponse::BadField);
+        }
         _ => return Err(BadResponse::BadStatus),
     }
     let status = raw

@@ -21,7 +21,7 @@ pub(super) enum Outgoing {
 }
 
 /// How the body is read.
-pub(super) enum Kind {
+enum Kind {
     Form,
     Multipart(Delimiter),
     Other,
@@ -30,8 +30,8 @@ pub(super) enum Kind {
 impl Kind {
     /// A body without a type is a form for who names no target elsewhere, as in the seed; else it is
     /// nobody's business. No body at all is a form without fields.
-    pub(super) fn of(submission: &Submission<'_>, has_target: bool) -> Result<Kind, Problem> {
-        match submission.content_type {
+    fn of(submission: &Submission<'_>, has_target: bool) -> Result<Kind, Problem> {
+        match submission.media_type() {
             None if submission.body.is_empty() || !has_target => Ok(Kind::Form),
             Some(given) if media::is(given, form::MEDIA_TYPE) => Ok(Kind::Form),
             Some(given) if media::is(given, multipart::MEDIA_TYPE) => {
@@ -43,84 +43,80 @@ impl Kind {
 }
 
 impl Reader<'_> {
-    pub(super) fn form(
+    /// Takes the body's options and gathers, after the query's fields, what it has besides.
+    pub(super) fn body(
         &mut self,
         submission: &Submission<'_>,
-        merge: Merge<'_>,
+        query: Query<'_>,
     ) -> Result<Outgoing, Problem> {
+        let kind = Kind::of(submission, self.has_target())?;
         self.next_source();
-        let mut gathered = std::mem::take(&mut self.scratch.body);
-        let mut keeper = Keeper::new(&mut gathered);
-        merge.payload().for_each(|field| keeper.keep(&field));
-        // An empty body is one empty piece; behind the query's fields it would add a `&`.
-        let fields = form::fields(submission.body).filter(|_| !submission.body.is_empty());
-        for field in fields {
-            match option_of(field.name) {
-                Some(option) => self.encoded(option, &field)?,
-                None => keeper.keep(&field),
-            }
-        }
-        let outgoing = if keeper.fields() == 0 {
-            Outgoing::NoField
-        } else {
-            Outgoing::Fields
+        let fields = match kind {
+            Kind::Form => self.form(submission.body, query)?,
+            Kind::Multipart(delimiter) => self.multipart(submission.body, query, &delimiter)?,
+            Kind::Other => return Ok(Outgoing::Untouched),
         };
-        self.scratch.body = gathered;
-        Ok(outgoing)
-    }
-
-    pub(super) fn multipart(
-        &mut self,
-        submission: &Submission<'_>,
-        merge: Merge<'_>,
-        delimiter: &Delimiter,
-    ) -> Result<Outgoing, Problem> {
-        self.next_source();
-        let body = submission.body;
-        let mut parts = delimiter.parts(body);
-        let mut kept: Option<usize> = None;
-        // Up to where the body is copied or left out.
-        let mut done = 0;
-        loop {
-            let part = parts.next().transpose().map_err(bad_form)?;
-            let open = part.as_ref().map_or(parts.close(), |part| part.range.start);
-            self.scratch
-                .body
-                .extend_from_slice(body.get(done..open).unwrap_or_default());
-            done = open;
-            if kept.is_none() {
-                kept = Some(self.merge_parts(merge, delimiter)?);
-            }
-            let Some(part) = part else { break };
-            match options::field(part.name) {
-                Some(option) => {
-                    self.part_option(option, &part)?;
-                    done = part.range.end;
-                }
-                None => kept = kept.map(|count| count + 1),
-            }
-        }
-        self.scratch
-            .body
-            .extend_from_slice(body.get(done..).unwrap_or_default());
-        if body.is_empty() {
-            delimiter.write_end(&mut self.scratch.body);
-        }
-        Ok(if kept == Some(0) {
+        Ok(if fields == 0 {
             Outgoing::NoField
         } else {
             Outgoing::Fields
         })
     }
 
-    /// Writes the query's fields as parts; gives their number.
-    pub(super) fn merge_parts(
+    /// Gathers a form; gives the number of its fields.
+    fn form(&mut self, body: &[u8], query: Query<'_>) -> Result<usize, Problem> {
+        let mut gathered = std::mem::take(&mut self.scratch.body);
+        let mut keeper = Keeper::new(&mut gathered);
+        query.payload().for_each(|field| keeper.keep(&field));
+        // An empty body is one empty piece; behind the query's fields it would add a `&`.
+        for field in form::fields(body).filter(|_| !body.is_empty()) {
+            match option_of(field.name) {
+                Some(option) => self.encoded(option, &field)?,
+                None => keeper.keep(&field),
+            }
+        }
+        let fields = keeper.fields();
+        self.scratch.body = gathered;
+        Ok(fields)
+    }
+
+    /// Gathers a multipart body; gives the number of its parts.
+    fn multipart(
         &mut self,
-        merge: Merge<'_>,
+        body: &[u8],
+        query: Query<'_>,
         delimiter: &Delimiter,
     ) -> Result<usize, Problem> {
+        let mut parts = delimiter.parts(body);
+        let mut next = parts.next().transpose().map_err(bad_form)?;
+        // The query's fields go where the first part, or the end, stands.
+        let first = next.as_ref().map_or(parts.close(), |part| part.range.start);
+        let (preamble, _) = body.split_at_checked(first).unwrap_or_default();
+        self.scratch.body.extend_from_slice(preamble);
+        let mut count = self.merge_parts(query, delimiter)?;
+        while let Some(part) = next {
+            match options::field(part.name) {
+                Some(option) => self.part_option(option, &part)?,
+                None => {
+                    let whole = body.get(part.range).unwrap_or_default();
+                    self.scratch.body.extend_from_slice(whole);
+                    count += 1;
+                }
+            }
+            next = parts.next().transpose().map_err(bad_form)?;
+        }
+        let end = body.get(parts.close()..).unwrap_or_default();
+        self.scratch.body.extend_from_slice(end);
+        if body.is_empty() {
+            delimiter.write_end(&mut self.scratch.body);
+        }
+        Ok(count)
+    }
+
+    /// Writes the query's fields as parts; gives their number.
+    fn merge_parts(&mut self, query: Query<'_>, delimiter: &Delimiter) -> Result<usize, Problem> {
         let mut count = 0;
-        for field in merge.payload() {
+        for field in query.payload() {
             let (name, value) = (form::decode(field.name), form::decode(field.value));
             if !delimiter.write_field(&name, &value, &mut self.scratch.body) {
                 let detail = "a query field contains the boundary of the multipart body";
@@ -131,7 +127,7 @@ impl Reader<'_> {
         Ok(count)
     }
 
-    pub(super) fn part_option(
+    fn part_option(
         &mut self,
         option: (usize, &'static Row),
         part: &multipart::Part<'_>,
@@ -147,16 +143,16 @@ impl Reader<'_> {
 
 /// The query, whose fields that are no options go before those of the body.
 #[derive(Clone, Copy)]
-pub(super) struct Merge<'a> {
-    pub(super) query: &'a [u8],
-}
+pub(super) struct Query<'a>(pub(super) &'a [u8]);
 
-impl<'a> Merge<'a> {
+impl<'a> Query<'a> {
+    /// Every field; the nothing between two `&` is none.
     pub(super) fn fields(self) -> impl Iterator<Item = form::Field<'a>> {
-        form::fields(self.query).filter(|field| !field.is_empty())
+        form::fields(self.0).filter(|field| !field.is_empty())
     }
 
-    pub(super) fn payload(self) -> impl Iterator<Item = form::Field<'a>> {
+    /// Every field that is no option.
+    fn payload(self) -> impl Iterator<Item = form::Field<'a>> {
         self.fields()
             .filter(|field| option_of(field.name).is_none())
     }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_PAD_INDIFFERENT, URL_SAFE_PAD_INDIFFERENT};
 
-use super::body::Merge;
+use super::body::Query;
 use super::{Scratch, Submission, TARGETS_MAX, TOPIC_BYTES_MAX};
 use crate::base::time::Wall;
 use crate::dispatch::options::{self, Given, Row, Take};
@@ -95,9 +95,9 @@ impl<'s> Reader<'s> {
         Ok(path)
     }
 
-    pub(super) fn headers(&mut self, submission: &Submission<'_>) -> Result<(), Problem> {
+    pub(super) fn headers(&mut self, headers: &[httparse::Header<'_>]) -> Result<(), Problem> {
         self.next_source();
-        for header in submission.headers {
+        for header in headers {
             if let Some(option) = options::header(header.name) {
                 self.option(option, header.name, header.value.trim_ascii())?;
             }
@@ -106,9 +106,10 @@ impl<'s> Reader<'s> {
     }
 
     /// Takes the query's options; gives the name of the first field that is none.
-    pub(super) fn query<'a>(&mut self, merge: Merge<'a>) -> Result<Option<&'a [u8]>, Problem> {
+    pub(super) fn query<'a>(&mut self, query: Query<'a>) -> Result<Option<&'a [u8]>, Problem> {
+        self.next_source();
         let mut stray = None;
-        for field in merge.fields() {
+        for field in query.fields() {
             match option_of(field.name) {
                 Some(option) => self.encoded(option, &field)?,
                 None => stray = stray.or(Some(field.name)),
@@ -147,20 +148,18 @@ impl<'s> Reader<'s> {
         match row.take {
             Take::Url => match std::str::from_utf8(value) {
                 Ok(_) => self.target(value, |scratch| &mut scratch.urls),
-                Err(_) => refuse("is not UTF-8"),
+                // Not by `refuse`: a URL may hold credentials, and an answer must not repeat them.
+                Err(_) => Err(Problem::new(
+                    Reason::BadTarget,
+                    format!("{spelled}: not UTF-8"),
+                )),
             },
-            Take::Topic => {
-                if self.targets_settled {
-                    return Ok(());
-                }
-                if value.starts_with(b"$") {
-                    return Err(Reason::ReservedTopic.into());
-                }
-                if !(1..=TOPIC_BYTES_MAX).contains(&value.len()) {
-                    return refuse("is not a topic");
-                }
+            Take::Topic if self.targets_settled => Ok(()),
+            Take::Topic if value.starts_with(b"$") => Err(Reason::ReservedTopic.into()),
+            Take::Topic if (1..=TOPIC_BYTES_MAX).contains(&value.len()) => {
                 self.target(value, |scratch| &mut scratch.topics)
             }
+            Take::Topic => refuse("is not a topic"),
             Take::Value(set) => {
                 let bit = 1 << index;
                 if self.seen & bit != 0 {
