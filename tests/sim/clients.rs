@@ -149,7 +149,7 @@ impl Client {
             }
             Want::Accepted(order) => {
                 let excused = answer.status == 503 && oracle.may_refuse;
-                assert!(excused, "order {order} was refused: {answer:?}");
+                if !excused { self.complain(&format!("order {order} was refused: {answer:?}")); }
                 assert!(answer.field("retry-after").is_some(), "503 without Retry-After");
                 oracle.refused(order);
                 true

@@ -37,8 +37,9 @@ pub fn place(order: &Order, framing: Framing, last: bool) -> Vec<Step> {
     match framing {
         Framing::Chunks(size) => {
             let mut bytes = (bytes + "Transfer-Encoding: chunked\r\n\r\n").into_bytes();
-            for chunk in body.chunks(size) {
-                bytes.extend(format!("{:X};x=y\r\n", chunk.len()).into_bytes());
+            for (place, chunk) in body.chunks(size).enumerate() {
+                let extension = if place == 0 { ";x=y" } else { "" };
+                bytes.extend(format!("{:X}{extension}\r\n", chunk.len()).into_bytes());
                 bytes.extend(chunk);
                 bytes.extend(b"\r\n");
             }

@@ -319,6 +319,7 @@ impl Sim {
                 Some(Item::Bytes(bytes)) => {
                     self.world.note_bytes("received", key.to_bits(), &bytes);
                     self.oracle.read(&self.world, link, &bytes);
+                    if std::env::var("DBG").is_ok_and(|d| d == "all" || d == link.to_string()) { eprint!("[{link}:{}]", String::from_utf8_lossy(&bytes[..bytes.len().min(300)])); }
                     for part in bytes.chunks(READ_MAX) {
                         self.engine.received(self.world.now, key, part);
                     }
