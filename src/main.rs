@@ -1,4 +1,39 @@
-//! The `hookah` command.
+//! The `hookah` command: its arguments in, its exit code out.
+//! It decides nothing; the rooms of the library do.
 #![deny(unsafe_code, missing_docs)]
 
-fn main() {}
+use std::env;
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use hookah::config::{self, Command};
+use hookah::shell;
+
+fn main() -> ExitCode {
+    let descriptors = shell::raise_descriptors();
+    let config = match config::command(
+        env::args_os().skip(1),
+        |name| env::var_os(name),
+        descriptors,
+    ) {
+        Ok(Command::Serve(config)) => config,
+        Ok(Command::Print(text)) => {
+            // A reader that has seen enough, such as `head`, is no failure.
+            let _ = io::stdout().write_all(text.as_bytes());
+            return ExitCode::SUCCESS;
+        }
+        Err(refusal) => return fail(&refusal, refusal.exit_code),
+    };
+    shell::start_log(&config.log);
+    match shell::run(&config.shell, config.engine) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => fail(&failure, failure.exit_code()),
+    }
+}
+
+/// Says what is wrong in one line.
+fn fail(what: &dyn Display, exit_code: u8) -> ExitCode {
+    let _ = writeln!(io::stderr(), "hookah: {what}");
+    ExitCode::from(exit_code)
+}

@@ -16,8 +16,8 @@ impl Buf {
         Buf::default()
     }
 
-    /// Adds `bytes` at the end. Amortised O(1) a byte: what waits is moved to the front only when the
-    /// memory would have to grow and at least as many bytes were consumed as are moved.
+    /// Adds `bytes` at the end. Amortised O(1) a byte: what waits is moved to the front only when
+    /// the memory would have to grow and at least as many bytes were consumed as are moved.
     pub fn append(&mut self, bytes: &[u8]) {
         let room = self.bytes.capacity() - self.bytes.len();
         if room < bytes.len() && self.start >= self.len() {

@@ -91,7 +91,7 @@ struct Secrets {
 
 impl Secrets {
     fn new(seed: u64) -> Secrets {
-        // An odd factor with bits all over cannot be one of the weak ones (0, small, a power of two).
+        // An odd factor with bits all over cannot be a weak one (0, small, a power of two).
         Secrets {
             start: spread(seed ^ 0x9e37_79b9_7f4a_7c15),
             factor: spread(seed.wrapping_add(0xd1b5_4a32_d192_ed03)) | 1,
@@ -168,8 +168,8 @@ impl Hasher for Folded {
     }
 
     fn finish(&self) -> u64 {
-        // The map takes the place from the low bits and the tag from the high ones: both must depend
-        // on everything, also where the last number changed only a high bit.
+        // The map takes the place from the low bits and the tag from the high ones: both must
+        // depend on everything, also where the last number changed only a high bit.
         fold(self.state, self.factor.rotate_left(32))
     }
 }

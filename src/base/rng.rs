@@ -45,8 +45,8 @@ impl Rng {
 
     /// A number from 0 to `n - 1`, each as likely as the other; 0 if `n` is 0.
     ///
-    /// The high half of a 64 by 64 bit product, redrawn where its low half would favour some results
-    /// (D. Lemire, "Fast Random Integer Generation in an Interval", 2019).
+    /// The high half of a 64 by 64 bit product, redrawn where its low half would favour some
+    /// results (D. Lemire, "Fast Random Integer Generation in an Interval", 2019).
     pub fn below(&mut self, n: u64) -> u64 {
         if n == 0 {
             return 0;

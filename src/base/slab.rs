@@ -168,8 +168,8 @@ impl<T> Slab<T> {
         self.len == 0
     }
 
-    /// Whether `insert` would give the value back. A slot whose generations are used up still counts
-    /// against the bound, so that no index ever reaches it.
+    /// Whether `insert` would give the value back. A slot whose generations are used up still
+    /// counts against the bound, so that no index ever reaches it.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.free.is_none() && self.slots.len() >= self.bound

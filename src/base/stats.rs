@@ -77,7 +77,8 @@ table! {
     Counter DeliveriesDelivered "hookah_deliveries_delivered_total" "Deliveries the target took.";
     Counter DeliveriesFailed "hookah_deliveries_failed_total"
         "Deliveries given up: retries used up, or a final answer.";
-    Counter DeliveriesExpired "hookah_deliveries_expired_total" "Deliveries given up for their age.";
+    Counter DeliveriesExpired "hookah_deliveries_expired_total"
+        "Deliveries given up for their age.";
     Gauge DeliveriesWaiting "hookah_deliveries_waiting" "Deliveries that have not ended.";
     Gauge BytesHeld "hookah_bytes_held" "Bytes of messages, deliveries and buffers in memory.";
     Counter TimersFired "hookah_timers_fired_total" "Timers fired.";

@@ -111,8 +111,8 @@ const SIZE_UNITS: [(&str, u64); 9] = [
     ("", 1),
 ];
 
-/// Reads a number of bytes: `512`, `512B`, `64k` = `64K` = `64KiB`, `1M`, `2GiB` (cli.md). All units
-/// are powers of 1,024.
+/// Reads a number of bytes: `512`, `512B`, `64k` = `64K` = `64KiB`, `1M`, `2GiB` (cli.md). All
+/// units are powers of 1,024.
 pub fn parse_size(text: &str) -> Result<u64, UnitError> {
     let wrong = |complaint| UnitError {
         complaint,
@@ -160,8 +160,8 @@ pub fn parse_bool(text: &str) -> Result<bool, UnitError> {
 /// What [`parse_instant`] takes, in words.
 pub const INSTANT_FORM: &str = "unix seconds, or RFC 3339 such as 2026-01-02T03:04:05Z";
 
-/// Reads a point in time: unix seconds, or RFC 3339 section 5.6 with `Z` or an offset. A leap second
-/// counts as the second after it; times before 1970 do not exist.
+/// Reads a point in time: unix seconds, or RFC 3339 section 5.6 with `Z` or an offset. A leap
+/// second counts as the second after it; times before 1970 do not exist.
 pub fn parse_instant(text: &str) -> Result<Wall, UnitError> {
     let wrong = UnitError {
         complaint: "is not a time",

@@ -4,8 +4,8 @@
 //! A tick is a millisecond. A tick's number is read in base 64: an entry stands on the level of the
 //! highest digit in which its tick differs from the wheel's own, in the slot of that digit. So all
 //! entries of a level come before all those of the levels above, the slots of a level are in order,
-//! and the earliest entry is found with two looks at occupancy words. When the wheel's tick enters a
-//! slot above the lowest level, the slot's entries are put where they belong now, keeping their order:
+//! and the earliest entry is found with a look at the occupancy words. When the wheel's tick enters
+//! a slot above the lowest level, the slot's entries move to where they belong now, in their order:
 //!
 //! ```text
 //! level 2   a slot = 4,096 ticks   . . # . . . # .
@@ -18,9 +18,6 @@
 use crate::base::slab::{Key, Slab};
 use crate::base::time::Mono;
 
-#[cfg(test)]
-mod tests;
-
 /// Microseconds of a tick.
 const TICK_MICROS: u64 = 1_000;
 const DIGIT_BITS: u32 = 6;
@@ -31,9 +28,9 @@ const LEVELS: usize = 10;
 /// Deadlines with an owner each, at most as many as the bound given at the start. All memory is
 /// reserved at the start; nothing allocates afterwards.
 ///
-/// An entry fires at the first pop at or after its time rounded up to the tick: never early, at most
-/// one tick late. Entries fire in order of tick, and within a tick in the order in which they were
-/// armed.
+/// An entry fires at the first pop at or after its time rounded up to the tick: never early, at
+/// most one tick late. Entries fire in order of tick, and within a tick in the order in which they
+/// were armed.
 #[derive(Debug)]
 pub struct Wheel<T> {
     nodes: Slab<Node<T>>,
@@ -73,8 +70,8 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// Arms an entry that fires at `at`; `None` when the bound is reached. One whose tick has passed
-    /// fires at the next pop. O(1).
+    /// Arms an entry that fires at `at`; `None` when the bound is reached. One whose tick has
+    /// passed fires at the next pop. O(1).
     pub fn arm(&mut self, at: Mono, owner: T) -> Option<Key> {
         let node = Node {
             tick: self.tick_of(at),
@@ -88,8 +85,8 @@ impl<T: Copy> Wheel<T> {
         Some(id)
     }
 
-    /// Moves an entry to `at`, as if it were armed now; within the same tick it keeps its turn. False
-    /// if it has fired or was cancelled. O(1).
+    /// Moves an entry to `at`, as if it were armed now; within the same tick it keeps its turn.
+    /// False if it has fired or was cancelled. O(1).
     pub fn rearm(&mut self, id: Key, at: Mono) -> bool {
         let tick = self.tick_of(at);
         let Some(node) = self.nodes.get(id) else {
@@ -253,3 +250,6 @@ fn place_of(elapsed: u64, tick: u64) -> usize {
     let digit = (tick >> (level * DIGIT_BITS)) & lowest_digit;
     level as usize * SLOTS + digit as usize
 }
+
+#[cfg(test)]
+mod tests;

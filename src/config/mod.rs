@@ -1,1 +1,312 @@
-//! To be written.
+//! The command line and the environment, read through the one table of knobs and poured down.
+//! Nobody below reaches up for a value, and nothing here opens a socket or a file.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::time::Duration;
+
+use lexopt::{Arg, Parser};
+
+use crate::dispatch::retry::Schedule;
+use crate::{conn, courier, dispatch, engine, shell};
+use form::Form;
+use knobs::{KNOBS, Knob};
+
+mod form;
+mod knobs;
+mod listen;
+mod text;
+
+pub use text::{help, readme_table};
+
+/// Connections without being asked for more.
+const LINES_AUTO_MAX: u64 = 65_536;
+/// Descriptors kept for the log, the store, listeners and the poll.
+const DESCRIPTORS_RESERVED: u64 = 64;
+
+/// What was asked for.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Serve, with these settings.
+    Serve(Box<Config>),
+    /// Print this text and end.
+    Print(String),
+}
+
+/// Everything the rooms below are told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// For the shell.
+    pub shell: shell::Settings,
+    /// For the engine.
+    pub engine: engine::Settings,
+    /// Which log lines are wanted, as an env_logger filter.
+    pub log: String,
+    insecure_no_auth: bool,
+    lines_max: Option<usize>,
+}
+
+/// Why there is nothing to serve with; its text says what to type instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    text: String,
+    /// The process's exit code (sysexits.h): 64 for a wrong command line, 78 for a wrong
+    /// configuration.
+    pub exit_code: u8,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.text)
+    }
+}
+
+impl Refusal {
+    fn usage(text: impl fmt::Display) -> Refusal {
+        Refusal {
+            text: format!("{text} (try hookah --help)"),
+            exit_code: 64,
+        }
+    }
+}
+
+/// Where a value came from; a later one wins over an earlier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Source {
+    Default,
+    Environment,
+    Flag,
+}
+
+/// What was said about one knob by the strongest source that says something.
+#[derive(Clone, Debug)]
+struct Said {
+    source: Source,
+    texts: Vec<String>,
+}
+
+/// Reads the command line (without the program's name) and the environment. `descriptors` is how
+/// many the process may open.
+///
+/// # Errors
+/// An unknown flag or subcommand, a value that is not allowed, or a public address without consent.
+pub fn command(
+    args: impl IntoIterator<Item = OsString>,
+    variable: impl Fn(&str) -> Option<OsString>,
+    descriptors: u64,
+) -> Result<Command, Refusal> {
+    let mut said: Vec<Said> = KNOBS.iter().map(by_default).collect();
+    for (knob, said) in KNOBS.iter().zip(&mut said) {
+        if let Some(value) = variable(&knob.variable()).filter(|value| counts(knob, value)) {
+            *said = by_environment(knob, &value);
+        }
+    }
+    if let Some(text) = flags(args, &mut said)? {
+        return Ok(Command::Print(text));
+    }
+    let mut config = blank();
+    apply(&mut config, &said)?;
+    let log = KNOBS
+        .iter()
+        .position(|knob| knob.key == "log")
+        .and_then(|place| said.get(place));
+    if let Some(filter) = variable("RUST_LOG").and_then(|value| value.into_string().ok())
+        && log.is_some_and(|said| said.source == Source::Default)
+    {
+        config.log = filter;
+    }
+    config.engine.lines_max = config.lines_max.unwrap_or_else(|| auto_lines(descriptors));
+    consent(&config)?;
+    Ok(Command::Serve(Box::new(config)))
+}
+
+fn by_default(knob: &Knob) -> Said {
+    let texts = if knob.default.is_empty() {
+        vec![]
+    } else {
+        vec![knob.default.to_owned()]
+    };
+    Said {
+        source: Source::Default,
+        texts,
+    }
+}
+
+fn by_environment(knob: &Knob, value: &OsStr) -> Said {
+    let text = value.to_string_lossy();
+    let texts = match knob.form {
+        Form::List { .. } => text.split(',').map(|part| part.trim().to_owned()).collect(),
+        _ => vec![text.into_owned()],
+    };
+    Said {
+        source: Source::Environment,
+        texts,
+    }
+}
+
+/// Whether a variable says something. An empty one does not; nor does the HOOKAH_PORT that
+/// Kubernetes and Docker's links set for a service of the name hookah: `tcp://10.0.0.1:80`.
+fn counts(knob: &Knob, value: &OsStr) -> bool {
+    let linked = knob.key == "port" && value.to_string_lossy().contains("://");
+    !value.is_empty() && !linked
+}
+
+/// Takes in the flags; a text if one of them asks for nothing but that.
+fn flags(
+    args: impl IntoIterator<Item = OsString>,
+    said: &mut [Said],
+) -> Result<Option<String>, Refusal> {
+    let mut parser = Parser::from_args(args);
+    let mut subcommand = false;
+    while let Some(arg) = parser.next().map_err(Refusal::usage)? {
+        let name = match arg {
+            Arg::Long("help") | Arg::Short('h') => return Ok(Some(help())),
+            Arg::Long("version") | Arg::Short('V') => {
+                return Ok(Some(format!("hookah {}\n", env!("CARGO_PKG_VERSION"))));
+            }
+            Arg::Value(word) if word == "serve" && !subcommand => {
+                subcommand = true;
+                continue;
+            }
+            Arg::Value(word) => {
+                return Err(Refusal::usage(format_args!(
+                    "{word:?} is not a subcommand; there is only serve, the default"
+                )));
+            }
+            Arg::Short(letter) => return Err(unknown(&format!("-{letter}"))),
+            Arg::Long(name) => name.to_owned(),
+        };
+        let found = KNOBS
+            .iter()
+            .zip(said.iter_mut())
+            .find(|(knob, _)| knob.key == name);
+        let Some((knob, said)) = found else {
+            return Err(unknown(&format!("--{name}")));
+        };
+        let text = flag_value(&mut parser, knob)?;
+        if said.source < Source::Flag || !knob.is_repeatable() {
+            *said = Said {
+                source: Source::Flag,
+                texts: vec![],
+            };
+        }
+        said.texts.push(text);
+    }
+    Ok(None)
+}
+
+fn flag_value(parser: &mut Parser, knob: &Knob) -> Result<String, Refusal> {
+    let value = if knob.form.is_switch() {
+        parser
+            .optional_value()
+            .unwrap_or_else(|| OsString::from("true"))
+    } else {
+        let missing = |_| {
+            let allowed = knob.form.allowed();
+            Refusal::usage(format_args!(
+                "--{} needs a value; allowed: {allowed}",
+                knob.key
+            ))
+        };
+        parser.value().map_err(missing)?
+    };
+    Ok(value.to_string_lossy().into_owned())
+}
+
+fn unknown(flag: &str) -> Refusal {
+    match text::nearest(flag.trim_start_matches('-')) {
+        Some(key) => Refusal::usage(format_args!("{flag} is not a flag; did you mean --{key}?")),
+        None => Refusal::usage(format_args!("{flag} is not a flag")),
+    }
+}
+
+/// Sets every knob to what was said about it.
+fn apply(config: &mut Config, said: &[Said]) -> Result<(), Refusal> {
+    let strongest = |keys: [&str; 2]| {
+        let named = KNOBS
+            .iter()
+            .zip(said)
+            .filter(|(knob, _)| keys.contains(&knob.key));
+        named
+            .filter(|(_, said)| !said.texts.is_empty())
+            .map(|(_, said)| said.source)
+            .max()
+    };
+    // Both add to one list, so the weaker of the two must be silent.
+    let listening = strongest(["listen", "port"]);
+    for (knob, said) in KNOBS.iter().zip(said) {
+        if matches!(knob.key, "listen" | "port") && Some(said.source) != listening {
+            continue;
+        }
+        for text in &said.texts {
+            knob.form
+                .apply(config, text)
+                .map_err(|wrong| refuse(knob, said.source, text, wrong))?;
+        }
+    }
+    Ok(())
+}
+
+fn refuse(knob: &Knob, source: Source, text: &str, complaint: &str) -> Refusal {
+    let (name, exit_code) = match source {
+        Source::Flag => (format!("--{}", knob.key), 64),
+        Source::Environment | Source::Default => (knob.variable(), 78),
+    };
+    let allowed = knob.form.allowed();
+    let text = format!("{name}: {text:?} {complaint}; allowed: {allowed} (try hookah --help)");
+    Refusal { text, exit_code }
+}
+
+/// How many lines fit under the limit on descriptors: a tenth stays free, and at least the reserve.
+fn auto_lines(descriptors: u64) -> usize {
+    let free =
+        (descriptors - descriptors / 10).min(descriptors.saturating_sub(DESCRIPTORS_RESERVED));
+    usize::try_from(free.clamp(4, LINES_AUTO_MAX)).unwrap_or(4)
+}
+
+/// Until there are tokens, an address that others can reach needs a word.
+fn consent(config: &Config) -> Result<(), Refusal> {
+    match listen::public(&config.shell.listen) {
+        Some(addr) if !config.insecure_no_auth => Err(Refusal {
+            text: format!(
+                "{addr} can be reached from other machines, and whoever reaches it could send \
+                 requests from here; listen on 127.0.0.1:{}, or add --insecure-no-auth if that \
+                 is what you want",
+                addr.port()
+            ),
+            exit_code: 78,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// A place for the values. Whatever is a knob gets its value from its row, the default included.
+fn blank() -> Config {
+    Config {
+        shell: shell::Settings {
+            listen: vec![],
+            store: String::new(),
+        },
+        engine: engine::Settings {
+            limits: conn::Limits::default(),
+            courier: courier::Settings::default(),
+            dispatch: dispatch::Settings {
+                retries: 0,
+                schedule: Schedule::default(),
+                jitter_percent: 0,
+                timeout: Duration::ZERO,
+                expires: Duration::ZERO,
+            },
+            lines_max: 0,
+            lines_per_address_max: None,
+            memory_bytes_max: 0,
+            drain_timeout: Duration::ZERO,
+        },
+        log: String::new(),
+        insecure_no_auth: false,
+        lines_max: None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -44,8 +44,8 @@ impl<'a> Submission<'a> {
     }
 }
 
-/// What a POST to /dispatch asks for. Everything lies in the request or the scratch; nothing is owned
-/// but the retry schedule, if the message brings its own.
+/// What a POST to /dispatch asks for. Everything lies in the request or the scratch; nothing is
+/// owned but the retry schedule, if the message brings its own.
 #[derive(Clone, Debug)]
 pub struct Intake<'a> {
     /// The method of the call.
@@ -116,8 +116,8 @@ impl Scratch {
     }
 }
 
-/// Reads a submission: the sources in the order of dispatch.md section 3, so that the first one that
-/// names a target or sets an option wins.
+/// Reads a submission: the sources in the order of dispatch.md section 3, so that the first one
+/// that names a target or sets an option wins.
 pub fn read<'a>(
     submission: &Submission<'a>,
     defaults: &Settings,

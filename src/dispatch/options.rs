@@ -54,8 +54,9 @@ enum Expiry {
 }
 
 impl Given {
-    /// The options with the defaults filled in. An age runs from acceptance; the default age runs from
-    /// the first attempt, so that a long delay does not expire a message that asked for no expiry.
+    /// The options with the defaults filled in. An age runs from acceptance; the default age runs
+    /// from the first attempt, so that a long delay does not expire a message that asked for no
+    /// expiry.
     pub fn settle(self, defaults: &Settings, now: Wall) -> Result<Options, Problem> {
         let not_before = match (self.not_before, self.delay) {
             (Some(at), _) => at.max(now),
@@ -103,8 +104,8 @@ pub enum Take {
     Topic,
     /// It is read into [`Given`]. The error is the complaint, to stand behind the value.
     Value(fn(&mut Given, &str, Wall) -> Result<(), &'static str>),
-    /// This version cannot do it. To drop someone's signature or queue in silence would be worse than
-    /// to refuse.
+    /// This version cannot do it. To drop someone's signature or queue in silence would be worse
+    /// than to refuse.
     Unsupported,
 }
 

@@ -15,8 +15,8 @@ pub const STEP_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// Steps of a list at most.
 pub const STEPS_MAX: usize = 64;
 /// What [`Schedule::parse`] takes, in words.
-pub const SCHEDULE_FORM: &str = "up to 64 waits such as 5s,5m,2h, or exponential(base,factor,cap) such as \
-     exponential(5s,2,1h); waits up to 30d, factor 1 to 100";
+pub const SCHEDULE_FORM: &str = "up to 64 waits such as 5s,5m,2h, or \
+     exponential(base,factor,cap) such as exponential(5s,2,1h); waits up to 30d, factor 1 to 100";
 
 /// The wait before each retry. A clone shares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,8 +61,8 @@ impl Schedule {
     }
 
     /// The wait before retry number `retry_number`, counted from 1: the schedule's step, `random`
-    /// (64 uniform bits) spread over `jitter_percent` either way (at most 100), and no less than the
-    /// target's own `retry_after`, of which at most 24 h count.
+    /// (64 uniform bits) spread over `jitter_percent` either way (at most 100), and no less than
+    /// the target's own `retry_after`, of which at most 24 h count.
     #[must_use]
     pub fn wait(
         &self,

@@ -84,8 +84,8 @@ fn shown(text: &str) -> String {
     format!("{hidden}{cut}{more}")
 }
 
-/// A literal address is itself, `localhost` and what ends in it is this machine without asking anybody
-/// (RFC 6761 section 6.3).
+/// A literal address is itself, `localhost` and what ends in it is this machine without asking
+/// anybody (RFC 6761 section 6.3).
 fn addresses(host: &Host<&str>, port: u16) -> Result<Box<[SocketAddr]>, Problem> {
     let at = |address: IpAddr| SocketAddr::new(address, port);
     match host {
@@ -136,8 +136,8 @@ pub const TARGETS_CACHED_MAX: usize = 4_096;
 /// Bytes of a URL whose target is kept: together with the bound above, a few MiB in all.
 const URL_CACHED_BYTES_MAX: usize = 512;
 
-/// Targets by the text of their URL, so that the common case parses and allocates nothing. When it is
-/// full the oldest goes: one that is still in use is parsed again, once in 4,096 misses.
+/// Targets by the text of their URL, so that the common case parses and allocates nothing. When it
+/// is full the oldest goes: one that is still in use is parsed again, once in 4,096 misses.
 #[derive(Debug)]
 pub struct Targets {
     by_text: Index<Arc<str>, Arc<Target>>,

@@ -153,7 +153,7 @@ impl Connection {
     }
 }
 
-/// The number of a Content-Length: 1*DIGIT below 2^63 (RFC 9110 section 8.6). Leading zeros are fine.
+/// The number of a Content-Length: 1*DIGIT below 2^63 (RFC 9110 section 8.6), zeros before it too.
 #[must_use]
 pub fn content_length(value: &[u8]) -> Option<u64> {
     if value.is_empty() {
@@ -169,8 +169,8 @@ pub fn content_length(value: &[u8]) -> Option<u64> {
 /// Accepts a Transfer-Encoding that is exactly `chunked` in any case (RFC 9112 section 7).
 ///
 /// # Errors
-/// 501 for other codings before a last `chunked`; 400 for all else, because without a last `chunked`
-/// the body's end is unknown (RFC 9112 section 6.3, rule 4).
+/// 501 for other codings before a last `chunked`; 400 for all else, because without `chunked` at the
+/// end nobody knows where the body does (RFC 9112 section 6.3, rule 4).
 pub fn transfer_encoding(value: &[u8]) -> Result<(), Reason> {
     if value.eq_ignore_ascii_case(b"chunked") {
         return Ok(());

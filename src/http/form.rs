@@ -1,4 +1,4 @@
-//! Reads `application/x-www-form-urlencoded` text, of bodies and of query strings, without changing it.
+//! Reads `application/x-www-form-urlencoded` text, of bodies and of queries, without changing it.
 //! It never re-encodes: whoever cuts fields out copies the raw pieces that stay.
 
 use std::borrow::Cow;
@@ -27,16 +27,16 @@ impl Field<'_> {
         self.start..self.start + self.raw.len()
     }
 
-    /// Whether the piece is nothing at all, as at the end of `a=1&`. The URL standard knows no field
-    /// there, yet a copy has to keep it.
+    /// Whether the piece is nothing at all, as at the end of `a=1&`. The URL standard knows no
+    /// field there, yet a copy has to keep it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.raw.is_empty()
     }
 }
 
-/// The pieces of `text` in order, duplicates kept. Joined again with `&` they are `text`, so an empty
-/// text has one empty piece.
+/// The pieces of `text` in order, duplicates kept. Joined again with `&` they are `text`, so an
+/// empty text has one empty piece.
 #[must_use]
 pub fn fields(text: &[u8]) -> Fields<'_> {
     Fields {

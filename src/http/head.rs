@@ -2,7 +2,7 @@
 //! It never looks at a field: that is `request`'s, once the head is complete.
 //!
 //! ```text
-//! Before --token--> Method --SP--> Target --SP--> Version --CRLF--> Fields --CRLF CRLF--> the end
+//! Before --token--> Method --SP--> Target --SP--> Version --CRLF--> Fields --empty line--> end
 //! ```
 //! Every byte is looked at in its order and once, so any split of the input gives the same result at
 //! a cost linear in its length. httparse alone would start from the first byte at every call.
@@ -248,5 +248,71 @@ fn check_method(method: &[u8]) -> Result<(), Reason> {
     match std::str::from_utf8(method).ok().and_then(Method::parse) {
         None | Some(Method::Connect | Method::Trace) => Err(Reason::MethodNotImplemented),
         Some(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fields that were seen are overwritten with LF: whoever looks at them again, refuses them.
+    #[test]
+    fn no_field_is_looked_at_twice() {
+        let line = b"POST / HTTP/1.1\r\n";
+        let head = [line.as_slice(), &b"Field: value\r\n".repeat(80), b"\r\n"].concat();
+        for step in [1, 2, 3, 7, 1000] {
+            let (mut scan, mut buf, mut end) = (HeadScan::default(), Vec::new(), None);
+            for piece in head.chunks(step) {
+                buf.extend_from_slice(piece);
+                end = scan.scan(&buf, &HeadLimits::default()).unwrap();
+                // The last byte seen may be the CR of an LF to come.
+                let seen = scan.seen().saturating_sub(1);
+                buf.iter_mut()
+                    .take(seen)
+                    .skip(line.len())
+                    .for_each(|byte| *byte = b'\n');
+            }
+            assert_eq!(
+                end,
+                Some(HeadEnd {
+                    start: 0,
+                    len: head.len()
+                }),
+                "{step}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_request_begins_with_its_first_byte() {
+        let mut scan = HeadScan::default();
+        assert_eq!(scan.scan(b"\r\n\r", &HeadLimits::default()), Ok(None));
+        assert!(!scan.begun());
+        assert_eq!(scan.scan(b"\r\n\r\nG", &HeadLimits::default()), Ok(None));
+        assert!(scan.begun());
+    }
+
+    #[test]
+    fn limits_are_the_callers() {
+        let limits = HeadLimits {
+            head_bytes_max: 38,
+            target_bytes_max: 5,
+        };
+        let scan = |head: &[u8]| HeadScan::default().scan(head, &limits);
+        assert_eq!(scan(b"GET /1234 HTTP/1.1\r\n"), Ok(None));
+        assert_eq!(scan(b"GET /12345"), Err(Reason::TargetTooLong));
+        assert_eq!(
+            scan(b"GET / HTTP/1.1\r\nHost: h\r\nField: 12\r\n\r\n"),
+            Ok(Some(HeadEnd { start: 0, len: 38 }))
+        );
+        assert_eq!(
+            scan(b"GET / HTTP/1.1\r\nHost: h\r\nField: 123\r\n\r\n"),
+            Err(Reason::HeadTooLarge)
+        );
+        // Empty lines before the request are no part of its head.
+        assert_eq!(
+            scan(b"\r\nGET / HTTP/1.1\r\nHost: h\r\nField: 12\r\n\r\n"),
+            Ok(Some(HeadEnd { start: 2, len: 40 }))
+        );
     }
 }

@@ -137,8 +137,8 @@ impl Delimiter {
 /// One part of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part<'a> {
-    /// From its delimiter line's first hyphen up to the next one's: leave this range out of a copy of
-    /// the body, and the part is gone and nothing else has changed.
+    /// From its delimiter line's first hyphen up to the next one's: leave this range out of a copy
+    /// of the body, and the part is gone and nothing else has changed.
     pub range: Range<usize>,
     /// The field's name as it stands between the quotes.
     pub name: &'a [u8],

@@ -282,3 +282,42 @@ fn diagnose(head: &[u8], error: httparse::Error) -> Reason {
         _ => Reason::BadRequestLine,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_found_in_any_case() {
+        let head = b"POST / HTTP/1.1\r\nHost: h\r\naccept: a\r\nAccept: b\r\n\
+                     CONTENT-TYPE: text/plain; charset=utf-8\r\nContent-Type: x\r\n\r\n";
+        let mut slots = slots();
+        let req = parse(head, &mut slots).unwrap();
+        assert_eq!(req.field("ACCEPT"), Some(b"a".as_slice()));
+        assert_eq!(req.fields("Accept").collect::<Vec<_>>(), [b"a", b"b"]);
+        assert_eq!(req.field("Accept-Encoding"), None);
+        assert_eq!(req.content_type(), Some("text/plain; charset=utf-8"));
+        assert_eq!(req.headers.len(), 5);
+    }
+
+    #[test]
+    fn a_content_type_that_is_no_text_is_none() {
+        let mut slots = slots();
+        let req = parse(b"POST / HTTP/1.0\r\nContent-Type: \xff\r\n\r\n", &mut slots).unwrap();
+        assert_eq!(req.content_type(), None);
+    }
+
+    #[test]
+    fn what_was_not_scanned_is_refused_and_never_panics() {
+        for head in [
+            "",
+            "G",
+            "\r\n",
+            "GET / HTTP/1.1\r\n",
+            "GET / HTTP/1.1\r\n\r\nmore",
+            "\n\n\n",
+        ] {
+            assert!(parse(head.as_bytes(), &mut slots()).is_err(), "{head:?}");
+        }
+    }
+}

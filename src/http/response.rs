@@ -340,3 +340,29 @@ fn retry_after(value: &[u8]) -> Option<RetryAfter> {
     }
     date::parse(text).map(RetryAfter::At)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fields that were seen are overwritten with LF, which would end the head.
+    #[test]
+    fn no_field_is_looked_at_twice() {
+        let line = b"HTTP/1.1 200 OK\r\n";
+        let head = [line.as_slice(), &b"Field: value\r\n".repeat(80), b"\r\n"].concat();
+        for step in [1, 2, 3, 7, 1000] {
+            let (mut scan, mut buf, mut end) = (ResponseScan::default(), Vec::new(), None);
+            for piece in head.chunks(step) {
+                assert_eq!(end, None, "{step}");
+                buf.extend_from_slice(piece);
+                end = scan.scan(&buf).unwrap();
+                let seen = scan.seen().saturating_sub(1);
+                buf.iter_mut()
+                    .take(seen)
+                    .skip(line.len())
+                    .for_each(|byte| *byte = b'\n');
+            }
+            assert_eq!(end, Some(head.len()), "{step}");
+        }
+    }
+}

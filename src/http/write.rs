@@ -190,3 +190,149 @@ pub fn phrase(status: u16) -> &'static str {
         _ => "",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::problem::Reason;
+
+    const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    const KEPT: How<'_> = How {
+        keep_alive: true,
+        version: Version::Http11,
+        head_only: false,
+        date: DATE,
+    };
+
+    fn rendered(content: &Answer<'_>, how: &How<'_>) -> String {
+        let mut out = b"before".to_vec();
+        answer(&mut out, content, how);
+        String::from_utf8(out)
+            .unwrap()
+            .strip_prefix("before")
+            .unwrap()
+            .replace(DATE, "D")
+    }
+
+    #[test]
+    fn answers_byte_for_byte() {
+        let plain = Answer {
+            status: 202,
+            content_type: Some("t/p"),
+            fields: &[],
+            body: b"hello",
+        };
+        let closed = How {
+            keep_alive: false,
+            ..KEPT
+        };
+        let old = How {
+            version: Version::Http10,
+            ..KEPT
+        };
+        let head = "HTTP/1.1 202 Accepted\r\nDate: D\r\nContent-Type: t/p\r\nContent-Length: 5\r\n";
+        assert_eq!(rendered(&plain, &KEPT), format!("{head}\r\nhello"));
+        assert_eq!(
+            rendered(&plain, &closed),
+            format!("{head}Connection: close\r\n\r\nhello")
+        );
+        assert_eq!(
+            rendered(&plain, &old),
+            format!("{head}Connection: keep-alive\r\n\r\nhello")
+        );
+        let to_head = How {
+            head_only: true,
+            ..KEPT
+        };
+        assert_eq!(rendered(&plain, &to_head), format!("{head}\r\n"));
+        let fields: &[(&str, &str)] = &[("Hookah-Id", "msg_1"), ("Allow", "POST")];
+        let extra = Answer {
+            fields,
+            content_type: None,
+            body: b"",
+            ..plain
+        };
+        assert_eq!(
+            rendered(&extra, &KEPT),
+            "HTTP/1.1 202 Accepted\r\nDate: D\r\nContent-Length: 0\r\n\
+             Hookah-Id: msg_1\r\nAllow: POST\r\n\r\n",
+        );
+    }
+
+    #[test]
+    fn no_length_where_no_body_may_be() {
+        for (status, length) in [
+            (100, false),
+            (101, false),
+            (204, false),
+            (304, false),
+            (200, true),
+        ] {
+            let content = Answer {
+                status,
+                content_type: None,
+                fields: &[],
+                body: b"",
+            };
+            let text = rendered(&content, &KEPT);
+            assert_eq!(text.contains("Content-Length: 0\r\n"), length, "{status}");
+            assert_eq!(text.matches("Date: D\r\n").count(), 1, "{status}");
+        }
+    }
+
+    fn refused(what: &Problem, wants_json: bool) -> String {
+        let mut out = Vec::new();
+        problem(&mut out, what, wants_json, &[("Allow", "GET")], &KEPT);
+        String::from_utf8(out).unwrap().replace(DATE, "D")
+    }
+
+    #[test]
+    fn problems_as_text_and_as_json() {
+        let bare = Problem::from(Reason::NoDestination);
+        assert_eq!(
+            refused(&bare, false),
+            "HTTP/1.1 400 Bad Request\r\nDate: D\r\nContent-Type: text/plain; charset=utf-8\r\n\
+             Content-Length: 22\r\nAllow: GET\r\n\r\n400 No destination URL",
+        );
+        let json = refused(&bare, true);
+        assert!(
+            json.contains("\r\nContent-Type: application/problem+json\r\n"),
+            "{json}"
+        );
+        assert!(
+            json.ends_with(
+                "\r\n\r\n{\"type\":\"urn:hookah:problem:no_destination\",\
+                 \"title\":\"No destination URL\",\"status\":400}"
+            ),
+            "{json}"
+        );
+        let detailed = Problem::new(Reason::BadOption, "delay: \"x\" is no duration");
+        assert!(refused(&detailed, false).ends_with("400 Bad option: delay: \"x\" is no duration"));
+        assert!(
+            refused(&detailed, true)
+                .ends_with(r#","status":400,"detail":"delay: \"x\" is no duration"}"#)
+        );
+    }
+
+    #[test]
+    fn a_reason_that_closes_says_so() {
+        for reason in Reason::ALL {
+            let text = refused(&Problem::from(*reason), false);
+            assert_eq!(
+                text.contains("\r\nConnection: close\r\n"),
+                reason.closes(),
+                "{reason:?}"
+            );
+            assert!(!phrase(reason.row().status).is_empty(), "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn numbers() {
+        for value in [0, 7, 10, 99, 100, 4_294_967_296, u64::MAX] {
+            let mut out = Vec::new();
+            number(&mut out, value);
+            assert_eq!(String::from_utf8(out).unwrap(), value.to_string());
+        }
+    }
+}

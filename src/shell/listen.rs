@@ -16,7 +16,7 @@ use crate::base::time::Mono;
 const ACCEPTS_MAX: u32 = 64;
 /// Connections the kernel completes ahead of us, per listener.
 const BACKLOG: i32 = 1024;
-/// After accept failed for want of something: no edge comes for who waits already, so we look again.
+/// After accept failed for want of something: no edge comes for who waits already, so look again.
 const RETRY: Duration = Duration::from_millis(100);
 /// What a connection gets that no descriptor is left for.
 const BUSY: &[u8] =

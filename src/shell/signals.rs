@@ -16,15 +16,15 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Takes SIGTERM, SIGINT and SIGHUP over from their defaults. SIGPIPE is ignored already: Rust's
-    /// runtime does so before `main`.
+    /// Takes SIGTERM, SIGINT and SIGHUP over from their defaults. SIGPIPE is ignored already:
+    /// Rust's runtime does so before `main`.
     ///
-    /// The second SIGTERM or SIGINT ends the process inside the handler, with 128 + its number (143,
-    /// 130) as a shell would report it: it must work even if the loop itself is stuck.
+    /// The second SIGTERM or SIGINT ends the process inside the handler, with 128 + its number
+    /// (143, 130) as a shell would report it: it must work even if the loop itself is stuck.
     pub(super) fn register(registry: &Registry, token: Token) -> io::Result<Signals> {
         let stopping = Arc::new(AtomicBool::new(false));
         for signal in [SIGTERM, SIGINT] {
-            // In this order: the handlers run as registered, so the first signal finds the flag down.
+            // Handlers run in the order of registration, so the first signal finds the flag down.
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stopping))?;
             flag::register(signal, Arc::clone(&stopping))?;
         }

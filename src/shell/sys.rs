@@ -1,4 +1,4 @@
-//! The few system calls that std has no safe door to: entropy, the descriptor limit, the boot clock.
+//! The few system calls that std has no safe door to: entropy, descriptor limit, boot clock.
 //! The only file with unsafe code; it keeps no state and decides nothing.
 #![allow(unsafe_code)]
 

@@ -28,8 +28,8 @@ enum Kind {
 }
 
 impl Kind {
-    /// A body without a type is a form for who names no target elsewhere, as in the seed; else it is
-    /// nobody's business. No body at all is a form without fields.
+    /// A body without a type is a form for who names no target elsewhere, as in the seed; else it
+    /// is nobody's business. No body at all is a form without fields.
     fn of(submission: &Submission<'_>, has_target: bool) -> Result<Kind, Problem> {
         match submission.media_type() {
             None if submission.body.is_empty() || !has_target => Ok(Kind::Form),

@@ -123,7 +123,7 @@ fn what_surrounds_the_parts_is_tolerated() {
             1,
         ),
         (
-            "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--b--\r\nepilogue\r\n--b\r\n",
+            "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--b--\r\nend\r\n--b\r\n",
             1,
         ),
     ];

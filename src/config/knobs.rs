@@ -1,0 +1,385 @@
+//! The one table of knobs: a row is a flag, an environment variable, a line of `--help`, a row of
+//! README's table and the text of an error. It never knows where a value came from.
+
+use std::time::Duration;
+
+use super::form::Form;
+use super::listen::{self, LISTEN_FORM};
+use crate::dispatch::retry::{SCHEDULE_FORM, Schedule};
+use crate::store;
+
+/// A row of the table.
+pub(super) struct Knob {
+    /// `retry-schedule` is the flag `--retry-schedule` and the variable `HOOKAH_RETRY_SCHEDULE`.
+    pub(super) key: &'static str,
+    /// Where `--help` and README show it.
+    pub(super) group: Group,
+    /// What stands for its value in `--help`.
+    pub(super) value: &'static str,
+    /// What holds if nobody says otherwise, in the form a flag has; empty for nothing.
+    pub(super) default: &'static str,
+    /// What it is, in a few words.
+    pub(super) help: &'static str,
+    /// What a value looks like, and where it goes.
+    pub(super) form: Form,
+}
+
+/// Knobs that belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Group {
+    Listening,
+    Webhooks,
+    Bounds,
+    Times,
+    Running,
+}
+
+impl Group {
+    /// All of them, in the order of `--help`.
+    pub(super) const ALL: [(Group, &'static str); 5] = [
+        (Group::Listening, "Listening"),
+        (
+            Group::Webhooks,
+            "Webhooks, unless the message says otherwise",
+        ),
+        (Group::Bounds, "Bounds (B, k or KiB, M or MiB, G or GiB)"),
+        (
+            Group::Times,
+            "Times (250ms, 10s, 5m, 1d10h; a bare number is seconds)",
+        ),
+        (Group::Running, "Running"),
+    ];
+}
+
+impl Knob {
+    /// The name of its environment variable.
+    pub(super) fn variable(&self) -> String {
+        format!("HOOKAH_{}", self.key.to_ascii_uppercase().replace('-', "_"))
+    }
+
+    /// Whether a flag of it may be given more than once, each time with another value.
+    pub(super) fn is_repeatable(&self) -> bool {
+        matches!(self.form, Form::List { .. })
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const MILLISECOND: Duration = Duration::from_millis(1);
+const HOUR: Duration = Duration::from_secs(3600);
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
+
+/// All knobs, in the order of `--help`.
+pub(super) static KNOBS: [Knob; 21] = [
+    Knob {
+        key: "listen",
+        group: Group::Listening,
+        value: "ADDR:PORT",
+        default: "127.0.0.1:8080",
+        help: "where to listen; may be repeated",
+        form: Form::List {
+            complaint: "is not an address to listen on",
+            allowed: LISTEN_FORM,
+            add: |config, text| {
+                listen::address(text)
+                    .map(|addr| config.shell.listen.push(addr))
+                    .is_some()
+            },
+        },
+    },
+    Knob {
+        key: "port",
+        group: Group::Listening,
+        value: "N",
+        default: "",
+        help: "short for --listen 127.0.0.1:N",
+        form: Form::Count {
+            min: 0,
+            max: 65_535,
+            set: |config, port| config.shell.listen.extend(listen::local(port)),
+        },
+    },
+    Knob {
+        key: "insecure-no-auth",
+        group: Group::Listening,
+        value: "",
+        default: "false",
+        help: "let whoever reaches a public address send",
+        form: Form::Switch {
+            set: |config, on| config.insecure_no_auth = on,
+        },
+    },
+    Knob {
+        key: "retries",
+        group: Group::Webhooks,
+        value: "N",
+        default: "9",
+        help: "after the first attempt; 0 tries once",
+        form: Form::Count {
+            min: 0,
+            max: 1000,
+            set: |config, count| config.engine.dispatch.retries = small(count),
+        },
+    },
+    Knob {
+        key: "retry-schedule",
+        group: Group::Webhooks,
+        value: "WAITS",
+        default: "5s,5m,30m,2h,5h,10h,14h,20h,24h",
+        help: "before each retry",
+        form: Form::Text {
+            complaint: "is not a schedule",
+            allowed: SCHEDULE_FORM,
+            set: |config, text| match Schedule::parse(text) {
+                Ok(schedule) => {
+                    config.engine.dispatch.schedule = schedule;
+                    true
+                }
+                Err(_) => false,
+            },
+        },
+    },
+    Knob {
+        key: "retry-jitter",
+        group: Group::Webhooks,
+        value: "PERCENT",
+        default: "20%",
+        help: "random part of each wait, either way",
+        form: Form::Percent {
+            set: |config, percent| config.engine.dispatch.jitter_percent = percent,
+        },
+    },
+    Knob {
+        key: "timeout",
+        group: Group::Webhooks,
+        value: "TIME",
+        default: "15s",
+        help: "for the whole exchange of one attempt",
+        form: Form::Span {
+            min: MILLISECOND,
+            max: HOUR,
+            set: |config, span| config.engine.dispatch.timeout = span,
+        },
+    },
+    Knob {
+        key: "expires",
+        group: Group::Webhooks,
+        value: "TIME",
+        default: "4d",
+        help: "the age at which a delivery is given up",
+        form: Form::Span {
+            min: SECOND,
+            max: YEAR,
+            set: |config, span| config.engine.dispatch.expires = span,
+        },
+    },
+    Knob {
+        key: "parallelism",
+        group: Group::Webhooks,
+        value: "N",
+        default: "64",
+        help: "calls in flight to one origin",
+        form: Form::Count {
+            min: 1,
+            max: 10_000,
+            set: |config, count| config.engine.courier.parallelism = small(count),
+        },
+    },
+    Knob {
+        key: "max-head",
+        group: Group::Bounds,
+        value: "SIZE",
+        default: "32KiB",
+        help: "of a request's head",
+        form: Form::Size {
+            min: 1 << 10,
+            max: 1 << 20,
+            set: |config, bytes| config.engine.limits.head_bytes_max = fitting(bytes),
+        },
+    },
+    Knob {
+        key: "max-body",
+        group: Group::Bounds,
+        value: "SIZE",
+        default: "1MiB",
+        help: "of a request's body",
+        form: Form::Size {
+            min: 0,
+            max: 1 << 30,
+            set: |config, bytes| config.engine.limits.body_bytes_max = fitting(bytes),
+        },
+    },
+    Knob {
+        key: "max-memory",
+        group: Group::Bounds,
+        value: "SIZE",
+        default: "256MiB",
+        help: "of messages and buffers; beyond it 503",
+        form: Form::Size {
+            min: 1 << 20,
+            max: 1 << 40,
+            set: |config, bytes| config.engine.memory_bytes_max = bytes,
+        },
+    },
+    Knob {
+        key: "max-conns",
+        group: Group::Bounds,
+        value: "N",
+        default: "auto",
+        help: "in and out; auto: by the descriptor limit",
+        form: Form::CountOr {
+            word: "auto",
+            min: 4,
+            max: 4_000_000,
+            set: |config, count| config.lines_max = count.map(fitting),
+        },
+    },
+    Knob {
+        key: "max-conns-per-address",
+        group: Group::Bounds,
+        value: "N",
+        default: "256",
+        help: "from one address, loopback excepted; or off",
+        form: Form::CountOr {
+            word: "off",
+            min: 1,
+            max: 4_000_000,
+            set: |config, count| config.engine.lines_per_address_max = count.map(small),
+        },
+    },
+    Knob {
+        key: "head-timeout",
+        group: Group::Times,
+        value: "TIME",
+        default: "10s",
+        help: "for a request's head, from its first byte",
+        form: Form::Span {
+            min: MILLISECOND,
+            max: HOUR,
+            set: |config, span| config.engine.limits.head_timeout = span,
+        },
+    },
+    Knob {
+        key: "body-timeout",
+        group: Group::Times,
+        value: "TIME",
+        default: "60s",
+        help: "for a request's body",
+        form: Form::Span {
+            min: MILLISECOND,
+            max: HOUR,
+            set: |config, span| config.engine.limits.body_timeout = span,
+        },
+    },
+    Knob {
+        key: "idle-timeout",
+        group: Group::Times,
+        value: "TIME",
+        default: "60s",
+        help: "for a connection without a request",
+        form: Form::Span {
+            min: MILLISECOND,
+            max: HOUR,
+            set: |config, span| config.engine.limits.idle_timeout = span,
+        },
+    },
+    Knob {
+        key: "stall-timeout",
+        group: Group::Times,
+        value: "TIME",
+        default: "30s",
+        help: "for a client that does not read",
+        form: Form::Span {
+            min: MILLISECOND,
+            max: HOUR,
+            set: |config, span| config.engine.limits.stall_timeout = span,
+        },
+    },
+    Knob {
+        key: "drain-timeout",
+        group: Group::Times,
+        value: "TIME",
+        default: "8s",
+        help: "to finish what is in flight when stopped",
+        form: Form::Span {
+            min: Duration::ZERO,
+            max: HOUR,
+            set: |config, span| config.engine.drain_timeout = span,
+        },
+    },
+    Knob {
+        key: "store",
+        group: Group::Running,
+        value: "NAME",
+        default: "memory",
+        help: "where messages are kept",
+        form: Form::Text {
+            complaint: "is not a store",
+            allowed: "memory",
+            set: |config, text| {
+                text.clone_into(&mut config.shell.store);
+                store::is_known(text)
+            },
+        },
+    },
+    Knob {
+        key: "log",
+        group: Group::Running,
+        value: "FILTER",
+        default: "info",
+        help: "off, error, warn, info, debug, trace",
+        form: Form::Text {
+            complaint: "is not a log filter",
+            allowed: "off, error, warn, info, debug, trace, or PART=LEVEL, separated by commas",
+            set: |config, text| {
+                text.clone_into(&mut config.log);
+                text.split(',').all(is_directive)
+            },
+        },
+    },
+];
+
+/// A number whose row has a maximum that fits.
+fn small(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// A number of bytes or things as this machine counts them.
+fn fitting(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+/// Whether env_logger understands this part of a filter.
+fn is_directive(text: &str) -> bool {
+    let level = text
+        .rsplit_once('=')
+        .map_or(text, |(_, level)| level)
+        .trim();
+    level.parse::<log::LevelFilter>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_unique_and_in_the_order_of_their_groups() {
+        let order = |group| {
+            Group::ALL
+                .iter()
+                .position(|(known, _)| *known == group)
+                .unwrap()
+        };
+        for (place, knob) in KNOBS.iter().enumerate() {
+            assert!(
+                KNOBS[..place].iter().all(|other| other.key != knob.key),
+                "{}",
+                knob.key
+            );
+        }
+        assert!(
+            KNOBS
+                .windows(2)
+                .all(|pair| order(pair[0].group) <= order(pair[1].group))
+        );
+    }
+}

@@ -1,0 +1,183 @@
+//! The real binary as a child process: started on a port of the system's choice, watched through
+//! its stderr, killed when dropped. It speaks no HTTP; the stories do.
+//!
+//! Use it with `#[path = "support/server.rs"] mod server;`.
+#![allow(dead_code)]
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+
+/// A command that runs the binary without any knob from our own environment.
+pub fn hookah() -> Command {
+    clean(Command::new(env!("CARGO_BIN_EXE_hookah")))
+}
+
+fn clean(mut command: Command) -> Command {
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("HOOKAH_") || text == "RUST_LOG" {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
+/// A running server.
+pub struct Server {
+    child: Child,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+    addrs: Vec<SocketAddr>,
+}
+
+impl Server {
+    /// Starts it on a free port of 127.0.0.1.
+    pub fn start() -> Server {
+        Server::with(["--port", "0"])
+    }
+
+    /// Starts it with these flags alone; where to listen must be among them.
+    pub fn with<S: AsRef<OsStr>>(flags: impl IntoIterator<Item = S>) -> Server {
+        let mut command = hookah();
+        command.args(flags);
+        Server::spawn(command)
+    }
+
+    /// Starts it on a free port of 127.0.0.1 with at most that many descriptors.
+    pub fn with_descriptors(count: u32, flags: &[&str]) -> Server {
+        let mut command = clean(Command::new("sh"));
+        let script = format!("ulimit -n {count} && exec \"$0\" \"$@\"");
+        command
+            .args(["-c", &script, env!("CARGO_BIN_EXE_hookah"), "--port", "0"])
+            .args(flags);
+        Server::spawn(command)
+    }
+
+    /// Starts `command` and waits until it listens.
+    pub fn spawn(mut command: Command) -> Server {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary starts");
+        let stderr = child.stderr.take().expect("stderr is piped");
+        let (sender, lines) = channel();
+        // The thread ends with the child, whose end closes the pipe.
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).lines() {
+                let Ok(line) = line else { return };
+                let _ = sender.send(line);
+            }
+        });
+        let mut server = Server {
+            child,
+            lines,
+            seen: vec![],
+            addrs: vec![],
+        };
+        let line = server.line_with(" listening on ");
+        let (_, urls) = line.split_once(" listening on ").expect("just found");
+        let addr = |url: &str| url.strip_prefix("http://")?.parse().ok();
+        let addrs: Option<Vec<SocketAddr>> = urls.split(", ").map(addr).collect();
+        server.addrs = addrs.unwrap_or_else(|| panic!("no addresses in {line:?}"));
+        server
+    }
+
+    /// Where it listens, first.
+    pub fn addr(&self) -> SocketAddr {
+        self.addrs[0]
+    }
+
+    /// Where it listens, in the order of its flags.
+    pub fn addrs(&self) -> &[SocketAddr] {
+        &self.addrs
+    }
+
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for a line on stderr that contains `part` (lines passed over before do not count).
+    pub fn line_with(&mut self, part: &str) -> String {
+        loop {
+            let Ok(line) = self.lines.recv() else {
+                panic!(
+                    "it ended without {part:?} on stderr:\n{}",
+                    self.seen.join("\n")
+                );
+            };
+            self.seen.push(line.clone());
+            if line.contains(part) {
+                return line;
+            }
+        }
+    }
+
+    /// Sends it a signal by name: `TERM`, `INT`, `HUP`, `STOP`, …
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("sh")
+            .args(["-c", "kill -\"$0\" \"$1\"", name, &id])
+            .status();
+        assert!(sent.expect("a shell").success(), "kill -{name} {id}");
+    }
+
+    /// Waits until it has ended: how, and everything it said on stderr.
+    pub fn wait(mut self) -> (ExitStatus, String) {
+        let status = self.child.wait().expect("it is our child");
+        self.seen.extend(self.lines.iter());
+        (status, self.seen.join("\n"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            self.seen.extend(self.lines.iter());
+            eprintln!("the server's stderr:\n{}", self.seen.join("\n"));
+        }
+    }
+}
+
+/// What a run that ends by itself came to.
+pub struct Ran {
+    /// The exit code; `None` after a signal.
+    pub code: Option<i32>,
+    /// All of stdout.
+    pub stdout: String,
+    /// All of stderr.
+    pub stderr: String,
+}
+
+/// Runs the binary with these flags to its end.
+pub fn run<S: AsRef<OsStr>>(flags: impl IntoIterator<Item = S>) -> Ran {
+    run_command(hookah().args(flags))
+}
+
+/// Runs that command to its end.
+pub fn run_command(command: &mut Command) -> Ran {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .expect("the binary starts");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ran {
+        code: output.status.code(),
+        stdout: text(&output.stdout),
+        stderr: text(&output.stderr),
+    }
+}
+
+/// Everything that comes until the other side finishes or resets the connection.
+pub fn read_all(stream: &mut impl Read) -> String {
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
