@@ -152,6 +152,12 @@ impl Behaviour {
         }
     }
 
+    /// Whether a caller can send its request before anything goes wrong.
+    pub fn lets_speak(self) -> bool {
+        let early = matches!(self, Behaviour::Banner | Behaviour::Resets(Point::Accept));
+        self.door() == Door::Open && !early
+    }
+
     /// The longest that an exchange that succeeds takes the target; `None` if one may fail.
     pub fn good_within(self) -> Option<u64> {
         match self {

@@ -135,7 +135,11 @@ pub struct Net {
 impl Net {
     /// A new link to `peer`, with no key yet.
     pub fn link(&mut self, world: &mut World, peer: Peer) -> LinkId {
-        let shape = self.shape.unwrap_or_else(|| Shape::random(world));
+        let mut shape = self.shape.unwrap_or_else(|| Shape::random(world));
+        if matches!(peer, Peer::Target(_)) {
+            // A narrower one would keep a request's head back until its deadline.
+            shape.window = shape.window.max(500);
+        }
         self.links.push(Link {
             peer,
             key: None,

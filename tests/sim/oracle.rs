@@ -16,7 +16,7 @@ use crate::world::{HOUR, MS, SECOND, World};
 /// One attempt as it went out.
 #[derive(Clone, Debug)]
 pub struct Sent {
-    /// When its head was written.
+    /// When the first byte was written.
     pub at: u64,
     /// The link.
     pub link: LinkId,
@@ -60,6 +60,8 @@ pub struct Oracle {
     pub parallelism: usize,
     /// One for each order.
     pub fates: Vec<Fate>,
+    /// Links are quick, so that only peers take time.
+    pub calm: bool,
     /// Orders placed with each target.
     pub load: BTreeMap<usize, usize>,
     /// All attempts that went out.
@@ -84,6 +86,7 @@ impl Oracle {
             draining: false,
             parallelism,
             fates: Vec::new(),
+            calm: false,
             load: BTreeMap::new(),
             sent: Vec::new(),
             connects: BTreeMap::new(),
@@ -183,18 +186,17 @@ impl Oracle {
     /// The engine wrote to a target.
     pub fn wrote(&mut self, world: &World, orders: &[Order], targets: &[Target], link: LinkId, bytes: &[u8]) {
         let Some(tap) = self.taps.get_mut(&link) else { return };
-        let Some(Heard::Asked(head)) = tap.wrote(bytes) else { return };
+        let Some(Heard::Asked(head)) = tap.wrote(world.at(), bytes) else { return };
         let order = Order::number_in_hook(head.word(1));
         let Some(order) = order else { panic!("nobody ordered {:?}", head.start) };
         let attempt = head.field("hookah-attempt").and_then(|value| value.parse().ok());
         let Some(attempt) = attempt else { panic!("no Hookah-Attempt in {:?}", head.fields) };
         tap.open = Some(self.sent.len());
-        let first = tap.begun == 1;
+        let (at, first) = (tap.began, tap.begun == 1);
         let id = head.field("webhook-id").and_then(MessageId::parse);
         let Some(id) = id else { panic!("no webhook-id in {:?}", head.fields) };
         self.name(order, id);
         assert!(self.kept.contains_key(&id), "order {order} goes out before it is durable");
-        let at = world.at();
         let sent = Sent { at, link, order, attempt, first, reply: None, retry_after: 0 };
         self.check_attempt(&orders[order], &targets[orders[order].target], &sent, world);
         self.fates[order].attempts.push(self.sent.len());
@@ -244,7 +246,7 @@ impl Oracle {
         let (since, _) = fate.accepted.unwrap_or_default();
         assert!(sent.at + MS >= since + order.delay, "too early: {order:?}");
         let Some(last) = fate.attempts.last().map(|last| &self.sent[*last]) else {
-            let lost = if target.is_always_open() { 1 } else { sent.attempt };
+            let lost = if target.sees_every_attempt() { 1 } else { sent.attempt };
             assert_eq!(sent.attempt, lost, "first attempt seen of {order:?}");
             self.check_prompt(order, target, sent);
             return;
@@ -256,7 +258,7 @@ impl Oracle {
             assert!(stale, "attempt {} again, last {last:?}", sent.attempt);
             return;
         }
-        let next = if target.is_always_open() { last.attempt + 1 } else { sent.attempt };
+        let next = if target.sees_every_attempt() { last.attempt + 1 } else { sent.attempt };
         assert!(sent.attempt > last.attempt && sent.attempt == next, "{sent:?} after {last:?}");
         if last.attempt + 1 == sent.attempt {
             self.check_spacing(order, last, sent, world);
@@ -284,7 +286,7 @@ impl Oracle {
         let (Some(durable), Some((since, _))) = (fate.durable, fate.accepted) else { return };
         let due = durable.max(since + order.delay);
         let bound = due + SLACK + self.lane_slack(order.target);
-        if target.is_always_open() {
+        if target.sees_every_attempt() {
             assert!(sent.at <= bound, "held up by {} us: {order:?}", sent.at - due);
         }
     }

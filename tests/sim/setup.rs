@@ -36,6 +36,7 @@ pub fn settings() -> engine::Settings {
 pub fn calm() -> Sim {
     let mut sim = Sim::new(1, settings());
     sim.net.shape = Some(Shape::calm());
+    sim.oracle.calm = true;
     sim
 }
 
@@ -48,6 +49,7 @@ pub fn random(seed: u64) -> Sim {
     sim.sloppy = sim.world.rng.chance(50);
     if sim.world.rng.chance(25) {
         sim.net.shape = Some(Shape::calm());
+        sim.oracle.calm = true;
     }
     let slow = sim.world.rng.pick(&[0, 0, 3 * MS, 150 * MS]);
     let fail_percent = sim.world.rng.pick(&[0, 0, 0, 5]);

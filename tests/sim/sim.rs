@@ -120,6 +120,7 @@ impl Sim {
             return;
         }
         self.engine.check();
+        assert!(self.engine.is_idle(), "something is left at rest");
         assert_eq!(self.net.living().count(), 0, "lines at rest: {:?}", self.living());
         for (number, client) in self.clients.iter().enumerate() {
             assert!(client.is_content(), "client {number} still waits: {client:?}");
@@ -319,7 +320,6 @@ impl Sim {
                 Some(Item::Bytes(bytes)) => {
                     self.world.note_bytes("received", key.to_bits(), &bytes);
                     self.oracle.read(&self.world, link, &bytes);
-                    if std::env::var("DBG").is_ok_and(|d| d == "all" || d == link.to_string()) { eprint!("[{link}:{}]", String::from_utf8_lossy(&bytes[..bytes.len().min(300)])); }
                     for part in bytes.chunks(READ_MAX) {
                         self.engine.received(self.world.now, key, part);
                     }

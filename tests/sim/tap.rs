@@ -19,6 +19,8 @@ pub struct Tap {
     answers: Reader,
     /// A request is out whose answer is not complete; the number of its `Sent` with the oracle.
     pub open: Option<usize>,
+    /// When the first byte of the last request was written.
+    pub began: u64,
     /// Whether a byte of the open request's answer was read.
     pub any_byte: bool,
     /// Whether the head of the open request's answer was read.
@@ -36,6 +38,7 @@ impl Tap {
             requests: Reader::new(Kind::Request),
             answers: Reader::new(Kind::Answer),
             open: None,
+            began: 0,
             any_byte: false,
             told: false,
             begun: 0,
@@ -44,12 +47,13 @@ impl Tap {
     }
 
     /// The engine wrote; a request head if one is complete now.
-    pub fn wrote(&mut self, bytes: &[u8]) -> Option<Heard> {
+    pub fn wrote(&mut self, at: u64, bytes: &[u8]) -> Option<Heard> {
         let fresh = self.requests.is_clean();
         if fresh {
             assert_eq!(self.poisoned, None, "a line was used again");
             assert!(self.open.is_none(), "a request before the last one's answer");
             self.begun += 1;
+            self.began = at;
             self.any_byte = false;
             self.told = false;
         }

@@ -57,9 +57,15 @@ impl Target {
         phase.map_or(Behaviour::Healthy, |(_, behaviour)| *behaviour)
     }
 
-    /// Whether every attempt at any time sends a request that the target sees.
-    pub fn is_always_open(&self) -> bool {
-        self.phases.iter().all(|(_, behaviour)| behaviour.door() == Door::Open)
+    /// Whether a request goes out to it with every attempt, at any time.
+    pub fn sees_every_attempt(&self) -> bool {
+        self.phases.iter().all(|(_, behaviour)| behaviour.lets_speak())
+    }
+
+    /// Whether nobody can ever connect to it.
+    pub fn is_always_shut(&self) -> bool {
+        let endless = self.phases.last().is_some_and(|(until, _)| *until == u64::MAX);
+        endless && self.phases.iter().all(|(_, behaviour)| behaviour.door() != Door::Open)
     }
 
     /// The longest that it takes for an exchange that cannot fail, if it never does.
