@@ -199,12 +199,10 @@ mod tests {
             "{seen:?}"
         );
         assert_eq!((rng.below(0), rng.below(1)), (0, 0));
-        // Two thirds of the range: without redrawing, the even ones would come twice as often.
-        let wide = (u64::MAX / 3) * 2;
-        let even = (0..10_000)
-            .filter(|_| rng.below(wide).is_multiple_of(2))
-            .count();
-        assert!(even.abs_diff(5_000) < 300, "{even}");
+        // Three quarters of the range: without redrawing, every third would come twice as often.
+        let third = |number: u64| number.is_multiple_of(3);
+        let count = (0..9_000).filter(|_| third(rng.below(3 << 62))).count();
+        assert!(count.abs_diff(3_000) < 300, "{count}");
     }
 
     #[test]

@@ -301,6 +301,8 @@ fn blank() -> Config {
             lines_per_address_max: None,
             memory_bytes_max: 0,
             drain_timeout: Duration::ZERO,
+            // The shell corrects this when it has opened the store.
+            volatile: true,
         },
         log: String::new(),
         insecure_no_auth: false,

@@ -125,6 +125,10 @@ fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, 
     let addrs: Vec<SocketAddr> = listeners.addrs().collect();
     // Nobody reading stderr is no reason not to serve.
     let _ = io::stderr().write_all(greeting(&addrs, opened.about).as_bytes());
+    let engine = engine::Settings {
+        volatile: opened.volatile,
+        ..engine
+    };
     let engine = Engine::new(engine, seed, now);
     let store = opened.store;
     Ok(turn::Server::new(turn::Parts {

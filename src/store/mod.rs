@@ -24,6 +24,8 @@ struct Backend {
     scheme: &'static str,
     /// What the line at the start says of it.
     about: &'static str,
+    /// Whether it forgets at a restart.
+    volatile: bool,
     /// Opens it.
     open: fn() -> Box<dyn Store>,
 }
@@ -31,6 +33,7 @@ struct Backend {
 static BACKENDS: [Backend; 1] = [Backend {
     scheme: "memory",
     about: "memory (nothing survives a restart)",
+    volatile: true,
     open: || Box::new(memory::Memory::default()),
 }];
 
@@ -40,6 +43,8 @@ pub struct Opened {
     pub store: Box<dyn Store>,
     /// Its kind and what it promises, in a few words.
     pub about: &'static str,
+    /// Whether it forgets at a restart, which every 202 must say.
+    pub volatile: bool,
 }
 
 /// Opens the store of that name; `None` if no backend has it.
@@ -48,6 +53,7 @@ pub fn open(name: &str) -> Option<Opened> {
     backend(name).map(|row| Opened {
         store: (row.open)(),
         about: row.about,
+        volatile: row.volatile,
     })
 }
 
