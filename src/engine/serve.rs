@@ -78,7 +78,7 @@ impl Engine {
         let Conn::Inbound(inbound) = &mut line.conn else {
             return;
         };
-        if inbound.unpause() {
+        if inbound.unpause(self.turn.now.mono) {
             self.turn.actions.push_back(Action::Resume { key });
             return self.request_bytes(key, &[]);
         }
