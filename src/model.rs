@@ -72,9 +72,9 @@ impl MessageId {
     /// Bytes of the text form.
     pub const TEXT_BYTES: usize = 30;
 
-    /// The id after `last` for a message accepted at `at`: the time's 48 bits of milliseconds and 80
-    /// bits of `entropy`, or the successor of `last` if that would not be greater (same millisecond,
-    /// or a wall clock that went back).
+    /// The id after `last` for a message accepted at `at`: the time's 48 bits of milliseconds and
+    /// 80 bits of `entropy`, or the successor of `last` if that would not be greater (same
+    /// millisecond, or a wall clock that went back).
     #[must_use]
     pub fn next(last: MessageId, at: Wall, entropy: u128) -> MessageId {
         let fresh = (u128::from(at.millis()) << 80) | (entropy >> 48);
@@ -183,7 +183,8 @@ impl Outcome {
     }
 }
 
-/// The lane a call travels in: everything sent to one origin shares its fate, and nothing else does.
+/// The lane a call travels in: everything sent to one origin shares its fate, and nothing else
+/// does.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
     /// The host as in a URL: lower case, IPv6 in brackets.

@@ -15,8 +15,9 @@ use crate::model::{Message, MessageId, Outcome};
 
 /// What the engine wants done. The shell performs actions in the order given.
 ///
-/// Every line that the shell was given (by an accepted `opened` or by `Connect`) is ended by exactly
-/// one `Close`; until then its key is the shell's handle for it, and afterwards it means nothing.
+/// Every line that the shell was given (by an accepted `opened` or by `Connect`) is ended by
+/// exactly one `Close`; until then its key is the shell's handle for it, and afterwards it means
+/// nothing.
 #[derive(Debug)]
 pub enum Action {
     /// Open a TCP connection to exactly this address. Answered by `connected` or `ended`.
@@ -72,7 +73,8 @@ pub type Seq = u64;
 /// An operation for the store.
 #[derive(Debug)]
 pub enum StoreOp {
-    /// A message to keep until all its deliveries have ended. Its client waits for it to be durable.
+    /// A message to keep until all its deliveries have ended. Its client waits for it to be
+    /// durable.
     Accept {
         /// Its place in the order of acceptance.
         seq: Seq,
@@ -95,7 +97,8 @@ pub enum StoreOp {
 pub enum StoreDone {
     /// Everything accepted up to and including this number is durable.
     Durable(Seq),
-    /// Everything up to and including this number that is not durable yet was lost: it must be refused.
+    /// Everything up to and including this number that is not durable yet was lost: it must be
+    /// refused.
     Failed(Seq),
 }
 

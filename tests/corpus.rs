@@ -1,5 +1,5 @@
-//! Runs what the fuzz targets check over every file of their corpus, so that plain `cargo test` needs
-//! no fuzzer. Whatever a fuzzer finds becomes a file there.
+//! Runs what the fuzz targets check over every file of their corpus, so that plain `cargo test`
+//! needs no fuzzer. Whatever a fuzzer finds becomes a file there.
 
 #[path = "fuzz/checks.rs"]
 mod checks;

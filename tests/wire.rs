@@ -1,5 +1,6 @@
-//! Every row of the wire fixtures, whole, byte by byte, and cut in two at every place: the result is
-//! the same, and it is the one that the row says. The fixtures' form is told in `wire/README.md`.
+//! Every row of the wire fixtures, whole, byte by byte, and cut in two at every place: the result
+//! is the same, and it is the one that the row says. The fixtures' form is told in
+//! `wire/README.md`.
 
 #[path = "fuzz/drive.rs"]
 mod drive;

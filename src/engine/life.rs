@@ -43,7 +43,8 @@ impl Drain {
 }
 
 impl Engine {
-    /// Why a client from `peer` cannot be let in, if so. Outbound lines keep a quarter of the places.
+    /// Why a client from `peer` cannot be let in, if so. Outbound lines keep a quarter of the
+    /// places.
     pub(super) fn crowded(&self, peer: IpAddr) -> Option<Refusal> {
         if self.lines.is_full() || self.inbound >= self.settings.lines_max.div_ceil(4) * 3 {
             return Some(FULL);

@@ -159,8 +159,8 @@ impl Engine {
         }
     }
 
-    /// A line, or its reading half (`Ended::Finished`), has ended. Anything but `Finished` is final,
-    /// and the engine still answers with a `Close`.
+    /// A line, or its reading half (`Ended::Finished`), has ended. Anything but `Finished` is
+    /// final, and the engine still answers with a `Close`.
     pub fn ended(&mut self, now: Now, key: Key, why: Ended) {
         self.turn.now = now;
         match self.lines.get_mut(key).map(|line| &mut line.conn) {

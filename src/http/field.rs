@@ -169,8 +169,8 @@ pub fn content_length(value: &[u8]) -> Option<u64> {
 /// Accepts a Transfer-Encoding that is exactly `chunked` in any case (RFC 9112 section 7).
 ///
 /// # Errors
-/// 501 for other codings before a last `chunked`; 400 for all else, because without `chunked` at the
-/// end nobody knows where the body does (RFC 9112 section 6.3, rule 4).
+/// 501 for other codings before a last `chunked`; 400 for all else, because without `chunked` at
+/// the end nobody knows where the body does (RFC 9112 section 6.3, rule 4).
 pub fn transfer_encoding(value: &[u8]) -> Result<(), Reason> {
     if value.eq_ignore_ascii_case(b"chunked") {
         return Ok(());

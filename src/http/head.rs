@@ -4,8 +4,8 @@
 //! ```text
 //! Before --token--> Method --SP--> Target --SP--> Version --CRLF--> Fields --empty line--> end
 //! ```
-//! Every byte is looked at in its order and once, so any split of the input gives the same result at
-//! a cost linear in its length. httparse alone would start from the first byte at every call.
+//! Every byte is looked at in its order and once, so any split of the input gives the same result
+//! at a cost linear in its length. httparse alone would start from the first byte at every call.
 
 use memchr::memchr;
 

@@ -1,6 +1,6 @@
-//! What must hold for any bytes at all: one function for each fuzz target. The fuzzer calls them with
-//! what it invents, `tests/corpus.rs` with what is kept in `corpus/<target>/`.
-//! To add a target: a function, a row, a file in `fuzz_targets/` and its two lines in `Cargo.toml`.
+//! What must hold for any bytes at all: one function for each fuzz target. The fuzzer calls them
+//! with what it invents, `tests/corpus.rs` with what is kept in `corpus/<target>/`. To add a
+//! target: a function, a row, a file in `fuzz_targets/` and its two lines in `Cargo.toml`.
 
 #[path = "drive.rs"]
 mod drive;
