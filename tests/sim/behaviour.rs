@@ -99,22 +99,25 @@ pub enum Door {
     Hangs,
 }
 
-const LIES: [Lie; 7] = [
-    Lie::TwoFramings,
-    Lie::TwoLengths,
-    Lie::ChunkSize,
-    Lie::ChunkHuge,
-    Lie::ChunkEnd,
-    Lie::Extra,
-    Lie::Short,
-];
+impl Lie {
+    /// All of them.
+    pub const ALL: [Lie; 7] = [
+        Lie::TwoFramings,
+        Lie::TwoLengths,
+        Lie::ChunkSize,
+        Lie::ChunkHuge,
+        Lie::ChunkEnd,
+        Lie::Extra,
+        Lie::Short,
+    ];
+}
 
 impl Behaviour {
     /// Any of them.
     pub fn random(rng: &mut Rng) -> Behaviour {
         let status = rng.pick(&[400, 404, 500, 502, 503, 302]);
         let (slow, seconds) = (rng.between(MS, 3 * SECOND), rng.between(1, 20));
-        let (lie, interim) = (rng.pick(&LIES), rng.between(1, 12) as usize);
+        let (lie, interim) = (rng.pick(&Lie::ALL), rng.between(1, 12) as usize);
         let point = rng.pick(&[Point::Accept, Point::Request, Point::Head, Point::Body]);
         let times = rng.between(1, 4) as u32;
         rng.pick(&[
@@ -189,7 +192,11 @@ impl Behaviour {
     pub fn answer(self, rng: &mut Rng, attempt: u32, served: u32, wall: u64) -> Vec<Step> {
         let later = |times, value: String| {
             let again = format!("HTTP/1.1 503 Busy\r\nRetry-After: {value}\r\n{EMPTY}");
-            if attempt <= times { text(&again) } else { text(OK) }
+            if attempt <= times {
+                text(&again)
+            } else {
+                text(OK)
+            }
         };
         match self {
             Behaviour::Healthy => healthy(rng),
@@ -236,7 +243,8 @@ fn text(answer: &str) -> Vec<Step> {
 }
 
 fn healthy(rng: &mut Rng) -> Vec<Step> {
-    let chunked = "HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nyes\r\n0\r\n\r\n";
+    let chunked =
+        "HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nyes\r\n0\r\n\r\n";
     let last = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
     let old = "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok";
     match rng.between(0, 9) {
@@ -259,7 +267,10 @@ fn slow(span: u64) -> Vec<Step> {
 }
 
 fn drip(answer: &str, gap: u64) -> Vec<Step> {
-    answer.bytes().flat_map(|byte| [Step::Wait(gap), Step::Send(vec![byte])]).collect()
+    answer
+        .bytes()
+        .flat_map(|byte| [Step::Wait(gap), Step::Send(vec![byte])])
+        .collect()
 }
 
 fn flood(start: &str, line: &str) -> Vec<Step> {
@@ -283,7 +294,9 @@ fn reset(point: Point) -> Vec<Step> {
 
 fn tell(lie: Lie) -> Vec<Step> {
     let fields = match lie {
-        Lie::TwoFramings => "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        Lie::TwoFramings => {
+            "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
+        }
         Lie::TwoLengths => "Content-Length: 2\r\nContent-Length: 3\r\n\r\nok!",
         Lie::ChunkSize => "Transfer-Encoding: chunked\r\n\r\nxyz\r\nok\r\n0\r\n\r\n",
         Lie::ChunkHuge => "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nok\r\n0\r\n\r\n",

@@ -28,14 +28,20 @@ impl Message {
     pub fn field(&self, name: &str) -> Option<&str> {
         let mut found = self.fields.iter().filter(|(known, _)| known == name);
         let first = found.next().map(|(_, value)| value.as_str());
-        assert!(found.next().is_none(), "field {name} twice in {:?}", self.fields);
+        assert!(
+            found.next().is_none(),
+            "field {name} twice in {:?}",
+            self.fields
+        );
         first
     }
 
     /// Whether the Connection field lists `option`.
     pub fn connection(&self, option: &str) -> bool {
-        self.field("connection")
-            .is_some_and(|list| list.split(',').any(|o| o.trim().eq_ignore_ascii_case(option)))
+        self.field("connection").is_some_and(|list| {
+            list.split(',')
+                .any(|o| o.trim().eq_ignore_ascii_case(option))
+        })
     }
 
     /// The method, path and so on of the start line.
@@ -77,7 +83,14 @@ impl Reader {
     /// A reader at the start of a connection.
     pub fn new(kind: Kind) -> Reader {
         let (buf, interim) = (Vec::new(), Vec::new());
-        Reader { kind, buf, current: None, head: None, interim, to_head: false }
+        Reader {
+            kind,
+            buf,
+            current: None,
+            head: None,
+            interim,
+            to_head: false,
+        }
     }
 
     /// Appends what came in.
@@ -98,7 +111,9 @@ impl Reader {
     /// The next complete message, or what is wrong with it.
     pub fn next(&mut self) -> Result<Option<Message>, String> {
         while self.current.is_none() {
-            let Some(message) = self.read_head()? else { return Ok(None) };
+            let Some(message) = self.read_head()? else {
+                return Ok(None);
+            };
             if (100..200).contains(&message.status) {
                 self.interim.push(message.status);
                 if message.status == 101 || self.interim.len() > INTERIM_MAX {
@@ -119,7 +134,10 @@ impl Reader {
             Some((message, Framing::ToClose)) => Ok(Some(message)),
             Some((message, framing)) => Err(format!("cut off in {framing:?} of {message:?}")),
             None if self.buf.is_empty() => Ok(None),
-            None => Err(format!("cut off in a head: {:?}", String::from_utf8_lossy(&self.buf))),
+            None => Err(format!(
+                "cut off in a head: {:?}",
+                String::from_utf8_lossy(&self.buf)
+            )),
         }
     }
 
@@ -141,7 +159,12 @@ impl Reader {
         if fields.len() > FIELDS_MAX {
             return Err("too many fields".to_owned());
         }
-        Ok(Some(Message { start, status, fields, body: Vec::new() }))
+        Ok(Some(Message {
+            start,
+            status,
+            fields,
+            body: Vec::new(),
+        }))
     }
 
     /// The status; zero for a request.
@@ -156,7 +179,9 @@ impl Reader {
                 && words[2] == "HTTP/1.1";
             return if good { Ok(0) } else { Err(bad()) };
         }
-        let rest = start.strip_prefix("HTTP/1.1 ").or_else(|| start.strip_prefix("HTTP/1.0 "));
+        let rest = start
+            .strip_prefix("HTTP/1.1 ")
+            .or_else(|| start.strip_prefix("HTTP/1.0 "));
         let rest = rest.ok_or_else(bad)?;
         let (code, _) = rest.split_once(' ').unwrap_or((rest, ""));
         match code.parse::<u16>() {
@@ -166,7 +191,13 @@ impl Reader {
     }
 
     fn framing(&self, message: &Message) -> Result<Framing, String> {
-        let all = |name: &str| message.fields.iter().filter(|(known, _)| known == name).count();
+        let all = |name: &str| {
+            message
+                .fields
+                .iter()
+                .filter(|(known, _)| known == name)
+                .count()
+        };
         if all("content-length") + all("transfer-encoding") > 1 {
             return Err(format!("more than one framing in {:?}", message.fields));
         }
@@ -176,7 +207,11 @@ impl Reader {
             if coding != "chunked" || message.start.ends_with("HTTP/1.0") {
                 return Err(format!("transfer coding {coding:?}"));
             }
-            return Ok(if bodiless { Framing::Length(0) } else { Framing::ChunkLine });
+            return Ok(if bodiless {
+                Framing::Length(0)
+            } else {
+                Framing::ChunkLine
+            });
         }
         if let Some(length) = message.field("content-length") {
             let good = !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
@@ -185,15 +220,24 @@ impl Reader {
             return Ok(Framing::Length(if bodiless { 0 } else { length }));
         }
         let to_close = self.kind == Kind::Answer && !bodiless;
-        Ok(if to_close { Framing::ToClose } else { Framing::Length(0) })
+        Ok(if to_close {
+            Framing::ToClose
+        } else {
+            Framing::Length(0)
+        })
     }
 
     fn read_body(&mut self) -> Result<Option<Message>, String> {
         loop {
-            let Some((message, framing)) = &mut self.current else { return Ok(None) };
+            let Some((message, framing)) = &mut self.current else {
+                return Ok(None);
+            };
             match framing {
                 Framing::Length(left) | Framing::ChunkData(left) if *left > 0 => {
-                    let take = self.buf.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                    let take = self
+                        .buf
+                        .len()
+                        .min(usize::try_from(*left).unwrap_or(usize::MAX));
                     if take == 0 {
                         return Ok(None);
                     }
@@ -207,7 +251,9 @@ impl Reader {
                     return Ok(None);
                 }
                 Framing::ChunkLine | Framing::ChunkEnd | Framing::Trailers => {
-                    let Some(line) = take_line(&mut self.buf)? else { return Ok(None) };
+                    let Some(line) = take_line(&mut self.buf)? else {
+                        return Ok(None);
+                    };
                     match next_part(*framing, &line)? {
                         Some(next) => *framing = next,
                         None => break,
@@ -233,27 +279,42 @@ fn next_part(framing: Framing, line: &str) -> Result<Option<Framing>, String> {
                 return Err(format!("chunk line {line:?}"));
             }
             let size = u64::from_str_radix(digits, 16).map_err(|e| e.to_string())?;
-            Ok(Some(if size == 0 { Framing::Trailers } else { Framing::ChunkData(size) }))
+            Ok(Some(if size == 0 {
+                Framing::Trailers
+            } else {
+                Framing::ChunkData(size)
+            }))
         }
     }
 }
 
 fn take_line(buf: &mut Vec<u8>) -> Result<Option<String>, String> {
     let Some(end) = buf.iter().position(|byte| *byte == b'\n') else {
-        return if buf.len() > 1_024 { Err("endless line".to_owned()) } else { Ok(None) };
+        return if buf.len() > 1_024 {
+            Err("endless line".to_owned())
+        } else {
+            Ok(None)
+        };
     };
     let line: Vec<u8> = buf.drain(..=end).collect();
     let line = line.strip_suffix(b"\r\n").ok_or("bare LF")?;
-    String::from_utf8(line.to_vec()).map(Some).map_err(|e| e.to_string())
+    String::from_utf8(line.to_vec())
+        .map(Some)
+        .map_err(|e| e.to_string())
 }
 
 fn parse_field(line: &str) -> Result<(String, String), String> {
-    let (name, value) = line.split_once(':').ok_or_else(|| format!("no colon in {line:?}"))?;
+    let (name, value) = line
+        .split_once(':')
+        .ok_or_else(|| format!("no colon in {line:?}"))?;
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || !name.bytes().all(token) {
         return Err(format!("bad field name {name:?}"));
     }
-    Ok((name.to_ascii_lowercase(), value.trim_matches([' ', '\t']).to_owned()))
+    Ok((
+        name.to_ascii_lowercase(),
+        value.trim_matches([' ', '\t']).to_owned(),
+    ))
 }
 
 #[cfg(test)]
@@ -275,14 +336,14 @@ mod tests {
 
     #[test]
     fn any_split_reads_the_same() {
-        let wire = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\
+        let wire =
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\
             \r\n5\r\nhello\r\n0\r\nX: y\r\n\r\nHTTP/1.1 204 No\r\n\r\nHTTP/1.0 200 OK\r\n\r\nrest";
         let whole = read(Kind::Answer, wire, wire.len()).unwrap();
-        assert_eq!(whole.iter().map(|m| m.body.as_slice()).collect::<Vec<_>>(), [
-            b"hello".as_slice(),
-            b"",
-            b"rest"
-        ]);
+        assert_eq!(
+            whole.iter().map(|m| m.body.as_slice()).collect::<Vec<_>>(),
+            [b"hello".as_slice(), b"", b"rest"]
+        );
         for portion in 1..wire.len() {
             assert_eq!(read(Kind::Answer, wire, portion).unwrap(), whole);
         }

@@ -27,11 +27,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 /// Seeds of an ordinary run.
 const SEEDS: u64 = 256;
 /// Threads that share them.
-const THREADS: u64 = 2;
+const THREADS: usize = 2;
 
 fn from_env(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name}={text} is no number")),
+    )
 }
 
 /// Runs one seed; the hash of its trace. A failure names the seed and how to replay it.
@@ -44,10 +47,11 @@ fn run(seed: u64) -> u64 {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(hash) => hash,
         Err(cause) => {
-            eprintln!("seed {seed} failed; replay: HOOKAH_SIM_SEED={seed} cargo test --test sim seeds");
             let text = cause.downcast_ref::<String>().map(String::as_str);
-            let text = text.or(cause.downcast_ref::<&str>().copied()).unwrap_or("?");
-            let again = format!("HOOKAH_SIM_SEED={seed} cargo test --test sim seeds");
+            let text = text
+                .or(cause.downcast_ref::<&str>().copied())
+                .unwrap_or("?");
+            let again = format!("HOOKAH_SIM_SEED={seed} cargo test --test sim");
             resume_unwind(Box::new(format!("seed {seed}: {text}\nreplay: {again}")))
         }
     }
@@ -60,8 +64,14 @@ fn every_seed_keeps_every_promise() {
         return;
     }
     let seeds = from_env("HOOKAH_SIM_SEEDS").unwrap_or(SEEDS);
-    let share = |first| move || (first..seeds).step_by(THREADS as usize).for_each(|s| drop(run(s)));
-    let workers: Vec<_> = (0..THREADS).map(|first| std::thread::spawn(share(first))).collect();
+    let share = |first: u64| {
+        std::thread::spawn(move || {
+            for seed in (first..seeds).step_by(THREADS) {
+                run(seed);
+            }
+        })
+    };
+    let workers: Vec<_> = (0..THREADS as u64).map(share).collect();
     for worker in workers {
         if let Err(cause) = worker.join() {
             let text = cause.downcast_ref::<String>().map_or("?", String::as_str);
@@ -75,5 +85,8 @@ fn the_same_seed_twice_leaves_the_same_trace() {
     let first: Vec<u64> = (0..8).map(run).collect();
     let second: Vec<u64> = (0..8).map(run).collect();
     assert_eq!(first, second);
-    assert!(first.windows(2).all(|pair| pair[0] != pair[1]), "the hash hears nothing");
+    assert!(
+        first.windows(2).all(|pair| pair[0] != pair[1]),
+        "the hash hears nothing"
+    );
 }

@@ -66,7 +66,12 @@ pub struct Shape {
 impl Shape {
     /// A link that is kind to everybody.
     pub fn calm() -> Shape {
-        Shape { delay: (100, 300), cut: Cut::Whole, window: 256 << 10, short_percent: 0 }
+        Shape {
+            delay: (100, 300),
+            cut: Cut::Whole,
+            window: 256 << 10,
+            short_percent: 0,
+        }
     }
 
     /// Any temper; never slower than 60 ms across.
@@ -357,7 +362,11 @@ impl Net {
         if let Some(key) = line.key.take() {
             self.live.remove(&key.to_bits());
         }
-        let unread = line.to_engine.arrived.iter().any(|item| matches!(item, Item::Bytes(_)));
+        let unread = line
+            .to_engine
+            .arrived
+            .iter()
+            .any(|item| matches!(item, Item::Bytes(_)));
         line.to_engine.arrived.clear();
         let over = std::mem::replace(&mut line.to_peer.over, true);
         if unread {

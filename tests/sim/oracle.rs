@@ -100,8 +100,14 @@ impl Oracle {
 
     /// A client was told 202.
     pub fn promised(&mut self, world: &World, order: usize, id: &str) {
-        let Some(id) = MessageId::parse(id) else { panic!("Hookah-Id {id:?}") };
-        assert!(self.kept.contains_key(&id), "202 for {id} before it was durable, at {:?}", world.now);
+        let Some(id) = MessageId::parse(id) else {
+            panic!("Hookah-Id {id:?}")
+        };
+        assert!(
+            self.kept.contains_key(&id),
+            "202 for {id} before it was durable, at {:?}",
+            world.now
+        );
         let twice = self.fates.iter().any(|fate| fate.promised == Some(id));
         assert!(!twice, "{id} promised twice");
         self.fates[order].promised = Some(id);
@@ -141,12 +147,10 @@ impl Oracle {
     /// A delivery has ended.
     pub fn ended(&mut self, world: &World, id: MessageId, outcome: Outcome) {
         let before = self.ends.insert(id, (world.at(), outcome));
-        assert!(before.is_none(), "{id} ended twice: {before:?}, {outcome:?}");
-    }
-
-    /// Whether that message was kept: its `Accept` became durable.
-    pub fn is_kept(&self, id: MessageId) -> bool {
-        self.kept.contains_key(&id)
+        assert!(
+            before.is_none(),
+            "{id} ended twice: {before:?}, {outcome:?}"
+        );
     }
 
     /// How a message ended.
@@ -161,7 +165,11 @@ impl Oracle {
 
     /// An order's attempts, in order.
     pub fn attempts(&self, order: usize) -> Vec<&Sent> {
-        self.fates[order].attempts.iter().map(|sent| &self.sent[*sent]).collect()
+        self.fates[order]
+            .attempts
+            .iter()
+            .map(|sent| &self.sent[*sent])
+            .collect()
     }
 
     /// An order's id is known now, and with it what the store was told of it.
@@ -169,7 +177,10 @@ impl Oracle {
         let accepted = self.accepts.iter().find(|(_, known, _)| *known == id);
         let fate = &mut self.fates[order];
         let known = fate.id.replace(id);
-        assert!(known.is_none_or(|known| known == id), "order {order} is {known:?} and {id}");
+        assert!(
+            known.is_none_or(|known| known == id),
+            "order {order} is {known:?} and {id}"
+        );
         fate.accepted = accepted.map(|(seq, _, at)| (*at, *seq));
         fate.durable = self.kept.get(&id).copied();
     }
@@ -184,20 +195,50 @@ impl Oracle {
     }
 
     /// The engine wrote to a target.
-    pub fn wrote(&mut self, world: &World, orders: &[Order], targets: &[Target], link: LinkId, bytes: &[u8]) {
-        let Some(tap) = self.taps.get_mut(&link) else { return };
-        let Some(Heard::Asked(head)) = tap.wrote(world.at(), bytes) else { return };
+    pub fn wrote(
+        &mut self,
+        world: &World,
+        orders: &[Order],
+        targets: &[Target],
+        link: LinkId,
+        bytes: &[u8],
+    ) {
+        let Some(tap) = self.taps.get_mut(&link) else {
+            return;
+        };
+        let Some(Heard::Asked(head)) = tap.wrote(world.at(), bytes) else {
+            return;
+        };
         let order = Order::number_in_hook(head.word(1));
-        let Some(order) = order else { panic!("nobody ordered {:?}", head.start) };
-        let attempt = head.field("hookah-attempt").and_then(|value| value.parse().ok());
-        let Some(attempt) = attempt else { panic!("no Hookah-Attempt in {:?}", head.fields) };
+        let Some(order) = order else {
+            panic!("nobody ordered {:?}", head.start)
+        };
+        let attempt = head
+            .field("hookah-attempt")
+            .and_then(|value| value.parse().ok());
+        let Some(attempt) = attempt else {
+            panic!("no Hookah-Attempt in {:?}", head.fields)
+        };
         tap.open = Some(self.sent.len());
         let (at, first) = (tap.began, tap.begun == 1);
         let id = head.field("webhook-id").and_then(MessageId::parse);
-        let Some(id) = id else { panic!("no webhook-id in {:?}", head.fields) };
+        let Some(id) = id else {
+            panic!("no webhook-id in {:?}", head.fields)
+        };
         self.name(order, id);
-        assert!(self.kept.contains_key(&id), "order {order} goes out before it is durable");
-        let sent = Sent { at, link, order, attempt, first, reply: None, retry_after: 0 };
+        assert!(
+            self.kept.contains_key(&id),
+            "order {order} goes out before it is durable"
+        );
+        let sent = Sent {
+            at,
+            link,
+            order,
+            attempt,
+            first,
+            reply: None,
+            retry_after: 0,
+        };
         self.check_attempt(&orders[order], &targets[orders[order].target], &sent, world);
         self.fates[order].attempts.push(self.sent.len());
         self.sent.push(sent);
@@ -206,9 +247,13 @@ impl Oracle {
 
     /// The engine read from a target.
     pub fn read(&mut self, world: &World, link: LinkId, bytes: &[u8]) {
-        let Some(tap) = self.taps.get_mut(&link) else { return };
+        let Some(tap) = self.taps.get_mut(&link) else {
+            return;
+        };
         let open = tap.open;
-        let Some(Heard::Told(head)) = tap.read(bytes) else { return };
+        let Some(Heard::Told(head)) = tap.read(bytes) else {
+            return;
+        };
         let Some(sent) = open else { return };
         self.sent[sent].reply = Some((world.at(), head.status));
         self.sent[sent].retry_after = retry_after(&head, world);
@@ -235,31 +280,55 @@ impl Oracle {
             open.is_some_and(|sent| orders[self.sent[sent].order].target == target)
         };
         let flying = self.taps.values().filter(undecided).count();
-        assert!(flying <= self.parallelism, "{flying} requests in flight to target {target}");
+        assert!(
+            flying <= self.parallelism,
+            "{flying} requests in flight to target {target}"
+        );
     }
 
     /// Whether an attempt may go out now, with that number.
     fn check_attempt(&self, order: &Order, target: &Target, sent: &Sent, world: &World) {
         let fate = &self.fates[order.number];
         assert!(!fate.refused, "refused order {order:?} goes out");
-        assert!(sent.attempt <= order.budget(), "attempt {} of {order:?}", sent.attempt);
+        assert!(
+            sent.attempt <= order.budget(),
+            "attempt {} of {order:?}",
+            sent.attempt
+        );
         let (since, _) = fate.accepted.unwrap_or_default();
         assert!(sent.at + MS >= since + order.delay, "too early: {order:?}");
         let Some(last) = fate.attempts.last().map(|last| &self.sent[*last]) else {
-            let lost = if target.sees_every_attempt() { 1 } else { sent.attempt };
+            let lost = if target.sees_every_attempt() {
+                1
+            } else {
+                sent.attempt
+            };
             assert_eq!(sent.attempt, lost, "first attempt seen of {order:?}");
             self.check_prompt(order, target, sent);
             return;
         };
-        let delivered = last.reply.is_some_and(|(_, status)| (200..300).contains(&status));
-        assert!(!delivered, "attempt {} after {:?} of {order:?}", sent.attempt, last.reply);
+        let delivered = last
+            .reply
+            .is_some_and(|(_, status)| (200..300).contains(&status));
+        assert!(
+            !delivered,
+            "attempt {} after {:?} of {order:?}",
+            sent.attempt, last.reply
+        );
         if sent.attempt == last.attempt {
             let stale = !last.first && last.reply.is_none() && sent.first;
             assert!(stale, "attempt {} again, last {last:?}", sent.attempt);
             return;
         }
-        let next = if target.sees_every_attempt() { last.attempt + 1 } else { sent.attempt };
-        assert!(sent.attempt > last.attempt && sent.attempt == next, "{sent:?} after {last:?}");
+        let next = if target.sees_every_attempt() {
+            last.attempt + 1
+        } else {
+            sent.attempt
+        };
+        assert!(
+            sent.attempt > last.attempt && sent.attempt == next,
+            "{sent:?} after {last:?}"
+        );
         if last.attempt + 1 == sent.attempt {
             self.check_spacing(order, last, sent, world);
         }
@@ -270,45 +339,71 @@ impl Oracle {
         let wait = order.wait_before(sent.attempt);
         let ended = last.reply.map_or(last.at, |(at, _)| at);
         let least = (wait / 5 * 4).max(if world.jumped { 0 } else { last.retry_after });
-        assert!(sent.at + 2 * MS >= ended + least, "too early: {sent:?} after {last:?}, {wait} us");
+        assert!(
+            sent.at + 2 * MS >= ended + least,
+            "too early: {sent:?} after {last:?}, {wait} us"
+        );
         if world.jumped {
             return;
         }
-        let latest = last.reply.map_or(last.at + order.timeout_or_default(), |(at, _)| at);
+        let latest = last
+            .reply
+            .map_or(last.at + order.timeout_or_default(), |(at, _)| at);
         let most = (wait / 5 * 6).max(last.retry_after + last.retry_after / 5 + SECOND);
         let bound = latest + most + SLACK + self.lane_slack(order.target);
-        assert!(sent.at <= bound, "too late by {} us: {sent:?} after {last:?}", sent.at - bound);
+        assert!(
+            sent.at <= bound,
+            "too late by {} us: {sent:?} after {last:?}",
+            sent.at - bound
+        );
     }
 
     /// A delivery whose lane has room goes out at once, whatever other targets do.
     fn check_prompt(&self, order: &Order, target: &Target, sent: &Sent) {
         let fate = &self.fates[order.number];
-        let (Some(durable), Some((since, _))) = (fate.durable, fate.accepted) else { return };
+        let (Some(durable), Some((since, _))) = (fate.durable, fate.accepted) else {
+            return;
+        };
         let due = durable.max(since + order.delay);
         let bound = due + SLACK + self.lane_slack(order.target);
         if target.sees_every_attempt() {
-            assert!(sent.at <= bound, "held up by {} us: {order:?}", sent.at - due);
+            assert!(
+                sent.at <= bound,
+                "held up by {} us: {order:?}",
+                sent.at - due
+            );
         }
     }
 
     /// How long a lane that may be full can hold an attempt up: each round of those before it takes
     /// its deadline, 15 seconds at most, at worst.
     fn lane_slack(&self, target: usize) -> u64 {
-        let waiting = self.load.get(&target).copied().unwrap_or(0).saturating_sub(1);
+        let waiting = self
+            .load
+            .get(&target)
+            .copied()
+            .unwrap_or(0)
+            .saturating_sub(1);
         (waiting / self.parallelism) as u64 * 16 * SECOND
     }
 }
 
 /// What a Retry-After asks for, in microseconds, clamped to 24 hours; zero if it says nothing.
 fn retry_after(head: &Message, world: &World) -> u64 {
-    let Some(value) = head.field("retry-after") else { return 0 };
+    let Some(value) = head.field("retry-after") else {
+        return 0;
+    };
     if ![429, 503].contains(&head.status) {
         return 0;
     }
     if let Ok(seconds) = value.parse::<u64>() {
         return seconds.saturating_mul(SECOND).min(24 * HOUR);
     }
-    let Ok(date) = httpdate::parse_http_date(value) else { return 0 };
-    let date = date.duration_since(std::time::UNIX_EPOCH).map_or(0, |span| span.as_micros() as u64);
+    let Ok(date) = httpdate::parse_http_date(value) else {
+        return 0;
+    };
+    let date = date
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |span| span.as_micros() as u64);
     date.saturating_sub(world.now.wall.0).min(24 * HOUR)
 }

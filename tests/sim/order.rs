@@ -24,8 +24,13 @@ pub enum Spelling {
 
 impl Spelling {
     /// All of them.
-    pub const ALL: [Spelling; 5] =
-        [Spelling::Form, Spelling::Empty, Spelling::Query, Spelling::Multipart, Spelling::Path];
+    pub const ALL: [Spelling; 5] = [
+        Spelling::Form,
+        Spelling::Empty,
+        Spelling::Query,
+        Spelling::Multipart,
+        Spelling::Path,
+    ];
 }
 
 /// One message with its options; times in microseconds.
@@ -136,7 +141,11 @@ impl Order {
 
     /// The number in a request target made by `hook`.
     pub fn number_in_hook(target: &str) -> Option<usize> {
-        target.strip_prefix("/hook/")?.strip_suffix("?from=sim")?.parse().ok()
+        target
+            .strip_prefix("/hook/")?
+            .strip_suffix("?from=sim")?
+            .parse()
+            .ok()
     }
 
     /// The number in a body made by `parts`.
@@ -148,7 +157,11 @@ impl Order {
 
     /// The method its target must see.
     pub fn method_out(&self) -> &'static str {
-        let default = if self.spelling == Spelling::Empty { "GET" } else { "POST" };
+        let default = if self.spelling == Spelling::Empty {
+            "GET"
+        } else {
+            "POST"
+        };
         self.method.unwrap_or(default)
     }
 
@@ -167,7 +180,10 @@ impl Order {
         if self.delay > 0 {
             options.push(("_delay", duration(self.delay)));
         }
-        options.extend(self.retries.map(|retries| ("_retries", retries.to_string())));
+        options.extend(
+            self.retries
+                .map(|retries| ("_retries", retries.to_string())),
+        );
         if let Some(schedule) = &self.schedule {
             let steps: Vec<String> = schedule.iter().map(|step| duration(*step)).collect();
             options.push(("_retry_schedule", steps.join(",")));
@@ -179,7 +195,11 @@ impl Order {
     /// Control fields with the URL among them, encoded for a query or form.
     fn control(&self) -> String {
         let mut fields = vec![format!("_url={}", escape(&self.url()))];
-        fields.extend(self.options().iter().map(|(name, value)| format!("{name}={}", escape(value))));
+        fields.extend(
+            self.options()
+                .iter()
+                .map(|(name, value)| format!("{name}={}", escape(value))),
+        );
         fields.join("&")
     }
 
@@ -190,23 +210,40 @@ impl Order {
         match self.spelling {
             Spelling::Form => {
                 let body = format!("_foo=%C3%A9+1&{control}&order={}", self.mark());
-                Parts { path: "/dispatch".to_owned(), media: form, body: body.into() }
+                Parts {
+                    path: "/dispatch".to_owned(),
+                    media: form,
+                    body: body.into(),
+                }
             }
-            Spelling::Empty => {
-                Parts { path: "/dispatch".to_owned(), media: form, body: control.into() }
-            }
+            Spelling::Empty => Parts {
+                path: "/dispatch".to_owned(),
+                media: form,
+                body: control.into(),
+            },
             Spelling::Query => {
                 let body = format!("order={}", self.mark()).into();
-                Parts { path: format!("/dispatch?first=1&{control}"), media: form, body }
+                Parts {
+                    path: format!("/dispatch?first=1&{control}"),
+                    media: form,
+                    body,
+                }
             }
             Spelling::Multipart => self.multipart(),
             Spelling::Path => {
-                let options: Vec<String> =
-                    self.options().iter().map(|(name, v)| format!("{name}={}", escape(v))).collect();
+                let options: Vec<String> = self
+                    .options()
+                    .iter()
+                    .map(|(name, v)| format!("{name}={}", escape(v)))
+                    .collect();
                 let query = if options.is_empty() { "" } else { "?" };
                 let encoded = URL_SAFE_NO_PAD.encode(self.url());
                 let path = format!("/dispatch/{encoded}{query}{}", options.join("&"));
-                Parts { path, media: self.media_out(), body: payload.unwrap_or_default() }
+                Parts {
+                    path,
+                    media: self.media_out(),
+                    body: payload.unwrap_or_default(),
+                }
             }
         }
     }
@@ -221,7 +258,11 @@ impl Order {
         }
         body += &format!("--{BOUNDARY}\r\n{}\r\n--{BOUNDARY}--\r\n", self.file());
         let media = format!("multipart/form-data; boundary={BOUNDARY}");
-        Parts { path: "/dispatch".to_owned(), media, body: body.into() }
+        Parts {
+            path: "/dispatch".to_owned(),
+            media,
+            body: body.into(),
+        }
     }
 
     /// The payload part of a multipart body: its head and content.
@@ -259,7 +300,10 @@ impl Order {
         };
         if !right {
             let text = String::from_utf8_lossy(&body[..body.len().min(600)]).into_owned();
-            return Err(format!("order {} came out as {text:?}: {self:?}", self.number));
+            return Err(format!(
+                "order {} came out as {text:?}: {self:?}",
+                self.number
+            ));
         }
         match media {
             _ if body.is_empty() => Ok(()),
@@ -280,7 +324,9 @@ fn duration(micros: u64) -> String {
 fn escape(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => char::from(byte).to_string(),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {
+                char::from(byte).to_string()
+            }
             _ => format!("%{byte:02X}"),
         })
         .collect()

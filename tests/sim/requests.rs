@@ -28,7 +28,11 @@ fn head(method: &str, path: &str, version: &str) -> String {
 /// An order as the steps of a client; `last` asks for the connection to be closed.
 pub fn place(order: &Order, framing: Framing, last: bool) -> Vec<Step> {
     let Parts { path, media, body } = order.parts();
-    let version = if framing == Framing::Old { "1.0" } else { "1.1" };
+    let version = if framing == Framing::Old {
+        "1.0"
+    } else {
+        "1.1"
+    };
     let mut bytes = head("POST", &path, version) + &format!("Content-Type: {media}\r\n");
     if last {
         bytes += "Connection: close\r\n";
@@ -48,10 +52,16 @@ pub fn place(order: &Order, framing: Framing, last: bool) -> Vec<Step> {
         }
         Framing::Expect => {
             let head = bytes + &length + "Expect: 100-continue\r\n\r\n";
-            vec![Step::Send(head.into_bytes()), Step::Continue, Step::Send(body)]
+            vec![
+                Step::Send(head.into_bytes()),
+                Step::Continue,
+                Step::Send(body),
+            ]
         }
         Framing::Length | Framing::Old => {
-            vec![Step::Send([(bytes + &length + "\r\n").into_bytes(), body].concat())]
+            vec![Step::Send(
+                [(bytes + &length + "\r\n").into_bytes(), body].concat(),
+            )]
         }
     }
 }
@@ -65,9 +75,21 @@ pub fn ask(method: &str, path: &str) -> Step {
 pub fn refused(rng: &mut Rng) -> (Vec<Step>, Want) {
     let (path, body, statuses): (&str, &str, &'static [u16]) = rng.pick(&[
         ("/dispatch", "a=b", [400].as_slice()),
-        ("/dispatch", "_url=http%3A%2F%2F10.0.0.1%2F&_retries=many", &[400]),
-        ("/dispatch", "_url=http%3A%2F%2F10.0.0.1%2F&_method=BREW", &[400]),
-        ("/dispatch", "_url=http%3A%2F%2F10.0.0.1%2F&_delay=soon", &[400]),
+        (
+            "/dispatch",
+            "_url=http%3A%2F%2F10.0.0.1%2F&_retries=many",
+            &[400],
+        ),
+        (
+            "/dispatch",
+            "_url=http%3A%2F%2F10.0.0.1%2F&_method=BREW",
+            &[400],
+        ),
+        (
+            "/dispatch",
+            "_url=http%3A%2F%2F10.0.0.1%2F&_delay=soon",
+            &[400],
+        ),
         ("/dispatch", "_url=gopher%3A%2F%2F10.0.0.1%2F", &[400]),
         ("/dispatch/%21%21", "", &[400]),
         ("/nowhere", "_url=http%3A%2F%2F10.0.0.1%2F", &[404]),
@@ -75,7 +97,10 @@ pub fn refused(rng: &mut Rng) -> (Vec<Step>, Want) {
     let form = "Content-Type: application/x-www-form-urlencoded";
     let fields = format!("{form}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     let bytes = head("POST", path, "1.1") + &fields;
-    (vec![Step::Send(bytes.into_bytes())], Want::Refused(statuses))
+    (
+        vec![Step::Send(bytes.into_bytes())],
+        Want::Refused(statuses),
+    )
 }
 
 /// Requests that are no HTTP, or whose framing is not to be trusted: refused, and nothing behind them
@@ -90,19 +115,40 @@ pub fn malformed(rng: &mut Rng) -> (Vec<u8>, &'static [u16]) {
         ("GET /\r\n\r\n".to_owned(), &[400]),
         ("GET / HTTP/2.0\r\nHost: a\r\n\r\n".to_owned(), &[505]),
         ("GET / HTTP/1.1\r\n\r\n".to_owned(), &[400]),
-        ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n".to_owned(), &[400]),
+        (
+            "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n".to_owned(),
+            &[400],
+        ),
         ("GET / HTTP/1.1\r\nHost : a\r\n\r\n".to_owned(), &[400]),
-        ("GET / HTTP/1.1\r\nHost: a\r\n b: c\r\n\r\n".to_owned(), &[400]),
-        (format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", &long[..17_000]), &[414]),
-        (format!("GET / HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n"), &[431]),
+        (
+            "GET / HTTP/1.1\r\nHost: a\r\n b: c\r\n\r\n".to_owned(),
+            &[400],
+        ),
+        (
+            format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", &long[..17_000]),
+            &[414],
+        ),
+        (
+            format!("GET / HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n"),
+            &[431],
+        ),
         ("BREW / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), &[501]),
         (post("Content-Length: +5\r\n\r\nhello"), &[400]),
-        (post("Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello"), &[400]),
-        (post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), &[400]),
+        (
+            post("Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello"),
+            &[400],
+        ),
+        (
+            post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+            &[400],
+        ),
         (post("Content-Length: 99999999\r\n\r\n"), &[413]),
         (post("Transfer-Encoding: gzip\r\n\r\n"), &[400, 501]),
         (post("Transfer-Encoding: chunked\r\n\r\nzz\r\n"), &[400]),
-        (post("Transfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n"), &[400]),
+        (
+            post("Transfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n"),
+            &[400],
+        ),
     ];
     let (text, statuses) = rng.pick(&cases);
     (text.into_bytes(), statuses)
@@ -146,7 +192,10 @@ pub fn slowloris(in_body: bool) -> Client {
 /// A client whose connection is reset, or ends, inside the request.
 pub fn quitter(rng: &mut Rng, order: &Order) -> Client {
     let Parts { path, media, body } = order.parts();
-    let fields = format!("Content-Type: {media}\r\nContent-Length: {}\r\n\r\n", body.len());
+    let fields = format!(
+        "Content-Type: {media}\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
     let bytes = [(head("POST", &path, "1.1") + &fields).into_bytes(), body].concat();
     let kept = rng.between(1, bytes.len() as u64 - 1) as usize;
     let wait = rng.between(0, 300 * MS);

@@ -43,17 +43,15 @@ pub struct Script {
 impl Script {
     /// These steps.
     pub fn new(steps: Vec<Step>) -> Script {
-        Script { steps: steps.into(), ..Script::default() }
+        Script {
+            steps: steps.into(),
+            ..Script::default()
+        }
     }
 
     /// Adds steps behind what is left.
     pub fn extend(&mut self, steps: Vec<Step>) {
         self.steps.extend(steps);
-    }
-
-    /// Whether nothing is left to do.
-    pub fn is_done(&self) -> bool {
-        self.steps.is_empty() && self.asleep_until.is_none()
     }
 
     /// Forgets the rest: the link is gone.

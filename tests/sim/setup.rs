@@ -34,7 +34,12 @@ pub fn settings() -> engine::Settings {
 
 /// A calm world with default settings, for stories.
 pub fn calm() -> Sim {
-    let mut sim = Sim::new(1, settings());
+    calm_with(settings())
+}
+
+/// A calm world with other settings.
+pub fn calm_with(settings: engine::Settings) -> Sim {
+    let mut sim = Sim::new(1, settings);
     sim.net.shape = Some(Shape::calm());
     sim.oracle.calm = true;
     sim
@@ -53,14 +58,20 @@ pub fn random(seed: u64) -> Sim {
     }
     let slow = sim.world.rng.pick(&[0, 0, 3 * MS, 150 * MS]);
     let fail_percent = sim.world.rng.pick(&[0, 0, 0, 5]);
-    sim.store.temper = Temper { delay: (0, slow), fail_percent };
+    sim.store.temper = Temper {
+        delay: (0, slow),
+        fail_percent,
+    };
     sim.oracle.may_refuse = fail_percent > 0;
     targets(&mut sim);
     for _ in 0..sim.world.rng.between(3, 25) {
         client(&mut sim);
     }
     for _ in 0..sim.world.rng.pick(&[0, 0, 0, 1, 3]) {
-        let by = sim.world.rng.pick(&[HOUR as i64, -(HOUR as i64), 8_766 * HOUR as i64, -1_500]);
+        let by = sim
+            .world
+            .rng
+            .pick(&[HOUR as i64, -(HOUR as i64), 8_766 * HOUR as i64, -1_500]);
         let at = sim.world.rng.between(0, 5 * MINUTE);
         sim.world.after(at, Event::Jump(by));
         sim.world.jumped = true;
@@ -85,10 +96,9 @@ fn targets(sim: &mut Sim) {
             if sim.world.rng.chance(50) {
                 let again = heals + sim.world.rng.between(SECOND, MINUTE);
                 let other = Behaviour::random(&mut sim.world.rng);
-                sim.targets[number].phases.extend([
-                    (again, Behaviour::Healthy),
-                    (again + MINUTE, other),
-                ]);
+                sim.targets[number]
+                    .phases
+                    .extend([(again, Behaviour::Healthy), (again + MINUTE, other)]);
             }
         }
     }
@@ -112,7 +122,10 @@ fn client(sim: &mut Sim) {
         90..=93 => requests::slowloris(sim.world.rng.chance(50)),
         _ => visitor(sim),
     };
-    client.ip = sim.world.rng.pick(&[IpAddr::from([127, 0, 0, 1]), IpAddr::from([192, 168, 7, 7])]);
+    client.ip = sim
+        .world
+        .rng
+        .pick(&[IpAddr::from([127, 0, 0, 1]), IpAddr::from([192, 168, 7, 7])]);
     sim.client(delay, client);
 }
 
@@ -141,8 +154,17 @@ fn shopper(sim: &mut Sim) -> Client {
         }
         let order = order(sim);
         let chunk = sim.world.rng.between(1, 5_000) as usize;
-        let mixed = [Framing::Length, Framing::Length, Framing::Chunks(chunk), Framing::Expect];
-        let framing = if old { Framing::Old } else { sim.world.rng.pick(&mixed) };
+        let mixed = [
+            Framing::Length,
+            Framing::Length,
+            Framing::Chunks(chunk),
+            Framing::Expect,
+        ];
+        let framing = if old {
+            Framing::Old
+        } else {
+            sim.world.rng.pick(&mixed)
+        };
         steps.extend(requests::place(&order, framing, closes && place == count));
         wants.push(Want::Accepted(order.number));
         if !pipelined {
@@ -150,10 +172,17 @@ fn shopper(sim: &mut Sim) -> Client {
             steps.push(Step::Wait(sim.world.rng.between(0, 8 * SECOND)));
         }
     }
-    let leave = sim.world.rng.pick(&[Step::Fin, Step::Answers(wants.len()), Step::Wait(SECOND)]);
+    let leave = sim
+        .world
+        .rng
+        .pick(&[Step::Fin, Step::Answers(wants.len()), Step::Wait(SECOND)]);
     let lossy = matches!(leave, Step::Wait(_));
     steps.push(leave);
-    steps.push(if lossy { Step::Reset } else { Step::Answers(wants.len()) });
+    steps.push(if lossy {
+        Step::Reset
+    } else {
+        Step::Answers(wants.len())
+    });
     if sim.world.rng.chance(70) {
         steps.push(Step::Close);
     }

@@ -54,7 +54,7 @@ const TURNS_MAX: u64 = 3_000_000;
 /// Bytes read from a line in a turn.
 const READ_MAX: usize = 64 << 10;
 /// Every so many turns all invariants are swept.
-const CHECK_EVERY: u64 = 7;
+const CHECK_EVERY: u64 = 16;
 
 /// Setting up.
 impl Sim {
@@ -66,7 +66,10 @@ impl Sim {
         Sim {
             world,
             net: Net::default(),
-            store: Store::new(Temper { delay: (0, 0), fail_percent: 0 }),
+            store: Store::new(Temper {
+                delay: (0, 0),
+                fail_percent: 0,
+            }),
             clients: Vec::new(),
             targets: Vec::new(),
             orders: Vec::new(),
@@ -87,7 +90,8 @@ impl Sim {
         let number = self.targets.len();
         let host = [10, 0, (number >> 8) as u8, number as u8];
         let port = 8_000 + number as u16;
-        self.targets.push(Target::new(SocketAddr::from((host, port)), behaviour));
+        self.targets
+            .push(Target::new(SocketAddr::from((host, port)), behaviour));
         number
     }
 
@@ -121,9 +125,17 @@ impl Sim {
         }
         self.engine.check();
         assert!(self.engine.is_idle(), "something is left at rest");
-        assert_eq!(self.net.living().count(), 0, "lines at rest: {:?}", self.living());
+        assert_eq!(
+            self.net.living().count(),
+            0,
+            "lines at rest: {:?}",
+            self.living()
+        );
         for (number, client) in self.clients.iter().enumerate() {
-            assert!(client.is_content(), "client {number} still waits: {client:?}");
+            assert!(
+                client.is_content(),
+                "client {number} still waits: {client:?}"
+            );
         }
         verdict::judge(&self.oracle, &self.orders, &self.targets);
     }
@@ -144,14 +156,27 @@ impl Sim {
         if self.oracle.draining && self.engine.drained() {
             return false;
         }
-        let wake = self.engine.next_wake().map(|wake| wake.0.max(self.world.at()));
+        let wake = self
+            .engine
+            .next_wake()
+            .map(|wake| wake.0.max(self.world.at()));
         let next = [self.world.next_at(), wake].into_iter().flatten().min();
-        let next = if self.again { Some(self.world.at()) } else { next };
-        let Some(mut at) = next.filter(|at| *at <= until) else { return false };
+        let next = if self.again {
+            Some(self.world.at())
+        } else {
+            next
+        };
+        let Some(mut at) = next.filter(|at| *at <= until) else {
+            return false;
+        };
         if self.sloppy && self.world.rng.chance(20) {
             at += self.world.rng.between(0, 1_500);
         }
-        self.still = if at > self.world.at() { 0 } else { self.still + 1 };
+        self.still = if at > self.world.at() {
+            0
+        } else {
+            self.still + 1
+        };
         assert!(self.still < STILL_MAX, "a livelock");
         assert!(self.turns < TURNS_MAX, "no end");
         self.world.advance(at);
@@ -249,7 +274,10 @@ impl Sim {
         }
         self.perform();
         for link in self.net.living() {
-            assert!(!self.net.get(link).near.ended, "a line that ended was not closed");
+            assert!(
+                !self.net.get(link).near.ended,
+                "a line that ended was not closed"
+            );
         }
         if self.turns.is_multiple_of(CHECK_EVERY) {
             self.engine.check();
@@ -259,7 +287,9 @@ impl Sim {
     fn accept(&mut self) {
         let callers = self.callers.len().min(64);
         for link in self.callers.drain(..callers).collect::<Vec<_>>() {
-            let Peer::Client(client) = self.net.get(link).peer else { continue };
+            let Peer::Client(client) = self.net.get(link).peer else {
+                continue;
+            };
             if !self.listening {
                 self.clients[client].lossy = true;
                 self.clients[client].over = true;
@@ -283,8 +313,12 @@ impl Sim {
 
     fn connected(&mut self) {
         for link in std::mem::take(&mut self.resolved) {
-            let Some(key) = self.net.get(link).key else { continue };
-            let Peer::Target(target) = self.net.get(link).peer else { continue };
+            let Some(key) = self.net.get(link).key else {
+                continue;
+            };
+            let Peer::Target(target) = self.net.get(link).peer else {
+                continue;
+            };
             let behaviour = self.targets[target].behaviour(self.world.at());
             let why = match behaviour.door() {
                 Door::Open => {
@@ -311,7 +345,12 @@ impl Sim {
 
     fn read(&mut self, link: LinkId) {
         let mut left = READ_MAX;
-        while let Some(key) = self.net.get(link).key.filter(|_| self.net.has_arrived(link)) {
+        while let Some(key) = self
+            .net
+            .get(link)
+            .key
+            .filter(|_| self.net.has_arrived(link))
+        {
             let wanted = self.engine.wants_read(key);
             match self.net.take_for_engine(link, !wanted) {
                 None => return,
@@ -378,29 +417,43 @@ impl Sim {
                 self.oracle.accepted(&self.world, seq, &message);
                 self.store.accept(seq);
             }
-            StoreOp::End { id, number, outcome } => {
-                self.world.note_bytes(outcome.as_str(), u64::from(number), &id.text());
+            StoreOp::End {
+                id,
+                number,
+                outcome,
+            } => {
+                self.world
+                    .note_bytes(outcome.as_str(), u64::from(number), &id.text());
                 self.oracle.ended(&self.world, id, outcome);
             }
         }
     }
 
     fn connect(&mut self, key: Key, addr: SocketAddr) {
-        self.world.note("connect", key.to_bits(), u64::from(addr.port()));
+        self.world
+            .note("connect", key.to_bits(), u64::from(addr.port()));
         let target = self.targets.iter().position(|target| target.addr == addr);
-        let Some(target) = target else { panic!("a call to {addr}, which nobody ordered") };
+        let Some(target) = target else {
+            panic!("a call to {addr}, which nobody ordered")
+        };
         let link = self.net.link(&mut self.world, Peer::Target(target));
         self.net.name(link, key);
         self.oracle.connects(link, target);
         let hangs = self.targets[target].behaviour(self.world.at()).door() == Door::Hangs;
         let delay = self.net.delay(&mut self.world, link);
-        let delay = if hangs { 2 * MINUTE + 7 * SECOND } else { delay };
+        let delay = if hangs {
+            2 * MINUTE + 7 * SECOND
+        } else {
+            delay
+        };
         self.world.after(delay, Event::Resolve(link));
     }
 
     /// Writes what a dirty line has, until all is written or the kernel takes no more.
     fn write(&mut self, key: Key) {
-        let Some(link) = self.net.find(key) else { panic!("{key:?} is dirty and not open") };
+        let Some(link) = self.net.find(key) else {
+            panic!("{key:?} is dirty and not open")
+        };
         assert!(!self.net.get(link).near.shut, "output after shutdown");
         assert!(self.net.get(link).near.open, "output before connected");
         loop {
@@ -409,13 +462,19 @@ impl Sim {
             if gather.is_empty() {
                 return;
             }
-            let bytes: Vec<u8> = gather.slices().iter().flat_map(|part| part.to_vec()).collect();
+            let mut bytes = Vec::with_capacity(gather.bytes());
+            gather
+                .slices()
+                .iter()
+                .for_each(|slice| bytes.extend_from_slice(slice));
             assert_eq!(bytes.len(), gather.bytes());
             let taken = self.net.write(&mut self.world, link, &bytes);
             if taken > 0 {
-                self.world.note_bytes("wrote", key.to_bits(), &bytes[..taken]);
+                self.world
+                    .note_bytes("wrote", key.to_bits(), &bytes[..taken]);
                 let (orders, targets) = (&self.orders, &self.targets);
-                self.oracle.wrote(&self.world, orders, targets, link, &bytes[..taken]);
+                self.oracle
+                    .wrote(&self.world, orders, targets, link, &bytes[..taken]);
                 self.engine.wrote(self.world.now, key, taken);
             }
             if taken < bytes.len() {

@@ -29,24 +29,39 @@ pub struct Store {
 impl Store {
     /// An empty store.
     pub fn new(temper: Temper) -> Store {
-        Store { temper, last: 0, pending: None, batches: VecDeque::new() }
+        Store {
+            temper,
+            last: 0,
+            pending: None,
+            batches: VecDeque::new(),
+        }
     }
 
     /// Takes an `Accept`; their numbers grow by one.
     pub fn accept(&mut self, seq: Seq) {
-        assert!(self.last == 0 || seq == self.last + 1, "accept {seq} after {}", self.last);
+        assert!(
+            self.last == 0 || seq == self.last + 1,
+            "accept {seq} after {}",
+            self.last
+        );
         self.last = seq;
         self.pending = Some(seq);
     }
 
     /// Ends the batch: all that was taken since the last flush becomes durable together.
     pub fn flush(&mut self, world: &mut World) {
-        let Some(seq) = self.pending.take() else { return };
+        let Some(seq) = self.pending.take() else {
+            return;
+        };
         let span = world.rng.between(self.temper.delay.0, self.temper.delay.1);
         let earliest = self.batches.back().map_or(0, |(at, _)| *at);
         let at = (world.at() + span).max(earliest);
         let failed = world.rng.chance(self.temper.fail_percent);
-        let done = if failed { StoreDone::Failed(seq) } else { StoreDone::Durable(seq) };
+        let done = if failed {
+            StoreDone::Failed(seq)
+        } else {
+            StoreDone::Durable(seq)
+        };
         self.batches.push_back((at, done));
         world.schedule(at, Event::Stored);
     }

@@ -51,15 +51,24 @@ impl Tap {
         let fresh = self.requests.is_clean();
         if fresh {
             assert_eq!(self.poisoned, None, "a line was used again");
-            assert!(self.open.is_none(), "a request before the last one's answer");
+            assert!(
+                self.open.is_none(),
+                "a request before the last one's answer"
+            );
             self.begun += 1;
             self.began = at;
             self.any_byte = false;
             self.told = false;
         }
         self.requests.push(bytes);
-        let whole = self.requests.next().unwrap_or_else(|e| panic!("wrote no HTTP: {e}"));
-        assert!(whole.is_none() || self.requests.is_clean(), "wrote beyond its request");
+        let whole = self
+            .requests
+            .next()
+            .unwrap_or_else(|e| panic!("wrote no HTTP: {e}"));
+        assert!(
+            whole.is_none() || self.requests.is_clean(),
+            "wrote beyond its request"
+        );
         let head = self.requests.head.take()?;
         self.answers.to_head = head.word(0) == "HEAD";
         Some(Heard::Asked(head))
@@ -70,6 +79,9 @@ impl Tap {
         self.any_byte = true;
         if self.open.is_none() {
             self.poison("bytes before a request or behind an answer");
+            return None;
+        }
+        if self.poisoned.is_some() {
             return None;
         }
         self.answers.push(bytes);

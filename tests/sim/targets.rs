@@ -29,8 +29,6 @@ pub struct Target {
 /// A request that a target got.
 #[derive(Clone, Debug)]
 pub struct Got {
-    /// When its last byte came.
-    pub at: u64,
     /// The order's number.
     pub order: usize,
     /// `Hookah-Attempt`.
@@ -48,7 +46,13 @@ impl Target {
     /// A target that behaves like this for ever.
     pub fn new(addr: SocketAddr, behaviour: Behaviour) -> Target {
         let phases = vec![(u64::MAX, behaviour)];
-        Target { addr, phases, got: Vec::new(), lines: BTreeMap::new(), asked: BTreeMap::new() }
+        Target {
+            addr,
+            phases,
+            got: Vec::new(),
+            lines: BTreeMap::new(),
+            asked: BTreeMap::new(),
+        }
     }
 
     /// How it behaves at that time.
@@ -59,13 +63,22 @@ impl Target {
 
     /// Whether a request goes out to it with every attempt, at any time.
     pub fn sees_every_attempt(&self) -> bool {
-        self.phases.iter().all(|(_, behaviour)| behaviour.lets_speak())
+        self.phases
+            .iter()
+            .all(|(_, behaviour)| behaviour.lets_speak())
     }
 
     /// Whether nobody can ever connect to it.
     pub fn is_always_shut(&self) -> bool {
-        let endless = self.phases.last().is_some_and(|(until, _)| *until == u64::MAX);
-        endless && self.phases.iter().all(|(_, behaviour)| behaviour.door() != Door::Open)
+        let endless = self
+            .phases
+            .last()
+            .is_some_and(|(until, _)| *until == u64::MAX);
+        endless
+            && self
+                .phases
+                .iter()
+                .all(|(_, behaviour)| behaviour.door() != Door::Open)
     }
 
     /// The longest that it takes for an exchange that cannot fail, if it never does.
@@ -80,13 +93,29 @@ impl Target {
     pub fn opened(&mut self, world: &mut World, net: &mut Net, link: LinkId) {
         let mut script = Script::new(self.behaviour(world.at()).greet());
         script.run(world, net, link);
-        self.lines.insert(link, Line { script, reader: Reader::new(Kind::Request), served: 0 });
+        self.lines.insert(
+            link,
+            Line {
+                script,
+                reader: Reader::new(Kind::Request),
+                served: 0,
+            },
+        );
     }
 
     /// Something came, or (`None`) the script may go on.
-    pub fn on(&mut self, orders: &[Order], world: &mut World, net: &mut Net, link: LinkId, item: Option<Item>) {
+    pub fn on(
+        &mut self,
+        orders: &[Order],
+        world: &mut World,
+        net: &mut Net,
+        link: LinkId,
+        item: Option<Item>,
+    ) {
         let behaviour = self.behaviour(world.at());
-        let Some(line) = self.lines.get_mut(&link) else { return };
+        let Some(line) = self.lines.get_mut(&link) else {
+            return;
+        };
         match item {
             Some(Item::Bytes(bytes)) => {
                 line.reader.push(&bytes);
@@ -116,8 +145,13 @@ impl Target {
 /// What every request that a target gets must be (dispatch.md section 7).
 fn check(orders: &[Order], addr: SocketAddr, world: &World, request: &Message) -> Got {
     let order = Order::number_in_hook(request.word(1)).and_then(|number| orders.get(number));
-    let Some(order) = order else { panic!("nobody ordered {:?}", request.start) };
-    assert!(order.base.ends_with(&format!(":{}", addr.port())), "order {order:?} came to {addr}");
+    let Some(order) = order else {
+        panic!("nobody ordered {:?}", request.start)
+    };
+    assert!(
+        order.base.ends_with(&format!(":{}", addr.port())),
+        "order {order:?} came to {addr}"
+    );
     assert_eq!(request.word(0), order.method_out(), "method of {order:?}");
     let host = order.base.strip_prefix("http://");
     assert_eq!(request.field("host"), host, "Host of {order:?}");
@@ -128,20 +162,33 @@ fn check(orders: &[Order], addr: SocketAddr, world: &World, request: &Message) -
     let stamp: u64 = number(request, "webhook-timestamp");
     if !world.jumped {
         let now = world.now.wall.seconds();
-        assert!(stamp <= now && stamp + 20 >= now, "webhook-timestamp {stamp} at {now}");
+        assert!(
+            stamp <= now && stamp + 20 >= now,
+            "webhook-timestamp {stamp} at {now}"
+        );
     }
     for absent in ["accept-encoding", "expect", "transfer-encoding"] {
-        assert_eq!(request.field(absent), None, "{absent} in {:?}", request.fields);
+        assert_eq!(
+            request.field(absent),
+            None,
+            "{absent} in {:?}",
+            request.fields
+        );
     }
     let hidden = request.fields.iter().find(|(name, _)| name == "hookah-url");
     assert_eq!(hidden, None, "a control field went out");
     if let Err(wrong) = order.check_payload(request.field("content-type"), &request.body) {
         panic!("{wrong}");
     }
-    Got { at: world.at(), order: order.number, attempt: number(request, "hookah-attempt") as u32 }
+    Got {
+        order: order.number,
+        attempt: number(request, "hookah-attempt") as u32,
+    }
 }
 
 fn number(request: &Message, name: &str) -> u64 {
     let value = request.field(name).unwrap_or("");
-    value.parse().unwrap_or_else(|_| panic!("{name} is {value:?} in {:?}", request.fields))
+    value
+        .parse()
+        .unwrap_or_else(|_| panic!("{name} is {value:?} in {:?}", request.fields))
 }

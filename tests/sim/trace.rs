@@ -28,7 +28,11 @@ pub struct Trace {
 impl Trace {
     /// Nothing has passed.
     pub fn new() -> Trace {
-        Trace { hash: 0xcbf2_9ce4_8422_2325, turn: 0, last: VecDeque::with_capacity(KEPT) }
+        Trace {
+            hash: 0xcbf2_9ce4_8422_2325,
+            turn: 0,
+            last: VecDeque::with_capacity(KEPT),
+        }
     }
 
     /// A turn of the loop begins.
@@ -45,7 +49,13 @@ impl Trace {
         if self.last.len() == KEPT {
             self.last.pop_front();
         }
-        self.last.push_back(Entry { turn: self.turn, at, verb, line, amount });
+        self.last.push_back(Entry {
+            turn: self.turn,
+            at,
+            verb,
+            line,
+            amount,
+        });
     }
 
     /// The same, with the bytes that passed.
@@ -64,13 +74,20 @@ impl Trace {
     }
 
     fn mix(&mut self, word: u64) {
-        self.hash = (self.hash ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(23);
+        self.hash = (self.hash ^ word)
+            .wrapping_mul(0x0000_0100_0000_01b3)
+            .rotate_left(23);
     }
 }
 
 impl fmt::Display for Trace {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(out, "last {} of the trace (hash {:016x}):", self.last.len(), self.hash)?;
+        writeln!(
+            out,
+            "last {} of the trace (hash {:016x}):",
+            self.last.len(),
+            self.hash
+        )?;
         for entry in &self.last {
             writeln!(
                 out,

@@ -17,7 +17,10 @@ pub fn judge(oracle: &Oracle, orders: &[Order], targets: &[Target]) {
         let fate = &oracle.fates[order.number];
         let attempts = oracle.attempts(order.number);
         if fate.promised.is_none() && fate.durable.is_none() {
-            assert!(attempts.is_empty(), "never accepted, yet it went out: {order:?}");
+            assert!(
+                attempts.is_empty(),
+                "never accepted, yet it went out: {order:?}"
+            );
             continue;
         }
         let ended = fate.id.and_then(|id| oracle.end_of(id));
@@ -29,8 +32,13 @@ pub fn judge(oracle: &Oracle, orders: &[Order], targets: &[Target]) {
         let target = &targets[order.target];
         judge_end(order, target, fate, &attempts, outcome);
         judge_good(oracle, order, target, &attempts, outcome);
-        let total: u64 = (2..=order.budget()).map(|next| order.wait_before(next) / 5 * 6).sum();
-        let pauses: u64 = attempts.iter().map(|sent| sent.retry_after / 5 * 6 + SECOND).sum();
+        let total: u64 = (2..=order.budget())
+            .map(|next| order.wait_before(next) / 5 * 6)
+            .sum();
+        let pauses: u64 = attempts
+            .iter()
+            .map(|sent| sent.retry_after / 5 * 6 + SECOND)
+            .sum();
         let tries = u64::from(order.budget()) * (order.timeout_or_default() + SECOND);
         let rounds = 1 + oracle.load[&order.target] as u64 / oracle.parallelism as u64;
         let bound = order.delay + total + pauses + tries * rounds + 20 * rounds * SECOND;
@@ -47,7 +55,10 @@ fn judge_end(order: &Order, target: &Target, fate: &Fate, attempts: &[&Sent], ou
     match outcome {
         Outcome::Delivered => assert!(good, "delivered with {status:?}: {order:?}"),
         Outcome::Failed => {
-            assert!(!good, "failed although the last answer was {status:?}: {order:?}");
+            assert!(
+                !good,
+                "failed although the last answer was {status:?}: {order:?}"
+            );
             let spent = last.map_or(0, |sent| sent.attempt);
             if target.sees_every_attempt() && status != Some(410) {
                 assert_eq!(spent, order.budget(), "attempts of {order:?}, {fate:?}");
@@ -63,9 +74,16 @@ fn judge_good(oracle: &Oracle, order: &Order, target: &Target, attempts: &[&Sent
     let rounds = (order.filler as u64 + 1_000) / 500 * 2;
     let travel = if oracle.calm { 0 } else { rounds * 125 * MS };
     let time = order.timeout_or_default();
-    if target.good_within().is_some_and(|span| span + travel + SECOND / 2 <= time) {
+    if target
+        .good_within()
+        .is_some_and(|span| span + travel + SECOND / 2 <= time)
+    {
         let counted = attempts.last().map_or(0, |sent| sent.attempt);
-        assert_eq!((end, counted), (Outcome::Delivered, 1), "{order:?}, {attempts:?}");
+        assert_eq!(
+            (end, counted),
+            (Outcome::Delivered, 1),
+            "{order:?}, {attempts:?}"
+        );
     }
 }
 
@@ -81,6 +99,9 @@ fn judge_shut(oracle: &Oracle, orders: &[Order], targets: &[Target]) {
         let kept = |order: &&Order| oracle.fates[order.number].durable.is_some();
         let budgets: u32 = placed().filter(kept).map(Order::budget).sum();
         let connects = oracle.connects.get(&number).copied().unwrap_or(0);
-        assert_eq!(connects, budgets, "connects to target {number} ({target:?})");
+        assert_eq!(
+            connects, budgets,
+            "connects to target {number} ({target:?})"
+        );
     }
 }

@@ -57,7 +57,10 @@ pub struct World {
 impl World {
     /// A world of that seed in which nothing happens yet.
     pub fn new(seed: u64) -> World {
-        let now = Now { mono: Mono(1_000 * SECOND), wall: Wall(1_767_323_045 * SECOND + 250 * MS) };
+        let now = Now {
+            mono: Mono(1_000 * SECOND),
+            wall: Wall(1_767_323_045 * SECOND + 250 * MS),
+        };
         World {
             now,
             rng: Rng::new(seed),
@@ -92,7 +95,10 @@ impl World {
     /// Takes the next event that is due by now.
     pub fn pop_due(&mut self) -> Option<Event> {
         let now = self.at();
-        let entry = self.queue.first_entry().filter(|entry| entry.key().0 <= now)?;
+        let entry = self
+            .queue
+            .first_entry()
+            .filter(|entry| entry.key().0 <= now)?;
         Some(entry.remove())
     }
 
