@@ -33,6 +33,8 @@ pub enum Lie {
     ChunkEnd,
     /// Bytes behind the end: another answer.
     Extra,
+    /// The same, in a segment of its own.
+    Behind,
     /// Less body than promised.
     Short,
 }
@@ -101,13 +103,14 @@ pub enum Door {
 
 impl Lie {
     /// All of them.
-    pub const ALL: [Lie; 7] = [
+    pub const ALL: [Lie; 8] = [
         Lie::TwoFramings,
         Lie::TwoLengths,
         Lie::ChunkSize,
         Lie::ChunkHuge,
         Lie::ChunkEnd,
         Lie::Extra,
+        Lie::Behind,
         Lie::Short,
     ];
 }
@@ -172,7 +175,7 @@ impl Behaviour {
             | Behaviour::Interim(0..=8)
             | Behaviour::Resets(Point::Body)
             | Behaviour::Liar(Lie::TwoFramings | Lie::ChunkSize | Lie::ChunkHuge)
-            | Behaviour::Liar(Lie::ChunkEnd | Lie::Extra | Lie::Short) => Some(0),
+            | Behaviour::Liar(Lie::ChunkEnd | Lie::Extra | Lie::Behind | Lie::Short) => Some(0),
             Behaviour::Slow(span) => Some(span),
             _ => None,
         }
@@ -302,9 +305,13 @@ fn tell(lie: Lie) -> Vec<Step> {
         Lie::ChunkHuge => "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nok\r\n0\r\n\r\n",
         Lie::ChunkEnd => "Transfer-Encoding: chunked\r\n\r\n2\r\nok0\r\n0\r\n\r\n",
         Lie::Extra => "Content-Length: 2\r\n\r\nokHTTP/1.1 500 Poison\r\nContent-Length: 0\r\n\r\n",
+        Lie::Behind => "Content-Length: 2\r\n\r\nok",
         Lie::Short => "Content-Length: 20\r\n\r\nshort",
     };
     let mut steps = text(&format!("HTTP/1.1 200 OK\r\n{fields}"));
+    if lie == Lie::Behind {
+        steps.extend(text(&format!("HTTP/1.1 500 Poison\r\n{EMPTY}")));
+    }
     if lie == Lie::Short {
         steps.extend([Step::Wait(5 * MS), Step::Close]);
     }

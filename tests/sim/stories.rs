@@ -5,6 +5,7 @@ use hookah::model::Outcome;
 
 use crate::behaviour::{Behaviour, Lie};
 use crate::clients::{Client, Want};
+use crate::net::Shape;
 use crate::order::Order;
 use crate::requests::{self, Framing};
 use crate::script::Step;
@@ -132,6 +133,23 @@ fn a_lying_targets_line_is_never_used_again() {
         }
         assert_eq!(sim.oracle.connects[&target], 2, "{lie:?}");
     }
+}
+
+#[test]
+fn an_answer_that_comes_before_its_request_answers_nothing() {
+    let mut settings = setup::settings();
+    settings.courier.parallelism = 1;
+    let mut sim = setup::calm_with(settings);
+    // Both segments come in one turn, so that the next call has the line and has not written yet.
+    sim.net.shape = Some(Shape { delay: (100, 100), ..Shape::calm() });
+    let target = sim.target(Behaviour::Liar(Lie::Behind));
+    let orders = [0, 0, 0].map(|delay| place(&mut sim, delay, target, |_| ()));
+    sim.run();
+    for order in orders {
+        assert_eq!(end(&sim, order).0, Outcome::Delivered);
+        assert_eq!(sim.oracle.attempts(order).len(), 1);
+    }
+    assert_eq!(sim.oracle.connects[&target], 3);
 }
 
 #[test]
