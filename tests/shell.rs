@@ -110,7 +110,7 @@ fn either_signal_drains_and_ends_with_0() {
     for signal in ["TERM", "INT"] {
         let mut server = Server::start();
         server.signal(signal);
-        let line = server.line_with("drain.begin");
+        let line = server.line_with("drain_begin");
         assert!(line.ends_with(&format!(" signal=SIG{signal}")), "{line}");
         let (status, text) = server.wait();
         assert_eq!(status.code(), Some(0), "{text}");
@@ -122,12 +122,13 @@ fn a_drain_refuses_the_new_and_finishes_the_begun() {
     let mut server = Server::with(["--port", "0", "--drain-timeout", "1h"]);
     let mut client = begun(&server);
     server.signal("TERM");
-    server.line_with("drain.begin");
+    server.line_with("drain_begin");
     // The listeners close with the drain's first turn, which need not be over with its log line.
     while TcpStream::connect(server.addr()).is_ok() {}
     client.write_all(b"hello").unwrap();
     let answer = read_all(&mut client);
     assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
+    drop(client);
     assert_eq!(server.wait().0.code(), Some(0));
 }
 
@@ -137,7 +138,7 @@ fn a_second_signal_ends_at_once() {
         let mut server = Server::with(["--port", "0", "--drain-timeout", "1h"]);
         let client = begun(&server);
         server.signal("TERM");
-        server.line_with("drain.begin");
+        server.line_with("drain_begin");
         server.signal(signal);
         assert_eq!(server.wait().0.code(), Some(code));
         drop(client);
@@ -148,7 +149,7 @@ fn a_second_signal_ends_at_once() {
 fn a_hangup_is_no_reason_to_stop() {
     let mut server = Server::start();
     server.signal("HUP");
-    server.line_with("reload.ignored");
+    server.line_with("reload_ignored");
     drop(begun(&server));
 }
 
@@ -158,7 +159,7 @@ fn without_descriptors_old_connections_live_and_new_ones_are_told() {
     let mut old = begun(&server);
     let connect = |_| TcpStream::connect(server.addr()).unwrap();
     let held: Vec<TcpStream> = (0..40).map(connect).collect();
-    server.line_with("accept.exhausted");
+    server.line_with("accept_exhausted");
     let answer = probe(&server);
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
     assert!(answer.contains("\r\nRetry-After: "), "{answer}");
@@ -171,5 +172,29 @@ fn without_descriptors_old_connections_live_and_new_ones_are_told() {
     drop(held);
     // Closed connections give their descriptors back in the server's own time.
     while !probe(&server).starts_with("HTTP/1.1 400 ") {}
-    server.line_with("accept.recovered");
+    server.line_with("accept_recovered");
+}
+
+#[test]
+fn an_answer_that_came_before_the_connection_broke_counts() {
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = target.local_addr().unwrap();
+    let mut server = Server::with(["--port", "0", "--log", "debug"]);
+    let mut client = TcpStream::connect(server.addr()).unwrap();
+    let body = vec![b'x'; 1_000_000];
+    let head = format!(
+        "POST /dispatch HTTP/1.1\r\nHost: hookah\r\nHookah-Url: http://{addr}/\r\n\
+         Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    client.write_all(head.as_bytes()).unwrap();
+    client.write_all(&body).unwrap();
+    let (mut call, _) = target.accept().unwrap();
+    let _ = call.read(&mut [0; 64]).unwrap();
+    call.write_all(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n")
+        .unwrap();
+    // Closing over the unread rest resets the connection, which the write of the rest runs into.
+    drop(call);
+    let line = server.line_with("attempt_ended");
+    assert!(line.contains(" status=410 "), "{line}");
 }

@@ -1,5 +1,24 @@
 //! Reads one POST to /dispatch: its targets, its options, and the body that the targets get.
 //! It resolves no target and accepts nothing; it does not touch the request's connection.
+//!
+//! ```
+//! use hookah::base::time::Wall;
+//! use hookah::dispatch::Settings;
+//! use hookah::dispatch::intake::{Scratch, Submission, read};
+//!
+//! let submission = Submission {
+//!     tail: None,
+//!     query: Some("_url=http://localhost:9000/hook"),
+//!     content_type: Some("application/x-www-form-urlencoded"),
+//!     body: b"_retries=3&name=value",
+//!     headers: &[],
+//! };
+//! let mut scratch = Scratch::default();
+//! let intake = read(&submission, &Settings::default(), Wall(0), &mut scratch).unwrap();
+//! assert_eq!(intake.urls.strs().next(), Some("http://localhost:9000/hook"));
+//! assert_eq!(intake.options.retries, 3);
+//! assert_eq!(intake.body, b"name=value");
+//! ```
 
 use std::ops::Range;
 

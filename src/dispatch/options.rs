@@ -10,6 +10,9 @@ use crate::dispatch::retry::{SCHEDULE_FORM, Schedule};
 use crate::http::problem::{Problem, Reason};
 use crate::model::Method;
 
+use self::Place::{Anywhere, Field, Header, HeaderPrefix};
+use self::Take::{Topic, Unsupported, Url, Value};
+
 /// Retries that a message may ask for at most.
 pub const RETRIES_MAX: u32 = 1_000;
 /// The shortest deadline of one exchange: less would fail on any real network.
@@ -124,106 +127,57 @@ pub struct Row {
     pub help: &'static str,
 }
 
-/// Every option of dispatch.md section 4, in its order.
-pub const TABLE: &[Row] = &[
-    Row::new(
-        "url",
-        Take::Url,
-        "an http URL",
-        "a URL that gets the message",
-    ),
-    Row::new(
-        "topic",
-        Take::Topic,
-        "1 to 1024 bytes",
-        "a topic that gets the message",
-    ),
-    Row::new(
-        "method",
-        Take::Value(method),
-        METHODS,
-        "the method of the call",
-    ),
-    Row::later("header").at(Place::Field),
-    Row::later("forward-headers"),
-    Row::later("forward-").at(Place::HeaderPrefix("Hookah-Forward-")),
-    Row::new(
-        "delay",
-        Take::Value(delay),
-        DELAY_FORM,
-        "wait this long before the first attempt",
-    ),
-    Row::new(
-        "not-before",
-        Take::Value(not_before),
-        TIME_FORM,
-        "no attempt before; wins over delay",
-    ),
-    Row::new(
-        "expires",
-        Take::Value(expires),
-        EXPIRES_FORM,
-        "give up after this age or time",
-    ),
-    Row::new(
-        "retries",
-        Take::Value(retries),
-        "0 to 1000",
-        "retries after the first attempt",
-    ),
-    Row::new(
-        "retry-schedule",
-        Take::Value(schedule),
-        SCHEDULE_FORM,
-        "waits before the retries",
-    ),
-    Row::new(
-        "timeout",
-        Take::Value(timeout),
-        TIMEOUT_FORM,
-        "deadline of one whole exchange",
-    ),
-    Row::later("redirects"),
-    Row::later("success"),
-    Row::later("callback"),
-    Row::later("errback"),
-    Row::later("secret"),
-    Row::later("sign"),
-    Row::later("sign-scheme"),
-    Row::later("idempotency-key").at(Place::Header("Idempotency-Key")),
-    Row::later("queue"),
-    Row::later("flow-key"),
-    Row::later("rate"),
-    Row::later("parallelism"),
-    Row::later("label"),
-    Row::later("event"),
-    Row::later("capture"),
-    Row::later("targets"),
-];
+macro_rules! table {
+    ($($name:literal $take:expr, $place:expr, $allowed:expr, $help:literal;)+) => {
+        /// Every option of dispatch.md section 4, in its order.
+        pub const TABLE: &[Row] = &[$(Row {
+            name: $name,
+            place: $place,
+            take: $take,
+            allowed: $allowed,
+            help: $help,
+        },)+];
+    };
+}
+
+table! {
+    "url" Url, Anywhere, "an http URL", "a URL that gets the message";
+    "topic" Topic, Anywhere, "1 to 1024 bytes", "a topic that gets the message";
+    "method" Value(method), Anywhere, METHODS, "the method of the call";
+    "header" Unsupported, Field, "", "a header for the target";
+    "forward-headers" Unsupported, Anywhere, "", "forward the request's headers";
+    "forward-" Unsupported, HeaderPrefix("Hookah-Forward-"), "", "a header for the target";
+    "delay" Value(delay), Anywhere, DELAY_FORM, "wait before the first attempt";
+    "not-before" Value(not_before), Anywhere, TIME_FORM, "no attempt before; wins over delay";
+    "expires" Value(expires), Anywhere, EXPIRES_FORM, "give up after this age or at this time";
+    "retries" Value(retries), Anywhere, "0 to 1000", "retries after the first attempt";
+    "retry-schedule" Value(schedule), Anywhere, SCHEDULE_FORM, "the wait before each retry";
+    "timeout" Value(timeout), Anywhere, TIMEOUT_FORM, "deadline of one whole exchange";
+    "redirects" Unsupported, Anywhere, "", "redirects followed";
+    "success" Unsupported, Anywhere, "", "statuses that count as delivered";
+    "callback" Unsupported, Anywhere, "", "told when the delivery has ended";
+    "errback" Unsupported, Anywhere, "", "told if the delivery has failed or expired";
+    "secret" Unsupported, Anywhere, "", "signing keys";
+    "sign" Unsupported, Anywhere, "", "name of a signing key in the config file";
+    "sign-scheme" Unsupported, Anywhere, "", "how to sign";
+    "idempotency-key" Unsupported, Header("Idempotency-Key"), "", "the same key is taken once";
+    "queue" Unsupported, Anywhere, "", "a FIFO, one in flight";
+    "flow-key" Unsupported, Anywhere, "", "what shares rate and parallelism";
+    "rate" Unsupported, Anywhere, "", "attempts per time and flow key";
+    "parallelism" Unsupported, Anywhere, "", "attempts in flight per flow key";
+    "label" Unsupported, Anywhere, "", "a filter for the history";
+    "event" Unsupported, Anywhere, "", "the event name that SSE readers get";
+    "capture" Unsupported, Anywhere, "", "bytes kept of the target's answer";
+    "targets" Unsupported, Anywhere, "", "`public` forbids private addresses";
+}
+
+/// Bytes of the longest field name that spells an option, its underscore included.
+pub const NAME_BYTES_MAX: usize = 32;
 
 /// A row's bit in the set of the options that one source gave.
 const _: () = assert!(TABLE.len() <= 64);
 
 impl Row {
-    const fn new(name: &'static str, take: Take, allowed: &'static str, help: &'static str) -> Row {
-        Row {
-            name,
-            place: Place::Anywhere,
-            take,
-            allowed,
-            help,
-        }
-    }
-
-    const fn later(name: &'static str) -> Row {
-        Row::new(name, Take::Unsupported, "", "not supported by this version")
-    }
-
-    const fn at(mut self, place: Place) -> Row {
-        self.place = place;
-        self
-    }
-
     fn is_field(&self, name: &[u8]) -> bool {
         let same = |(given, own): (&u8, u8)| *given == if own == b'-' { b'_' } else { own };
         !matches!(self.place, Place::HeaderPrefix(_))
@@ -361,7 +315,9 @@ fn span(value: &str, min: Duration, max: Duration) -> Result<Duration, &'static 
 /// The refusal of a value: the option as it was spelled, the value, what is allowed.
 #[must_use]
 pub fn bad_value(row: &Row, spelled: &str, value: &[u8], complaint: &str) -> Problem {
-    let value = String::from_utf8_lossy(value);
+    // A value may be as long as a body; no more of it is looked at than is shown.
+    let start = value.get(..4 * (SHOWN_CHARS_MAX + 1)).unwrap_or(value);
+    let value = String::from_utf8_lossy(start);
     let allowed = row.allowed;
     let detail = match value.char_indices().nth(SHOWN_CHARS_MAX) {
         Some((end, _)) => {

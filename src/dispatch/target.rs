@@ -1,6 +1,8 @@
 //! From a URL's text to a target that can be called; each distinct text is parsed once.
 //! It resolves no name, and nothing of the text goes out but what the parser wrote.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -66,7 +68,7 @@ pub fn parse(text: &str) -> Result<Target, Problem> {
     })
 }
 
-fn refuse(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
+fn refuse(detail: impl Into<Cow<'static, str>>) -> Problem {
     Problem::new(Reason::BadTarget, detail)
 }
 
@@ -138,7 +140,6 @@ const URL_CACHED_BYTES_MAX: usize = 512;
 
 /// Targets by the text of their URL, so that the common case parses and allocates nothing. When it
 /// is full the oldest goes: one that is still in use is parsed again, once in 4,096 misses.
-#[derive(Debug)]
 pub struct Targets {
     by_text: Index<Arc<str>, Arc<Target>>,
     /// The texts in the order they came, round and round.
@@ -181,6 +182,13 @@ impl Targets {
         }
         self.by_text.insert(text, target);
         debug_assert_eq!(self.by_text.len(), self.texts.len());
+    }
+}
+
+impl fmt::Debug for Targets {
+    // Only the number: the texts may hold credentials.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Targets({})", self.by_text.len())
     }
 }
 

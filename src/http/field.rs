@@ -19,66 +19,28 @@ const CLASS: [u8; 256] = classes();
 
 const fn classes() -> [u8; 256] {
     let mut table = [0; 256];
-    let mut byte = 0u8;
-    loop {
-        let mut class = 0;
-        if byte.is_ascii_alphanumeric() {
-            class |= TOKEN | HOST;
-        }
-        if matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        ) {
-            class |= TOKEN;
-        }
-        let forbidden = matches!(
-            byte,
-            b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | b'#'
-        );
-        if byte.is_ascii_graphic() && !forbidden {
-            class |= TARGET;
-        }
-        if byte == b'\t' || (byte >= b' ' && byte != 0x7f) {
-            class |= VALUE;
-        }
-        // Unreserved and sub-delims without the comma: in a Host it is the mark of a joined list.
-        if matches!(
-            byte,
-            b'-' | b'.'
-                | b'_'
-                | b'~'
-                | b'!'
-                | b'$'
-                | b'&'
-                | b'\''
-                | b'('
-                | b')'
-                | b'*'
-                | b'+'
-                | b';'
-                | b'='
-        ) {
-            class |= HOST;
-        }
-        table[byte as usize] = class;
-        if byte == 255 {
-            return table;
-        }
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
+            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => TOKEN | TARGET | VALUE | HOST,
+            b' '..=b'~' | b'\t' | 0x80.. => VALUE,
+            _ => 0,
+        };
         byte += 1;
     }
+    table = marked(table, b"!#$%&'*+-.^_`|~", TOKEN);
+    table = marked(table, b"-._~:/?[]@!$&'()*+,;=%", TARGET);
+    // Unreserved and sub-delims, but no comma: in a Host it is the mark of two that were joined.
+    marked(table, b"-._~!$&'()*+;=", HOST)
+}
+
+const fn marked(mut table: [u8; 256], bytes: &[u8], class: u8) -> [u8; 256] {
+    let mut at = 0;
+    while at < bytes.len() {
+        table[bytes[at] as usize] |= class;
+        at += 1;
+    }
+    table
 }
 
 /// A character of a token (RFC 9110 section 5.6.2).
@@ -256,5 +218,83 @@ pub fn check_line(line: &[u8], first: bool) -> Result<(), Reason> {
             Err(Reason::SpaceBeforeColon)
         }
         _ => Err(Reason::BadFieldName),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::chunk::ChunkReader;
+
+    const ALPHANUMERIC: &str = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+    #[test]
+    fn classes_are_those_of_the_grammar() {
+        for byte in 0..=255u8 {
+            let among =
+                |marks: &str| ALPHANUMERIC.contains(byte as char) || marks.contains(byte as char);
+            assert_eq!(
+                is_token(byte),
+                byte < 0x80 && among("!#$%&'*+-.^_`|~"),
+                "{byte:#x}"
+            );
+            let target = "-._~:/?[]@!$&'()*+,;=%";
+            assert_eq!(is_target(byte), byte < 0x80 && among(target), "{byte:#x}");
+            let value = matches!(byte, b'\t' | 0x20..=0x7e | 0x80..);
+            assert_eq!(is_value(byte), value, "{byte:#x}");
+        }
+    }
+
+    /// Heads go through httparse, trailers through our automaton, refusals through `check_line`:
+    /// three readers of one grammar, for every byte in every place.
+    #[test]
+    fn heads_trailers_and_diagnoses_agree_on_every_byte() {
+        for byte in (0..=255u8).filter(|byte| *byte != b'\n') {
+            let (b, line) = ([byte], |parts: [&[u8]; 3]| parts.concat());
+            for line in [
+                line([&b, b"ame: value", b""]),
+                line([b"Na", &b, b"me: value"]),
+                line([b"Name", &b, b": value"]),
+                line([b"Name:", &b, b"value"]),
+                line([b"Name: va", &b, b"lue"]),
+                line([b"Name: value", &b, b""]),
+                line([b"Name", &b, b"value"]),
+            ] {
+                let checked = check_line(&line, true);
+                let mut fields = [httparse::EMPTY_HEADER; 1];
+                let section = [line.as_slice(), b"\r\n\r\n"].concat();
+                let head = httparse::parse_headers(&section, &mut fields);
+                let head = head.is_ok_and(|status| status.is_complete());
+                assert_eq!(head, checked.is_ok(), "{}", line.escape_ascii());
+                let trailer = [b"0\r\n", section.as_slice()].concat();
+                let trailer = ChunkReader::new(0).read(&trailer);
+                assert_eq!(
+                    trailer.map(|piece| assert!(piece.done)),
+                    checked,
+                    "{}",
+                    line.escape_ascii()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn connection_options() {
+        let table: [(&[&str], bool, bool); 6] = [
+            (&[], true, false),
+            (&["close"], false, false),
+            (&["Keep-Alive"], true, true),
+            (&["keep-alive", "x , CLOSE\t"], false, false),
+            (&["closed, , keep-alive,"], true, true),
+            (&["keep alive"], true, false),
+        ];
+        for (fields, one_one, one_zero) in table {
+            let mut connection = Connection::default();
+            fields
+                .iter()
+                .for_each(|value| connection.note(value.as_bytes()));
+            let both = (connection.persists(true), connection.persists(false));
+            assert_eq!(both, (one_one, one_zero), "{fields:?}");
+        }
     }
 }

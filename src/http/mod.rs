@@ -2,8 +2,8 @@
 //! No connection, no time, no I/O: buffers belong to the caller, who is told what was consumed.
 //!
 //! A request goes through [`head::HeadScan`] until its head is complete, then through
-//! [`request::parse`], then its body through [`body::BodyReader`]; [`write`] renders the answer.
-//! [`response`] does the same for what comes back from a target.
+//! [`request::parse`], then its body through [`body::BodyReader`], and [`mod@write`] renders the
+//! answer. [`response`] does the same for what comes back from a target.
 
 pub mod body;
 pub mod chunk;

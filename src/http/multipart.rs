@@ -104,11 +104,14 @@ impl Delimiter {
         }
     }
 
-    /// Appends a part that is the field `name` with `value`; false if the delimiter stands in the
-    /// value. Quotes and line ends in the name are escaped as the HTML standard does.
+    /// Appends a part that is the field `name` with `value`. Quotes and line ends in the name are
+    /// escaped as the HTML standard does. False, and nothing is appended, if the delimiter stands
+    /// in the value, or the name has a backslash or a NUL, which receivers read in different ways.
     pub fn write_field(&self, name: &[u8], value: &[u8], out: &mut Vec<u8>) -> bool {
         // The CRLF that ends the part's head may belong to a delimiter that follows at once.
-        if value.starts_with(self.dashed()) || memchr::memmem::find(value, self.bytes()).is_some() {
+        let in_value =
+            value.starts_with(self.dashed()) || memchr::memmem::find(value, self.bytes()).is_some();
+        if in_value || memchr::memchr2(b'\\', 0, name).is_some() {
             return false;
         }
         out.extend_from_slice(self.dashed());

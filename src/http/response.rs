@@ -98,7 +98,8 @@ pub struct ResponseHead<'b> {
     pub body: ResponseBody,
     /// Whether `body` can be believed.
     pub framing: Framing,
-    /// Whether the line may be used again once the body is complete.
+    /// Whether the line may be used again once the body is complete; an interim head may forbid it
+    /// as well as the final one.
     pub keep_alive: bool,
     /// When to ask again; what cannot be understood is as good as absent.
     pub retry_after: Option<RetryAfter>,

@@ -3,6 +3,7 @@
 
 use std::backtrace::Backtrace;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::base::slab::Key;
 use crate::base::time::Now;
@@ -12,6 +13,8 @@ use crate::port::Ended;
 /// Panics of facts that belong to no line (there is nothing to close for them) before we give up: a
 /// few may pass with what caused them, more would only be a busy way to stand still.
 const HOMELESS_MAX: u32 = 8;
+/// Backtraces in the log of one process.
+const BACKTRACES_MAX: u32 = 16;
 
 /// The engine, reached only through the boundary.
 #[derive(Debug)]
@@ -80,17 +83,23 @@ impl Guard {
         }));
         self.broken |= sound.is_err() || self.homeless > HOMELESS_MAX;
         log::error!(
-            "bug.caught key={key:?} count={} broken={}",
+            "bug_caught key={key:?} count={} broken={}",
             self.caught,
             self.broken
         );
     }
 }
 
-/// From here on a panic is logged with its backtrace, wherever it is caught.
+/// From here on a panic is logged, wherever it is caught, and the first ones with their backtraces:
+/// those are slow to make, and the hundredth tells nothing new.
 pub(super) fn log_panics() {
-    panic::set_hook(Box::new(|panic| {
-        log::error!("bug.panic {panic}\n{}", Backtrace::force_capture());
+    let left = AtomicU32::new(BACKTRACES_MAX);
+    panic::set_hook(Box::new(move |panic| {
+        let less = |left: u32| left.checked_sub(1);
+        match left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less) {
+            Ok(_) => log::error!("bug_panic {panic}\n{}", Backtrace::force_capture()),
+            Err(_) => log::error!("bug_panic {panic}"),
+        }
     }));
 }
 

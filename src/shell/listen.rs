@@ -180,7 +180,7 @@ impl Listeners {
                 | libc::ETIMEDOUT,
             ) => {}
             _ => {
-                log::error!("accept.failed error=\"{why}\"");
+                log::error!("accept_failed error=\"{why}\"");
                 self.rest(place, now);
             }
         }
@@ -190,7 +190,7 @@ impl Listeners {
     /// spare descriptor, at most a turn's share each time the retry comes round.
     fn exhausted(&mut self, place: usize, now: Mono, why: &io::Error) {
         if self.shed.is_none() {
-            log::warn!("accept.exhausted error=\"{why}\"");
+            log::warn!("accept_exhausted error=\"{why}\"");
         }
         let shed = self.shed.get_or_insert(0);
         self.spare = None;
@@ -211,7 +211,7 @@ impl Listeners {
 
     fn recovered(&mut self) {
         if let Some(shed) = self.shed.take() {
-            log::warn!("accept.recovered refused={shed}");
+            log::warn!("accept_recovered refused={shed}");
         }
     }
 

@@ -38,9 +38,9 @@ impl Signals {
         let mut stop = false;
         for signal in self.pipe.pending() {
             match signal {
-                SIGTERM => log::info!("drain.begin signal=SIGTERM"),
-                SIGINT => log::info!("drain.begin signal=SIGINT"),
-                _ => log::info!("reload.ignored signal=SIGHUP reason=nothing_to_reload"),
+                SIGTERM => log::info!("drain_begin signal=SIGTERM"),
+                SIGINT => log::info!("drain_begin signal=SIGINT"),
+                _ => log::info!("reload_ignored signal=SIGHUP reason=nothing_to_reload"),
             }
             stop |= signal != SIGHUP;
         }

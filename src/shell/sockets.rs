@@ -341,6 +341,67 @@ mod tests {
         assert!(sockets.get_mut(second).is_some());
     }
 
+    /// How a connection to `addr` stands, at once or when the poll has something to say about it.
+    fn handshake(addr: SocketAddr, wait: bool) -> Handshake {
+        let mut poll = Poll::new().unwrap();
+        let (mut slab, mut sockets) = (Slab::with_bound(1), Sockets::default());
+        let key = slab.insert(()).unwrap();
+        if let Err(why) = sockets.connect(poll.registry(), key, addr) {
+            return Handshake::Failed(ended(&why));
+        }
+        let mut events = mio::Events::with_capacity(1);
+        while wait && sockets.ready.is_empty() {
+            poll.poll(&mut events, None).unwrap();
+            events.iter().for_each(|event| sockets.note(event));
+        }
+        sockets.get_mut(key).unwrap().handshake()
+    }
+
+    #[test]
+    fn a_handshake_is_done_refused_or_under_way() {
+        let peer = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = peer.local_addr().unwrap();
+        assert_eq!(handshake(addr, true), Handshake::Done);
+        drop(peer);
+        assert_eq!(handshake(addr, true), Handshake::Failed(Ended::Refused));
+
+        // Once a listener's queue is full the kernel drops what else knocks.
+        let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+        let full = full.unwrap();
+        full.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
+            .unwrap();
+        full.listen(0).unwrap();
+        let addr = full.local_addr().unwrap().as_socket().unwrap();
+        let held: Vec<_> = (0..8).map(|_| TcpStream::connect(addr).unwrap()).collect();
+        assert_eq!(handshake(addr, false), Handshake::UnderWay);
+        drop(held);
+    }
+
+    #[test]
+    fn a_reset_shows_as_a_hangup_with_a_failure_to_take_once() {
+        let mut poll = Poll::new().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (mut slab, mut sockets) = (Slab::with_bound(1), Sockets::default());
+        let key = slab.insert(()).unwrap();
+        let addr = listener.local_addr().unwrap();
+        sockets.connect(poll.registry(), key, addr).unwrap();
+        let (peer, _) = listener.accept().unwrap();
+        socket2::SockRef::from(&peer)
+            .set_linger(Some(std::time::Duration::ZERO))
+            .unwrap();
+        drop(peer);
+        let mut events = mio::Events::with_capacity(1);
+        while !sockets.get_mut(key).unwrap().failing {
+            poll.poll(&mut events, None).unwrap();
+            events.iter().for_each(|event| sockets.note(event));
+        }
+        let entry = sockets.get_mut(key).unwrap();
+        assert!(entry.hangup && entry.readable && entry.writable);
+        assert_eq!(entry.take_failure(), Some(Ended::Reset));
+        assert_eq!(entry.take_failure(), None);
+        assert!(!entry.failing);
+    }
+
     #[test]
     fn reasons_are_told_apart() {
         let rows = [

@@ -91,7 +91,7 @@ impl Server {
         while !(self.draining && self.guard.engine().drained()) {
             self.turn(&mut events)?;
         }
-        log::info!("drain.end");
+        log::info!("drain_end");
         Ok(())
     }
 

@@ -2,16 +2,24 @@
 //! with what it invents, `tests/corpus.rs` with what is kept in `corpus/<target>/`. To add a
 //! target: a function, a row, a file in `fuzz_targets/` and its two lines in `Cargo.toml`.
 
+#[path = "checks_forms.rs"]
+mod checks_forms;
 #[path = "drive.rs"]
 mod drive;
 
+pub use checks_forms::{multipart, urlencoded};
 use drive::Log;
 
+/// Panics if the rule does not hold for these bytes.
+pub type Check = fn(&[u8]);
+
 /// Every target by its name.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Check)] = &[
     ("request", request),
     ("chunked", chunked),
     ("response", response),
+    ("urlencoded", urlencoded),
+    ("multipart", multipart),
 ];
 
 /// Request heads and framing: no split changes the result, and what is accepted has one framing.

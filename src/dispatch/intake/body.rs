@@ -119,7 +119,8 @@ impl Reader<'_> {
         for field in query.payload() {
             let (name, value) = (form::decode(field.name), form::decode(field.value));
             if !delimiter.write_field(&name, &value, &mut self.scratch.body) {
-                let detail = "a query field contains the boundary of the multipart body";
+                let detail = "a query field cannot be a part: its value has the boundary, or its \
+                              name a backslash or NUL";
                 return Err(Problem::new(Reason::BadForm, detail));
             }
             count += 1;

@@ -207,11 +207,13 @@ impl<'s> Reader<'s> {
     }
 }
 
-/// The option that a field's encoded name spells. Only a name that begins with `_`, or with an
-/// escape that may be one, has to be decoded.
+/// The option that a field's encoded name spells. Only a short name that begins with `_`, or with
+/// an escape that may be one, has to be decoded.
 pub(super) fn option_of(encoded_name: &[u8]) -> Option<(usize, &'static Row)> {
     match encoded_name.first() {
-        Some(b'_' | b'%') => options::field(&form::decode(encoded_name)),
+        Some(b'_' | b'%') if encoded_name.len() <= 3 * options::NAME_BYTES_MAX => {
+            options::field(&form::decode(encoded_name))
+        }
         _ => None,
     }
 }

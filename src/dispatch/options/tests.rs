@@ -48,6 +48,7 @@ fn names_are_unique_and_well_formed() {
             row.name
         );
         assert!(!row.help.is_empty());
+        assert!(row.name.len() < NAME_BYTES_MAX);
         assert_eq!(
             row.allowed.is_empty(),
             matches!(row.take, Take::Unsupported),
@@ -109,109 +110,110 @@ fn headers_are_spelled_with_hyphens_in_any_case() {
     }
 }
 
+const BAD_VALUES: &[(&str, &str, &str)] = &[
+    (
+        "retries",
+        "abc",
+        "retries: \"abc\" is not a number; allowed: 0 to 1000",
+    ),
+    (
+        "retries",
+        "",
+        "retries: \"\" is not a number; allowed: 0 to 1000",
+    ),
+    (
+        "retries",
+        "-1",
+        "retries: \"-1\" is not a number; allowed: 0 to 1000",
+    ),
+    (
+        "retries",
+        "1001",
+        "retries: \"1001\" is out of range; allowed: 0 to 1000",
+    ),
+    (
+        "retries",
+        "99999999999999999999",
+        "retries: \"99999999999999999999\" is out of range; allowed: 0 to 1000",
+    ),
+    (
+        "method",
+        "TRACE",
+        "method: \"TRACE\" is not a method for targets; allowed: GET, HEAD, POST, PUT, PATCH, \
+         DELETE",
+    ),
+    (
+        "timeout",
+        "99ms",
+        "timeout: \"99ms\" is out of range; allowed: 100ms to 1h, in seconds or as 250ms, 10s, \
+         5m",
+    ),
+    ("timeout", "1h1ms", "timeout: \"1h1ms\" is out of range"),
+    (
+        "timeout",
+        "soon\r\n",
+        "timeout: \"soon\\r\\n\" is not a duration",
+    ),
+    ("delay", "-1s", "delay: \"-1s\" is not a duration"),
+    ("delay", "366d1ms", "delay: \"366d1ms\" is out of range"),
+    (
+        "not-before",
+        "tomorrow",
+        "not-before: \"tomorrow\" is not a time",
+    ),
+    (
+        "not-before",
+        "1798945446",
+        "not-before: \"1798945446\" is out of range",
+    ),
+    ("expires", "0", "expires: \"0\" is out of range"),
+    (
+        "expires",
+        "99999999",
+        "expires: \"99999999\" is out of range",
+    ),
+    (
+        "expires",
+        "100000000",
+        "expires: \"100000000\" lies in the past",
+    ),
+    (
+        "expires",
+        "1767323045",
+        "expires: \"1767323045\" lies in the past",
+    ),
+    (
+        "expires",
+        "2026-01-02T03:04:05Z",
+        "expires: \"2026-01-02T03:04:05Z\" lies in the past",
+    ),
+    (
+        "expires",
+        "9999999999",
+        "expires: \"9999999999\" is out of range",
+    ),
+    (
+        "expires",
+        "99999999999999999999",
+        "expires: \"99999999999999999999\" is not a time",
+    ),
+    ("expires", "", "expires: \"\" is not a duration"),
+    ("expires", "-1", "expires: \"-1\" is not a time"),
+    (
+        "retry-schedule",
+        "5s,",
+        "retry-schedule: \"5s,\" is not a retry schedule; allowed: up to",
+    ),
+    (
+        "retry-schedule",
+        "31d",
+        "retry-schedule: \"31d\" has a wait that is too long",
+    ),
+];
+
 #[test]
 fn bad_values_name_option_value_and_what_is_allowed() {
-    let rows = [
-        (
-            "retries",
-            "abc",
-            "retries: \"abc\" is not a number; allowed: 0 to 1000",
-        ),
-        (
-            "retries",
-            "",
-            "retries: \"\" is not a number; allowed: 0 to 1000",
-        ),
-        (
-            "retries",
-            "-1",
-            "retries: \"-1\" is not a number; allowed: 0 to 1000",
-        ),
-        (
-            "retries",
-            "1001",
-            "retries: \"1001\" is out of range; allowed: 0 to 1000",
-        ),
-        (
-            "retries",
-            "99999999999999999999",
-            "retries: \"99999999999999999999\" is out of range; allowed: 0 to 1000",
-        ),
-        (
-            "method",
-            "TRACE",
-            "method: \"TRACE\" is not a method for targets; allowed: GET, HEAD, POST, PUT, PATCH, \
-             DELETE",
-        ),
-        (
-            "timeout",
-            "99ms",
-            "timeout: \"99ms\" is out of range; allowed: 100ms to 1h, in seconds or as 250ms, 10s, \
-             5m",
-        ),
-        ("timeout", "1h1ms", "timeout: \"1h1ms\" is out of range"),
-        (
-            "timeout",
-            "soon\r\n",
-            "timeout: \"soon\\r\\n\" is not a duration",
-        ),
-        ("delay", "-1s", "delay: \"-1s\" is not a duration"),
-        ("delay", "366d1ms", "delay: \"366d1ms\" is out of range"),
-        (
-            "not-before",
-            "tomorrow",
-            "not-before: \"tomorrow\" is not a time",
-        ),
-        (
-            "not-before",
-            "1798945446",
-            "not-before: \"1798945446\" is out of range",
-        ),
-        ("expires", "0", "expires: \"0\" is out of range"),
-        (
-            "expires",
-            "99999999",
-            "expires: \"99999999\" is out of range",
-        ),
-        (
-            "expires",
-            "100000000",
-            "expires: \"100000000\" lies in the past",
-        ),
-        (
-            "expires",
-            "1767323045",
-            "expires: \"1767323045\" lies in the past",
-        ),
-        (
-            "expires",
-            "2026-01-02T03:04:05Z",
-            "expires: \"2026-01-02T03:04:05Z\" lies in the past",
-        ),
-        (
-            "expires",
-            "9999999999",
-            "expires: \"9999999999\" is out of range",
-        ),
-        (
-            "expires",
-            "99999999999999999999",
-            "expires: \"99999999999999999999\" is not a time",
-        ),
-        ("expires", "", "expires: \"\" is not a duration"),
-        ("expires", "-1", "expires: \"-1\" is not a time"),
-        (
-            "retry-schedule",
-            "5s,",
-            "retry-schedule: \"5s,\" is not a retry schedule; allowed: up to",
-        ),
-        (
-            "retry-schedule",
-            "31d",
-            "retry-schedule: \"31d\" has a wait that is too long",
-        ),
-    ];
-    for (name, value, want) in rows {
+    for (name, value, want) in BAD_VALUES {
         let detail = set(name, value).map(|_| ()).unwrap_err();
         assert!(detail.starts_with(want), "{name}={value}: {detail}");
         assert!(detail.contains("; allowed: "), "{detail}");

@@ -12,82 +12,92 @@ fn refused(text: &str) -> String {
     problem.detail.into_owned()
 }
 
+/// Text; host, port, authority, path and URL of its target.
+type Row = (
+    &'static str,
+    &'static str,
+    u16,
+    &'static str,
+    &'static str,
+    &'static str,
+);
+
+const PARTS: &[Row] = &[
+    (
+        "http://127.0.0.1",
+        "127.0.0.1",
+        80,
+        "127.0.0.1",
+        "/",
+        "http://127.0.0.1/",
+    ),
+    (
+        "http://127.0.0.1:80/",
+        "127.0.0.1",
+        80,
+        "127.0.0.1",
+        "/",
+        "http://127.0.0.1/",
+    ),
+    (
+        "HTTP://127.0.0.1:9000/a/../b?c=d&e#f",
+        "127.0.0.1",
+        9000,
+        "127.0.0.1:9000",
+        "/b?c=d&e",
+        "http://127.0.0.1:9000/b?c=d&e",
+    ),
+    (
+        "http://[::1]:1/?",
+        "[::1]",
+        1,
+        "[::1]:1",
+        "/?",
+        "http://[::1]:1/?",
+    ),
+    (
+        "http://LOCALHOST:65535",
+        "localhost",
+        65535,
+        "localhost:65535",
+        "/",
+        "http://localhost:65535/",
+    ),
+    (
+        "http://u:p@127.0.0.1:9/x#frag",
+        "127.0.0.1",
+        9,
+        "127.0.0.1:9",
+        "/x",
+        "http://127.0.0.1:9/x",
+    ),
+    (
+        "http://127.0.0.1/ü ?ü 'x#",
+        "127.0.0.1",
+        80,
+        "127.0.0.1",
+        "/%C3%BC%20?%C3%BC%20%27x",
+        "http://127.0.0.1/%C3%BC%20?%C3%BC%20%27x",
+    ),
+    (
+        "http://127.0.0.1/\r\nFoo: bar",
+        "127.0.0.1",
+        80,
+        "127.0.0.1",
+        "/Foo:%20bar",
+        "http://127.0.0.1/Foo:%20bar",
+    ),
+];
+
 #[test]
 fn every_part_has_its_place() {
-    // text, host, port, authority, path, url
-    let rows = [
-        (
-            "http://127.0.0.1",
-            "127.0.0.1",
-            80,
-            "127.0.0.1",
-            "/",
-            "http://127.0.0.1/",
-        ),
-        (
-            "http://127.0.0.1:80/",
-            "127.0.0.1",
-            80,
-            "127.0.0.1",
-            "/",
-            "http://127.0.0.1/",
-        ),
-        (
-            "HTTP://127.0.0.1:9000/a/../b?c=d&e#f",
-            "127.0.0.1",
-            9000,
-            "127.0.0.1:9000",
-            "/b?c=d&e",
-            "http://127.0.0.1:9000/b?c=d&e",
-        ),
-        (
-            "http://[::1]:1/?",
-            "[::1]",
-            1,
-            "[::1]:1",
-            "/?",
-            "http://[::1]:1/?",
-        ),
-        (
-            "http://LOCALHOST:65535",
-            "localhost",
-            65535,
-            "localhost:65535",
-            "/",
-            "http://localhost:65535/",
-        ),
-        (
-            "http://u:p@127.0.0.1:9/x#frag",
-            "127.0.0.1",
-            9,
-            "127.0.0.1:9",
-            "/x",
-            "http://127.0.0.1:9/x",
-        ),
-        (
-            "http://127.0.0.1/ü ?ü 'x#",
-            "127.0.0.1",
-            80,
-            "127.0.0.1",
-            "/%C3%BC%20?%C3%BC%20%27x",
-            "http://127.0.0.1/%C3%BC%20?%C3%BC%20%27x",
-        ),
-        (
-            "http://127.0.0.1/\r\nFoo: bar",
-            "127.0.0.1",
-            80,
-            "127.0.0.1",
-            "/Foo:%20bar",
-            "http://127.0.0.1/Foo:%20bar",
-        ),
-    ];
-    for (text, host, port, authority, path, url) in rows {
+    for (text, host, port, authority, path, url) in PARTS {
         let target = ok(text);
-        assert_eq!(&*target.origin.host, host, "{text}");
-        assert_eq!(target.origin.port, port, "{text}");
-        assert_eq!(&*target.authority, authority, "{text}");
-        assert_eq!(&*target.path, path, "{text}");
-        assert_eq!(&*target.url, url, "{text}");
+        assert_eq!(&*target.origin.host, *host, "{text}");
+        assert_eq!(target.origin.port, *port, "{text}");
+        assert_eq!(&*target.authority, *authority, "{text}");
+        assert_eq!(&*target.path, *path, "{text}");
+        assert_eq!(&*target.url, *url, "{text}");
     }
 }
 

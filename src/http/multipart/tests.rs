@@ -136,112 +136,102 @@ fn what_surrounds_the_parts_is_tolerated() {
     }
 }
 
+/// Bodies, and what is wrong with them; `@` stands for a Content-Disposition line.
+const MALFORMED: &[(&str, &str)] = &[
+    ("a=1", ": the boundary is not in the body"),
+    ("--c\r\n", ": the boundary is not in the body"),
+    ("x--b--", ": the boundary is not in the body"),
+    ("--b", ": a line begins with the boundary and goes on"),
+    ("--bb--", ": a line begins with the boundary and goes on"),
+    ("--b--x", ": a line begins with the boundary and goes on"),
+    ("--b\nx", ": a line begins with the boundary and goes on"),
+    ("--b\r\n", ", part 1: its head does not end"),
+    ("--b\r\n@", ", part 1: its head does not end"),
+    ("--b\r\n@\r\n", ", part 1: the closing boundary is missing"),
+    (
+        "--b\r\n@\r\n1\r\n--b",
+        ", part 1: a line begins with the boundary and goes on",
+    ),
+    (
+        "--b\r\n@\r\n1\n--b--",
+        ", part 1: the closing boundary is missing",
+    ),
+    (
+        "--b\r\n@\r\n--b--",
+        ", part 1: the boundary follows its head at once",
+    ),
+    (
+        "--b\r\n@\r\n1\r\n--b\r\n--b--\r\n\r\n",
+        ", part 2: its head does not end",
+    ),
+    (
+        "--b\r\nx\r\n@\r\n",
+        ", part 1: a line of its head has no colon",
+    ),
+    (
+        "--b\r\n: x\r\n@\r\n",
+        ", part 1: a line of its head has no field name",
+    ),
+    (
+        "--b\r\n@ x: y\r\n\r\n",
+        ", part 1: a line of its head has no field name",
+    ),
+    (
+        "--b\r\nx: \n@\r\n",
+        ", part 1: its head has a bare CR, LF or NUL",
+    ),
+    (
+        "--b\r\nx: \r@\r\n",
+        ", part 1: its head has a bare CR, LF or NUL",
+    ),
+    (
+        "--b\r\nx: \0\r\n@\r\n",
+        ", part 1: its head has a bare CR, LF or NUL",
+    ),
+    ("--b\r\n@@\r\n", ", part 1: its head has a field twice"),
+    (
+        "--b\r\n\r\n1\r\n--b--",
+        ", part 1: it has no Content-Disposition",
+    ),
+    (
+        "--b\r\nx: y\r\n\r\n1",
+        ", part 1: it has no Content-Disposition",
+    ),
+];
+
+/// Values of a Content-Disposition, and what is wrong with them.
+const BAD_DISPOSITIONS: &[(&str, &str)] = &[
+    ("attachment; name=a", "is not form-data"),
+    ("", "is not form-data"),
+    ("form-data", "has no name"),
+    ("form-data; filename=a", "has no name"),
+    ("form-data; name=\"a", "is malformed"),
+    ("form-data; name", "is malformed"),
+    ("form-data; name=a; NAME=b", "has a parameter twice"),
+    (
+        "form-data; name=a; filename=b; filename=c",
+        "has a parameter twice",
+    ),
+];
+
 #[test]
 fn malformed_bodies_say_what_is_wrong() {
-    let disposition = "Content-Disposition: form-data; name=\"a\"\r\n";
-    let rows: Vec<(String, &str)> = vec![
-        ("a=1".into(), "multipart: the boundary is not in the body"),
-        (
-            "--c\r\n".into(),
-            "multipart: the boundary is not in the body",
-        ),
-        (
-            "x--b--".into(),
-            "multipart: the boundary is not in the body",
-        ),
-        (
-            "--b".into(),
-            "multipart: a line begins with the boundary and goes on",
-        ),
-        (
-            "--bb--".into(),
-            "multipart: a line begins with the boundary and goes on",
-        ),
-        (
-            "--b--x".into(),
-            "multipart: a line begins with the boundary and goes on",
-        ),
-        (
-            "--b\nx".into(),
-            "multipart: a line begins with the boundary and goes on",
-        ),
-        ("--b\r\n".into(), "multipart, part 1: its head does not end"),
-        (
-            format!("--b\r\n{disposition}"),
-            "multipart, part 1: its head does not end",
-        ),
-        (
-            format!("--b\r\n{disposition}\r\n"),
-            "multipart, part 1: the closing boundary is missing",
-        ),
-        (
-            format!("{A}1\r\n--b"),
-            "multipart, part 1: a line begins with the boundary and goes on",
-        ),
-        (
-            format!("{A}1\n--b--"),
-            "multipart, part 1: the closing boundary is missing",
-        ),
-        (
-            format!("{A}--b--"),
-            "multipart, part 1: the boundary follows its head at once",
-        ),
-        (
-            format!("{A}1\r\n--b\r\n--b--\r\n\r\n"),
-            "multipart, part 2: its head does not end",
-        ),
-        (
-            format!("--b\r\nx\r\n{disposition}\r\n"),
-            "multipart, part 1: a line of its head has no colon",
-        ),
-        (
-            format!("--b\r\n: x\r\n{disposition}\r\n"),
-            "multipart, part 1: a line of its head has no field name",
-        ),
-        (
-            format!("--b\r\n{disposition} x: y\r\n\r\n"),
-            "multipart, part 1: a line of its head has no field name",
-        ),
-        (
-            format!("--b\r\nx: \n{disposition}\r\n"),
-            "multipart, part 1: its head has a bare CR, LF or NUL",
-        ),
-        (
-            format!("--b\r\nx: \0\r\n{disposition}\r\n"),
-            "multipart, part 1: its head has a bare CR, LF or NUL",
-        ),
-        (
-            format!("--b\r\n{disposition}{disposition}\r\n"),
-            "multipart, part 1: its head has a field twice",
-        ),
-        (
-            "--b\r\n\r\n1\r\n--b--".into(),
-            "multipart, part 1: it has no Content-Disposition",
-        ),
-        (
-            "--b\r\nx: y\r\n\r\n1".into(),
-            "multipart, part 1: it has no Content-Disposition",
-        ),
-        (
-            "--b\r\nContent-Disposition: attachment; name=a\r\n\r\n".into(),
-            "multipart, part 1: its Content-Disposition is not form-data",
-        ),
-        (
-            "--b\r\nContent-Disposition: form-data\r\n\r\n".into(),
-            "multipart, part 1: its Content-Disposition has no name",
-        ),
-        (
-            "--b\r\nContent-Disposition: form-data; name=\"a\r\n\r\n".into(),
-            "multipart, part 1: its Content-Disposition is malformed",
-        ),
-        (
-            "--b\r\nContent-Disposition: form-data; name=a; name=b\r\n\r\n".into(),
-            "multipart, part 1: its Content-Disposition has a parameter twice",
-        ),
-    ];
-    for (body, want) in rows {
-        assert_eq!(read(body.as_bytes()), Err(want.to_owned()), "{body:?}");
+    for (body, want) in MALFORMED {
+        let body = body.replace('@', "Content-Disposition: form-data; name=\"a\"\r\n");
+        assert_eq!(
+            read(body.as_bytes()),
+            Err(format!("multipart{want}")),
+            "{body:?}"
+        );
     }
+    for (value, want) in BAD_DISPOSITIONS {
+        let body = format!("--b\r\nContent-Disposition: {value}\r\n\r\n1\r\n--b--");
+        let want = format!("multipart, part 1: its Content-Disposition {want}");
+        assert_eq!(read(body.as_bytes()), Err(want), "{value:?}");
+    }
+    let both = "form-data; name=a; filename*=UTF-8''b; filename=c";
+    let body = format!("--b\r\nContent-Disposition: {both}\r\n\r\n1\r\n--b--");
+    assert_eq!(read(body.as_bytes()).unwrap()[0].1.as_deref(), Some("c"));
 }
 
 #[test]
@@ -287,7 +277,15 @@ fn written_fields_read_back() {
 }
 
 #[test]
-fn a_value_with_the_boundary_is_not_written() {
+fn what_could_be_read_in_two_ways_is_not_written() {
+    for name in ["\\", "a\\", "a\\\"b", "a\0"] {
+        let mut body = Vec::new();
+        assert!(
+            !delimiter().write_field(name.as_bytes(), b"1", &mut body),
+            "{name:?}"
+        );
+        assert!(body.is_empty());
+    }
     for value in ["--b", "--b--", "x\r\n--b", "x\r\n--bc"] {
         let mut body = Vec::new();
         assert!(

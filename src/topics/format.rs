@@ -1,0 +1,98 @@
+//! The wire formats of streams: one row each, and how a message is encoded in it.
+//! Encoding happens once per message and format; nothing here knows who reads.
+
+use crate::base::frame::Frame;
+use crate::model::{Message, MessageId};
+
+/// A wire format. `raw` is the body as a callback gets it and an empty line's end after it; form
+/// bodies hold no line break, so a line is a message (streams.md section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// raw, a chunk per message (RFC 9112 section 7.1).
+    RawChunked,
+    /// raw to the close of the connection, for HTTP/1.0.
+    RawPlain,
+}
+
+impl Format {
+    /// How many there are.
+    pub const COUNT: usize = 2;
+    /// Every format.
+    pub const ALL: [Format; Format::COUNT] = [Format::RawChunked, Format::RawPlain];
+
+    /// The media type of a stream in this format.
+    #[must_use]
+    pub fn content_type(self) -> &'static str {
+        "application/x-www-form-urlencoded"
+    }
+
+    /// A message's bytes on the wire, chunk header included.
+    #[must_use]
+    pub fn encode(self, message: &Message) -> Frame {
+        let len = message.body.len() + 2;
+        let mut bytes = Vec::with_capacity(len + 24);
+        if self == Format::RawChunked {
+            bytes.extend_from_slice(format!("{len:x}\r\n").as_bytes());
+        }
+        bytes.extend_from_slice(&message.body);
+        bytes.extend_from_slice(b"\r\n");
+        if self == Format::RawChunked {
+            bytes.extend_from_slice(b"\r\n");
+        }
+        Frame::copy_of(&bytes)
+    }
+
+    /// The number of the format, below [`Format::COUNT`].
+    #[must_use]
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The format of that number.
+    #[must_use]
+    pub fn from_index(index: usize) -> Format {
+        Format::ALL.get(index).copied().unwrap_or(Format::RawChunked)
+    }
+
+    /// The head of the answer that a stream begins with, and its first bytes: both leave at once,
+    /// because some proxies hold a head until its body begins (streams.md section 2).
+    #[must_use]
+    pub fn head(self, date: &str, last: MessageId) -> Vec<u8> {
+        let mut head = String::with_capacity(320);
+        for part in ["HTTP/1.1 200 OK\r\nDate: ", date, "\r\nContent-Type: ", self.content_type()] {
+            head.push_str(part);
+        }
+        head.push_str(match self {
+            Format::RawChunked => "\r\nTransfer-Encoding: chunked",
+            Format::RawPlain => "\r\nConnection: close",
+        });
+        head.push_str("\r\nCache-Control: no-store, no-transform\r\nX-Accel-Buffering: no");
+        head.push_str("\r\nX-Content-Type-Options: nosniff");
+        if last != MessageId::default() {
+            head.push_str("\r\nHookah-Last-Id: ");
+            head.push_str(&last.to_string());
+        }
+        head.push_str("\r\n\r\n");
+        let mut head = head.into_bytes();
+        head.extend_from_slice(self.keep_alive());
+        head
+    }
+
+    /// The first bytes of a stream, and what is sent when nothing else was for a while.
+    #[must_use]
+    pub fn keep_alive(self) -> &'static [u8] {
+        match self {
+            Format::RawChunked => b"2\r\n\r\n\r\n",
+            Format::RawPlain => b"\r\n",
+        }
+    }
+
+    /// The last bytes of a stream.
+    #[must_use]
+    pub fn terminator(self) -> &'static [u8] {
+        match self {
+            Format::RawChunked => b"0\r\n\r\n",
+            Format::RawPlain => b"",
+        }
+    }
+}
