@@ -190,8 +190,8 @@ impl Behaviour {
         }
     }
 
-    /// What it does when a request is complete: the `attempt`th that this order makes of it, and the
-    /// `served`th (from 0) on this connection. `wall` is the time in seconds.
+    /// What it does when a request is complete: the `attempt`th that this order makes of it, and
+    /// the `served`th (from 0) on this connection. `wall` is the time in seconds.
     pub fn answer(self, rng: &mut Rng, attempt: u32, served: u32, wall: u64) -> Vec<Step> {
         let later = |times, value: String| {
             let again = format!("HTTP/1.1 503 Busy\r\nRetry-After: {value}\r\n{EMPTY}");

@@ -1,7 +1,8 @@
 //! The simulator: the whole engine under a seed, in a world that splits, delays, resets and lies.
 //! No socket, no clock, no thread but those that share the seeds out.
 //!
-//! `HOOKAH_SIM_SEEDS=5000 cargo test --test sim` runs more seeds, `HOOKAH_SIM_SEED=123` replays one.
+//! `HOOKAH_SIM_SEEDS=5000 cargo test --test sim` runs more seeds,
+//! `HOOKAH_SIM_SEED=123 cargo test --test sim` replays one.
 
 mod behaviour;
 mod clients;
@@ -13,6 +14,7 @@ mod requests;
 mod rng;
 mod script;
 mod setup;
+mod shell;
 mod sim;
 mod store;
 mod stories;

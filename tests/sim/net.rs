@@ -1,4 +1,4 @@
-//! The fake network: links with a scripted peer at the far end and the engine's line at the near one.
+//! The fake network: links with a scripted peer at the far end and the engine's line at the near.
 //! It cuts, delays, blocks and resets; it never reads what it carries.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -120,6 +120,8 @@ pub struct Link {
 pub struct Near {
     /// Connected, and the engine knows.
     pub open: bool,
+    /// To an address of the target's name at which it does not listen.
+    pub astray: bool,
     /// There may be something to read, and an edge has said so.
     pub readable: bool,
     /// Told that the line has finally ended.

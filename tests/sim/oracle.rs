@@ -1,5 +1,5 @@
-//! The oracle: what was promised to clients, what targets were sent, how it ended, and whether all of
-//! it agrees with dispatch.md and guarantees.md. It changes nothing.
+//! The oracle: what was promised to clients, what targets were sent, how it ended, and whether all
+//! of it agrees with dispatch.md and guarantees.md. It changes nothing.
 
 use std::collections::BTreeMap;
 

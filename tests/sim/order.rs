@@ -1,5 +1,5 @@
-//! An order: one message that a client wants delivered, in one of the spellings /dispatch knows, and
-//! what its target must get. It does not travel by itself; clients frame it.
+//! An order: one message that a client wants delivered, in one of the spellings /dispatch knows,
+//! and what its target must get. It does not travel by itself; clients frame it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

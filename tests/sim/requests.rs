@@ -103,8 +103,8 @@ pub fn refused(rng: &mut Rng) -> (Vec<Step>, Want) {
     )
 }
 
-/// Requests that are no HTTP, or whose framing is not to be trusted: refused, and nothing behind them
-/// is read (http.md's table).
+/// Requests that are no HTTP, or whose framing is not to be trusted: refused, and nothing behind
+/// them is read (http.md's table).
 pub fn malformed(rng: &mut Rng) -> (Vec<u8>, &'static [u16]) {
     let long = "x".repeat(40_000);
     let post = |fields: &str| format!("POST /dispatch HTTP/1.1\r\nHost: a\r\n{fields}");

@@ -1,7 +1,7 @@
-//! What a seed makes of the world: settings, targets, clients, faults. The one place that knows how the
-//! engine's settings look.
+//! What a seed makes of the world: settings, targets, clients, faults. The one place that knows how
+//! the engine's settings look.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use hookah::conn::Limits;
@@ -50,6 +50,10 @@ pub fn random(seed: u64) -> Sim {
     let mut chance = Rng::new(seed.wrapping_mul(31));
     let mut settings = settings();
     settings.courier.parallelism = chance.pick(&[1, 2, 8, 64]);
+    if chance.chance(10) {
+        settings.memory_bytes_max = chance.between(100_000, 600_000);
+    }
+    let small = settings.memory_bytes_max < 1 << 20;
     let mut sim = Sim::new(seed, settings);
     sim.sloppy = sim.world.rng.chance(50);
     if sim.world.rng.chance(25) {
@@ -62,7 +66,7 @@ pub fn random(seed: u64) -> Sim {
         delay: (0, slow),
         fail_percent,
     };
-    sim.oracle.may_refuse = fail_percent > 0;
+    sim.oracle.may_refuse = fail_percent > 0 || small;
     targets(&mut sim);
     for _ in 0..sim.world.rng.between(3, 25) {
         client(&mut sim);
@@ -83,13 +87,21 @@ pub fn random(seed: u64) -> Sim {
     sim
 }
 
+/// A unique local address.
+const V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 7);
+
 fn targets(sim: &mut Sim) {
     for _ in 0..sim.world.rng.between(1, 6) {
         let behaviour = match sim.world.rng.chance(30) {
             true => Behaviour::Healthy,
             false => Behaviour::random(&mut sim.world.rng),
         };
-        let number = sim.target(behaviour);
+        let number = match sim.world.rng.between(0, 9) {
+            0 => sim.target_at("localhost", Ipv4Addr::LOCALHOST.into(), behaviour),
+            1 => sim.target_at("localhost", Ipv6Addr::LOCALHOST.into(), behaviour),
+            2 => sim.target_at("[fd00::7]", V6.into(), behaviour),
+            _ => sim.target(behaviour),
+        };
         if sim.world.rng.chance(25) {
             let heals = sim.world.at() + sim.world.rng.between(SECOND, 3 * MINUTE);
             sim.targets[number].phases = vec![(heals, behaviour)];

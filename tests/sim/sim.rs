@@ -1,23 +1,20 @@
-//! The simulation: the engine in its loop, with the shell's part played over the fake network.
-//! Each turn keeps DESIGN section 2's order and the contract of `port` on both sides.
+//! The simulation: the engine, the world around it, and time that jumps from event to event.
+//! What the shell does in a turn is in `shell`; this file never touches a line of the engine's.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use hookah::base::frame::Gather;
-use hookah::base::slab::Key;
 use hookah::engine::{Engine, Settings};
-use hookah::port::{Action, Ended, StoreOp};
 
-use crate::behaviour::{Behaviour, Door};
+use crate::behaviour::Behaviour;
 use crate::clients::Client;
-use crate::net::{Item, LinkId, Net, Peer, Side};
+use crate::net::{LinkId, Net, Peer, Side};
 use crate::oracle::Oracle;
 use crate::order::Order;
 use crate::store::{Store, Temper};
 use crate::targets::Target;
 use crate::verdict;
-use crate::world::{Event, MINUTE, SECOND, World};
+use crate::world::{Event, World};
 
 /// Everything.
 pub struct Sim {
@@ -39,11 +36,16 @@ pub struct Sim {
     pub sloppy: bool,
     /// Turns taken.
     pub turns: u64,
-    engine: Engine,
-    callers: VecDeque<LinkId>,
-    resolved: Vec<LinkId>,
-    listening: bool,
-    again: bool,
+    /// The engine.
+    pub engine: Engine,
+    /// Clients' connections that wait to be accepted.
+    pub callers: VecDeque<LinkId>,
+    /// Connections to targets that are made now, or are not.
+    pub resolved: Vec<LinkId>,
+    /// Clients are taken in.
+    pub listening: bool,
+    /// Something could not be finished in the last turn: the next one follows at once.
+    pub again: bool,
     still: u64,
 }
 
@@ -51,11 +53,6 @@ pub struct Sim {
 const STILL_MAX: u64 = 3_000;
 /// Turns in all; more is one too, only slower.
 const TURNS_MAX: u64 = 3_000_000;
-/// Bytes read from a line in a turn.
-const READ_MAX: usize = 64 << 10;
-/// Every so many turns all invariants are swept.
-const CHECK_EVERY: u64 = 16;
-
 /// Setting up.
 impl Sim {
     /// A world of that seed around an engine with those settings.
@@ -85,19 +82,24 @@ impl Sim {
         }
     }
 
-    /// A further target; its number.
+    /// A further target with a literal address; its number.
     pub fn target(&mut self, behaviour: Behaviour) -> usize {
         let number = self.targets.len();
-        let host = [10, 0, (number >> 8) as u8, number as u8];
-        let port = 8_000 + number as u16;
-        self.targets
-            .push(Target::new(SocketAddr::from((host, port)), behaviour));
+        let host = IpAddr::from([10, 0, (number >> 8) as u8, number as u8]);
+        self.target_at(&host.to_string(), host, behaviour)
+    }
+
+    /// A further target that listens at `ip` and goes by the name of `host`; its number.
+    pub fn target_at(&mut self, host: &str, ip: IpAddr, behaviour: Behaviour) -> usize {
+        let number = self.targets.len();
+        let addr = SocketAddr::new(ip, 8_000 + number as u16);
+        self.targets.push(Target::new(host, addr, behaviour));
         number
     }
 
     /// A further order to a target.
     pub fn order(&mut self, target: usize) -> &mut Order {
-        let base = format!("http://{}", self.targets[target].addr);
+        let base = self.targets[target].base();
         let number = self.orders.len();
         self.orders.push(Order::new(number, target, base));
         self.oracle.fates.push(Default::default());
@@ -187,7 +189,8 @@ impl Sim {
 
 /// What happens outside.
 impl Sim {
-    fn happen(&mut self, event: Event) {
+    /// An event's time has come.
+    pub fn happen(&mut self, event: Event) {
         match event {
             Event::Open(client) => {
                 let link = self.net.link(&mut self.world, Peer::Client(client));
@@ -237,247 +240,6 @@ impl Sim {
                 }
             }
             if last {
-                return;
-            }
-        }
-    }
-}
-
-/// The shell's part.
-impl Sim {
-    fn turn(&mut self) {
-        self.turns += 1;
-        self.world.trace.turn();
-        self.again = false;
-        while let Some(event) = self.world.pop_due() {
-            self.happen(event);
-        }
-        self.accept();
-        self.connected();
-        let links: Vec<LinkId> = self.net.living().collect();
-        for link in links {
-            if self.net.near(link).open && std::mem::take(&mut self.net.near(link).readable) {
-                self.read(link);
-            }
-        }
-        self.engine.tick(self.world.now);
-        self.perform();
-        self.store.flush(&mut self.world);
-        while let Some(done) = self.store.done(&self.world) {
-            self.world.note("stored", 0, 0);
-            self.oracle.stored(&self.world, done);
-            self.engine.stored(self.world.now, done);
-        }
-        self.perform();
-        while let Some(key) = self.engine.next_dirty() {
-            self.write(key);
-        }
-        self.perform();
-        for link in self.net.living() {
-            assert!(
-                !self.net.get(link).near.ended,
-                "a line that ended was not closed"
-            );
-        }
-        if self.turns.is_multiple_of(CHECK_EVERY) {
-            self.engine.check();
-        }
-    }
-
-    fn accept(&mut self) {
-        let callers = self.callers.len().min(64);
-        for link in self.callers.drain(..callers).collect::<Vec<_>>() {
-            let Peer::Client(client) = self.net.get(link).peer else {
-                continue;
-            };
-            if !self.listening {
-                self.clients[client].lossy = true;
-                self.clients[client].over = true;
-                continue;
-            }
-            match self.engine.opened(self.world.now, self.clients[client].ip) {
-                Ok(key) => {
-                    self.world.note("opened", key.to_bits(), 0);
-                    self.net.name(link, key);
-                    self.net.near(link).open = true;
-                    self.clients[client].opened(&mut self.world, &mut self.net, link);
-                }
-                Err(refusal) => {
-                    self.world.note_bytes("not opened", 0, refusal.answer);
-                    self.clients[client].turned_away(refusal.answer);
-                }
-            }
-        }
-        self.again |= !self.callers.is_empty();
-    }
-
-    fn connected(&mut self) {
-        for link in std::mem::take(&mut self.resolved) {
-            let Some(key) = self.net.get(link).key else {
-                continue;
-            };
-            let Peer::Target(target) = self.net.get(link).peer else {
-                continue;
-            };
-            let behaviour = self.targets[target].behaviour(self.world.at());
-            let why = match behaviour.door() {
-                Door::Open => {
-                    self.world.note("connected", key.to_bits(), 0);
-                    self.net.near(link).open = true;
-                    self.engine.connected(self.world.now, key);
-                    self.targets[target].opened(&mut self.world, &mut self.net, link);
-                    continue;
-                }
-                Door::Shut => Ended::Refused,
-                Door::NoRoute => Ended::Unreachable,
-                Door::Hangs => Ended::TimedOut,
-            };
-            self.tell_ended(link, key, why);
-        }
-    }
-
-    fn tell_ended(&mut self, link: LinkId, key: Key, why: Ended) {
-        self.world.note("ended", key.to_bits(), why as u64);
-        self.oracle.line_ended(link);
-        self.net.near(link).ended |= why != Ended::Finished;
-        self.engine.ended(self.world.now, key, why);
-    }
-
-    fn read(&mut self, link: LinkId) {
-        let mut left = READ_MAX;
-        while let Some(key) = self
-            .net
-            .get(link)
-            .key
-            .filter(|_| self.net.has_arrived(link))
-        {
-            let wanted = self.engine.wants_read(key);
-            match self.net.take_for_engine(link, !wanted) {
-                None => return,
-                Some(Item::Fin) => self.tell_ended(link, key, Ended::Finished),
-                Some(Item::Reset) => return self.tell_ended(link, key, Ended::Reset),
-                Some(Item::Bytes(bytes)) => {
-                    self.world.note_bytes("received", key.to_bits(), &bytes);
-                    self.oracle.read(&self.world, link, &bytes);
-                    for part in bytes.chunks(READ_MAX) {
-                        self.engine.received(self.world.now, key, part);
-                    }
-                    left = left.saturating_sub(bytes.len());
-                    if left == 0 {
-                        self.net.near(link).readable = true;
-                        self.again = true;
-                        return;
-                    }
-                }
-            }
-        }
-    }
-
-    fn perform(&mut self) {
-        while let Some(action) = self.engine.poll_action() {
-            match action {
-                Action::Connect { key, addr } => self.connect(key, addr),
-                Action::Shutdown { key } => {
-                    let link = self.line(key, "shutdown");
-                    assert!(!self.net.get(link).near.shut, "shut down twice");
-                    let mut gather = Gather::new();
-                    self.engine.outgoing(key, &mut gather);
-                    assert!(gather.is_empty(), "shut down with output left");
-                    self.net.shutdown(&mut self.world, link);
-                }
-                Action::Resume { key } => {
-                    let link = self.line(key, "resume");
-                    self.net.near(link).readable = true;
-                    self.again = true;
-                }
-                Action::Close { key } => {
-                    let link = self.line(key, "close");
-                    self.oracle.line_closed(link);
-                    self.net.close(&mut self.world, link);
-                }
-                Action::Store(op) => self.take_op(op),
-                Action::StopListening => {
-                    self.world.note("stop listening", 0, 0);
-                    self.listening = false;
-                }
-            }
-        }
-    }
-
-    fn line(&mut self, key: Key, verb: &'static str) -> LinkId {
-        self.world.note(verb, key.to_bits(), 0);
-        let link = self.net.find(key);
-        link.unwrap_or_else(|| panic!("{verb} of {key:?}, which is not open"))
-    }
-
-    fn take_op(&mut self, op: StoreOp) {
-        match op {
-            StoreOp::Accept { seq, message, .. } => {
-                self.world.note_bytes("accept", seq, &message.id.text());
-                self.oracle.accepted(&self.world, seq, &message);
-                self.store.accept(seq);
-            }
-            StoreOp::End {
-                id,
-                number,
-                outcome,
-            } => {
-                self.world
-                    .note_bytes(outcome.as_str(), u64::from(number), &id.text());
-                self.oracle.ended(&self.world, id, outcome);
-            }
-        }
-    }
-
-    fn connect(&mut self, key: Key, addr: SocketAddr) {
-        self.world
-            .note("connect", key.to_bits(), u64::from(addr.port()));
-        let target = self.targets.iter().position(|target| target.addr == addr);
-        let Some(target) = target else {
-            panic!("a call to {addr}, which nobody ordered")
-        };
-        let link = self.net.link(&mut self.world, Peer::Target(target));
-        self.net.name(link, key);
-        self.oracle.connects(link, target);
-        let hangs = self.targets[target].behaviour(self.world.at()).door() == Door::Hangs;
-        let delay = self.net.delay(&mut self.world, link);
-        let delay = if hangs {
-            2 * MINUTE + 7 * SECOND
-        } else {
-            delay
-        };
-        self.world.after(delay, Event::Resolve(link));
-    }
-
-    /// Writes what a dirty line has, until all is written or the kernel takes no more.
-    fn write(&mut self, key: Key) {
-        let Some(link) = self.net.find(key) else {
-            panic!("{key:?} is dirty and not open")
-        };
-        assert!(!self.net.get(link).near.shut, "output after shutdown");
-        assert!(self.net.get(link).near.open, "output before connected");
-        loop {
-            let mut gather = Gather::new();
-            self.engine.outgoing(key, &mut gather);
-            if gather.is_empty() {
-                return;
-            }
-            let mut bytes = Vec::with_capacity(gather.bytes());
-            gather
-                .slices()
-                .iter()
-                .for_each(|slice| bytes.extend_from_slice(slice));
-            assert_eq!(bytes.len(), gather.bytes());
-            let taken = self.net.write(&mut self.world, link, &bytes);
-            if taken > 0 {
-                self.world
-                    .note_bytes("wrote", key.to_bits(), &bytes[..taken]);
-                let (orders, targets) = (&self.orders, &self.targets);
-                self.oracle
-                    .wrote(&self.world, orders, targets, link, &bytes[..taken]);
-                self.engine.wrote(self.world.now, key, taken);
-            }
-            if taken < bytes.len() {
                 return;
             }
         }

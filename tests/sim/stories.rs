@@ -1,4 +1,4 @@
-//! Directed stories: one thing goes wrong in a calm world, and what must come of it is said exactly.
+//! Stories: one thing goes wrong in a calm world, and what must come of it is said exactly.
 //! The oracle judges them like any seed.
 
 use hookah::model::Outcome;
@@ -141,7 +141,10 @@ fn an_answer_that_comes_before_its_request_answers_nothing() {
     settings.courier.parallelism = 1;
     let mut sim = setup::calm_with(settings);
     // Both segments come in one turn, so that the next call has the line and has not written yet.
-    sim.net.shape = Some(Shape { delay: (100, 100), ..Shape::calm() });
+    sim.net.shape = Some(Shape {
+        delay: (100, 100),
+        ..Shape::calm()
+    });
     let target = sim.target(Behaviour::Liar(Lie::Behind));
     let orders = [0, 0, 0].map(|delay| place(&mut sim, delay, target, |_| ()));
     sim.run();

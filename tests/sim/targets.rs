@@ -16,6 +16,8 @@ use crate::world::World;
 /// One target.
 #[derive(Debug)]
 pub struct Target {
+    /// What it is called in URLs.
+    pub host: String,
     /// Where it listens.
     pub addr: SocketAddr,
     /// Its behaviour, in turn, each until its time; the last has no end.
@@ -44,9 +46,10 @@ struct Line {
 
 impl Target {
     /// A target that behaves like this for ever.
-    pub fn new(addr: SocketAddr, behaviour: Behaviour) -> Target {
+    pub fn new(host: &str, addr: SocketAddr, behaviour: Behaviour) -> Target {
         let phases = vec![(u64::MAX, behaviour)];
         Target {
+            host: host.to_owned(),
             addr,
             phases,
             got: Vec::new(),
@@ -61,24 +64,22 @@ impl Target {
         phase.map_or(Behaviour::Healthy, |(_, behaviour)| *behaviour)
     }
 
+    /// The start of its URLs.
+    pub fn base(&self) -> String {
+        format!("http://{}:{}", self.host, self.addr.port())
+    }
+
     /// Whether a request goes out to it with every attempt, at any time.
     pub fn sees_every_attempt(&self) -> bool {
-        self.phases
-            .iter()
-            .all(|(_, behaviour)| behaviour.lets_speak())
+        let mut phases = self.phases.iter();
+        phases.all(|(_, behaviour)| behaviour.lets_speak())
     }
 
     /// Whether nobody can ever connect to it.
     pub fn is_always_shut(&self) -> bool {
-        let endless = self
-            .phases
-            .last()
-            .is_some_and(|(until, _)| *until == u64::MAX);
-        endless
-            && self
-                .phases
-                .iter()
-                .all(|(_, behaviour)| behaviour.door() != Door::Open)
+        let endless = self.phases.last().is_some_and(|last| last.0 == u64::MAX);
+        let mut phases = self.phases.iter();
+        endless && phases.all(|(_, behaviour)| behaviour.door() != Door::Open)
     }
 
     /// The longest that it takes for an exchange that cannot fail, if it never does.

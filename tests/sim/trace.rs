@@ -1,4 +1,5 @@
-//! What passed between the engine and the world: a hash over all of it, and its last lines for people.
+//! What passed between the engine and the world: a hash over all of it, and its last lines for
+//! people.
 //! It judges nothing.
 
 use std::collections::VecDeque;
