@@ -154,6 +154,8 @@ impl Engine {
                     self.hungry.push_back(lane);
                 }
                 (Verdict::Ending(ending), Some(address)) if is_connect_fault(&ending) => {
+                    // Closed first, for the next address takes its place in the lane.
+                    self.settle_outbound(key);
                     if !self.try_next(lane, owner, address + 1, until) {
                         self.dispatch
                             .deliveries

@@ -81,7 +81,7 @@ impl Engine {
         let Conn::Inbound(inbound) = &mut line.conn else {
             return false;
         };
-        let ends = inbound.unpause();
+        let ends = inbound.unpause(self.turn.now.mono);
         if ends {
             self.turn.actions.push_back(Action::Resume { key });
             self.request_bytes(key, &[]);
