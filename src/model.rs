@@ -220,10 +220,32 @@ impl Outcome {
     }
 }
 
+/// How a target is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// In the clear.
+    Http,
+    /// Over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// As in a URL, without the colon.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
+}
+
 /// The lane a call travels in: everything sent to one origin shares its fate, and nothing else
 /// does.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
+    /// The scheme.
+    pub scheme: Scheme,
     /// The host as in a URL: lower case, IPv6 in brackets.
     pub host: Box<str>,
     /// The port, the scheme's default filled in.

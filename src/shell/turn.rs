@@ -191,7 +191,7 @@ impl Server {
             .flatten()
         {
             match action {
-                Action::Connect { key, addr } => {
+                Action::Connect { key, addr, .. } => {
                     let begun = self.sockets.connect(self.poll.registry(), key, addr);
                     self.report(key, begun);
                 }
