@@ -189,6 +189,10 @@ impl Outbound {
                 return (used, verdict);
             }
             let step = match &self.phase {
+                // Not a byte of the request is out, so this answers something else.
+                Phase::Exchange { .. } if self.sent == 0 => {
+                    return (input.len(), verdict.or(self.untimely()));
+                }
                 Phase::Exchange { .. } => match self.feed_head(now, wall, rest) {
                     Ok(Some((bytes, ending))) => {
                         verdict = verdict.or(ending);
@@ -212,6 +216,16 @@ impl Outbound {
                 Some(bytes) => used += bytes,
                 None => return (used, verdict),
             }
+        }
+    }
+
+    /// Bytes came before a byte of the request was written: the line is of no use, and on one that
+    /// was kept alive the call is as if it had never been there.
+    fn untimely(&mut self) -> Option<Verdict> {
+        self.phase = Phase::Gone;
+        match self.served {
+            0 => self.conclude(protocol("answer_before_request")),
+            _ => self.call.take().map(|_| Verdict::Stale),
         }
     }
 
@@ -404,6 +418,10 @@ fn protocol(detail: &'static str) -> Ending {
 
 fn connect_fault(why: Ended) -> Ending {
     let detail = match why {
+        Ended::Tls(detail) => {
+            let fault = Fault::Tls;
+            return Ending::Fault { fault, detail };
+        }
         Ended::Refused => "refused",
         Ended::Unreachable => "unreachable",
         Ended::Reset | Ended::Finished => "reset",

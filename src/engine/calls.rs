@@ -83,7 +83,11 @@ impl Engine {
             line.deadline.set(&mut self.turn, key, at);
         }
         self.turn.stats.add(Counter::LinesOpened, 1);
-        self.turn.actions.push_back(Action::Connect { key, addr });
+        self.turn.actions.push_back(Action::Connect {
+            key,
+            addr,
+            server_name: None,
+        });
         true
     }
 
@@ -154,6 +158,8 @@ impl Engine {
                     self.hungry.push_back(lane);
                 }
                 (Verdict::Ending(ending), Some(address)) if is_connect_fault(&ending) => {
+                    // Closed first, for the next address takes its place in the lane.
+                    self.settle_outbound(key);
                     if !self.try_next(lane, owner, address + 1, until) {
                         self.dispatch
                             .deliveries

@@ -54,6 +54,21 @@ pub struct Settings {
     pub volatile: bool,
 }
 
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            limits: conn::Limits::default(),
+            courier: courier::Settings::default(),
+            dispatch: dispatch::Settings::default(),
+            lines_max: 4_096,
+            lines_per_address_max: Some(256),
+            memory_bytes_max: 256 << 20,
+            drain_timeout: Duration::from_secs(8),
+            volatile: true,
+        }
+    }
+}
+
 /// A connection that is not taken in: what to send before closing it.
 #[derive(Clone, Copy, Debug)]
 pub struct Refusal {

@@ -81,7 +81,7 @@ impl Engine {
         let Conn::Inbound(inbound) = &mut line.conn else {
             return false;
         };
-        let ends = inbound.unpause();
+        let ends = inbound.unpause(self.turn.now.mono);
         if ends {
             self.turn.actions.push_back(Action::Resume { key });
             self.request_bytes(key, &[]);
@@ -136,11 +136,10 @@ impl Engine {
 
 impl Service for Rooms<'_> {
     fn judge(&mut self, _turn: &mut Turn, request: &Request<'_>) -> Result<(), Reply> {
-        let json = wants_json(request);
         let refuse = |problem: Problem, allow| {
             Err(Reply::Problem {
                 problem,
-                json,
+                json: wants_json(request),
                 allow,
                 retry_after: None,
             })
@@ -251,13 +250,51 @@ fn text(body: impl Into<std::borrow::Cow<'static, str>>) -> Reply {
 
 /// dispatch.md section 5: JSON on Accept, or where the request itself is JSON.
 fn wants_json(request: &Request<'_>) -> bool {
-    let is_json = |value: &[u8]| {
-        let lower = value.to_ascii_lowercase();
-        memchr::memmem::find(&lower, b"application/json").is_some()
-            || memchr::memmem::find(&lower, b"application/problem+json").is_some()
-    };
-    request.field("accept").is_some_and(is_json)
-        || request
-            .content_type()
-            .is_some_and(|kind| is_json(kind.as_bytes()))
+    let accepts = request.field("accept").is_some_and(names_json);
+    accepts || request.field("content-type").is_some_and(names_json)
+}
+
+/// Whether a list of media types has `application/json` or `application/problem+json` in it.
+fn names_json(value: &[u8]) -> bool {
+    const KIND: &[u8] = b"application";
+    memchr::memchr_iter(b'/', value).any(|slash| {
+        let (before, after) = value.split_at(slash);
+        let is_application = before
+            .get(slash.saturating_sub(KIND.len())..)
+            .is_some_and(|kind| kind.eq_ignore_ascii_case(KIND));
+        let begins = |word: &[u8]| {
+            after
+                .get(1..=word.len())
+                .is_some_and(|name| name.eq_ignore_ascii_case(word))
+        };
+        is_application && (begins(b"json") || begins(b"problem+json"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_json;
+
+    #[test]
+    fn json_is_found_in_lists_and_in_any_case() {
+        for yes in [
+            "application/json",
+            "text/html, Application/JSON;q=0.9",
+            "*/*,application/problem+json",
+            "application/json; charset=utf-8",
+        ] {
+            assert!(names_json(yes.as_bytes()), "{yes}");
+        }
+        for no in [
+            "",
+            "*/*",
+            "/",
+            "json",
+            "text/json",
+            "application/",
+            "application/xml",
+        ] {
+            assert!(!names_json(no.as_bytes()), "{no}");
+        }
+    }
 }

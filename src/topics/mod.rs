@@ -51,6 +51,7 @@ pub struct Topics {
     streams: usize,
     last: MessageId,
     keep_alive: [Frame; Format::COUNT],
+    scratch: Vec<u8>,
 }
 
 /// A stream's seat in a topic.
@@ -74,6 +75,7 @@ impl Topics {
             bytes: 0,
             streams: 0,
             last: MessageId::default(),
+            scratch: Vec::new(),
             keep_alive: Format::ALL.map(|format| Frame::copy_of(format.keep_alive())),
         }
     }
@@ -138,7 +140,7 @@ impl Topics {
         };
         for format in Format::ALL {
             if topic.formats[format.index()] > 0 {
-                let frame = format.encode(message);
+                let frame = format.encode(message, &mut self.scratch);
                 entry.bytes += frame.len();
                 entry.frames[format.index()] = Some(frame);
             }

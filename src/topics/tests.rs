@@ -30,10 +30,17 @@ fn seen(topics: &Topics, seat: Seat, format: Format) -> Vec<Vec<u8>> {
 #[test]
 fn raw_bytes_are_as_specified() {
     let (chunked, plain) = (Format::RawChunked, Format::RawPlain);
+    let scratch = &mut Vec::new();
     let hello = message(1, b"a=1&b=%E2%9C%93");
-    assert_eq!(&*chunked.encode(&hello), b"11\r\na=1&b=%E2%9C%93\r\n\r\n");
-    assert_eq!(&*plain.encode(&hello), b"a=1&b=%E2%9C%93\r\n");
-    assert_eq!(&*chunked.encode(&message(2, b"")), b"2\r\n\r\n\r\n");
+    assert_eq!(
+        &*chunked.encode(&hello, scratch),
+        b"11\r\na=1&b=%E2%9C%93\r\n\r\n"
+    );
+    assert_eq!(&*plain.encode(&hello, scratch), b"a=1&b=%E2%9C%93\r\n");
+    assert_eq!(
+        &*chunked.encode(&message(2, b""), scratch),
+        b"2\r\n\r\n\r\n"
+    );
     assert_eq!(
         (chunked.keep_alive(), plain.keep_alive()),
         (&b"2\r\n\r\n\r\n"[..], &b"\r\n"[..])

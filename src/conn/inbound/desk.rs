@@ -43,7 +43,9 @@ impl Desk {
         !self.owes() && self.unread.is_empty() && self.head.is_empty()
     }
 
+    /// Makes it fit for the next line: a head that was refused leaves its scan half done.
     pub(super) fn trim(&mut self) {
+        self.scan = HeadScan::default();
         self.out.shrink_to(KEPT_BYTES_MAX);
         self.body.shrink_to(KEPT_BYTES_MAX);
         self.head.shrink_to(KEPT_BYTES_MAX);
@@ -52,15 +54,15 @@ impl Desk {
 
     pub(super) fn clear(&mut self) {
         let Desk {
-            scan,
             unread,
             head,
             body,
             replies,
             out,
             sent,
+            ..
         } = self;
-        (*scan, *sent, *replies) = (HeadScan::default(), 0, Replies::default());
+        (*sent, *replies) = (0, Replies::default());
         unread.clear();
         head.clear();
         body.clear();

@@ -220,10 +220,19 @@ impl Inbound {
     }
 
     /// Ends a pause if what caused it is over; true if the caller should go on with `received`.
-    pub fn unpause(&mut self) -> bool {
+    /// What the client sent meanwhile was not read, so the time does not count against it.
+    pub fn unpause(&mut self, now: Mono) -> bool {
         let full = self.desk.as_ref().is_some_and(|desk| desk.is_full());
         let ends = self.paused && !full;
         self.paused &= !ends;
+        if ends {
+            self.moved = now;
+            if let Phase::Head { since } | Phase::Body { since, .. } | Phase::Skip { since, .. } =
+                &mut self.phase
+            {
+                *since = now;
+            }
+        }
         ends
     }
 
@@ -297,6 +306,11 @@ impl Inbound {
     #[must_use]
     pub fn deadline(&self, limits: &Limits) -> Mono {
         let waits = match &self.phase {
+            Phase::Idle | Phase::Head { .. } | Phase::Body { .. } | Phase::Skip { .. }
+                if self.paused =>
+            {
+                Mono::NEVER
+            }
             Phase::Idle if self.desk.as_ref().is_some_and(|desk| desk.owes()) => Mono::NEVER,
             Phase::Idle => self.moved + limits.idle_timeout,
             Phase::Head { since } => *since + limits.head_timeout,

@@ -1,0 +1,252 @@
+//! The scripted clients: what they send, and whether every answer is right and in its place.
+//! They never look at the engine.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use crate::http::{Kind, Message, Reader};
+use crate::net::{Item, LinkId, Net};
+use crate::oracle::Oracle;
+use crate::script::{Script, Step};
+use crate::world::World;
+
+/// What a client waits for.
+#[derive(Clone, Debug)]
+pub enum Want {
+    /// 202 for this order.
+    Accepted(usize),
+    /// One of these, and nothing is delivered.
+    Refused(&'static [u16]),
+    /// One of these for that order, and it is not delivered.
+    NotTaken(usize, &'static [u16]),
+    /// That status; to a HEAD request where so.
+    Page(u16, bool),
+    /// 408, or just the end of the connection.
+    TimedOut,
+}
+
+/// One client on one connection.
+#[derive(Debug)]
+pub struct Client {
+    /// Where it connects from.
+    pub ip: IpAddr,
+    /// Its connection, once it is made.
+    pub link: Option<LinkId>,
+    /// Whether it may miss answers by its own doing.
+    pub lossy: bool,
+    /// Whether it speaks HTTP/1.0, so that nothing interim or chunked may come.
+    pub old: bool,
+    /// Whether its last request asks for the connection to be closed.
+    pub closes: bool,
+    /// Answers got, in order.
+    pub got: Vec<Message>,
+    /// When each of them came.
+    pub got_at: Vec<u64>,
+    /// Whether its connection has ended.
+    pub over: bool,
+    script: Script,
+    reader: Reader,
+    wants: VecDeque<Want>,
+    ids: Vec<String>,
+}
+
+impl Client {
+    /// A client that does these steps and wants these answers.
+    pub fn new(steps: Vec<Step>, wants: Vec<Want>) -> Client {
+        Client {
+            ip: IpAddr::from([127, 0, 0, 1]),
+            link: None,
+            lossy: false,
+            old: false,
+            closes: false,
+            got: Vec::new(),
+            got_at: Vec::new(),
+            over: false,
+            script: Script::new(steps),
+            reader: Reader::new(Kind::Answer),
+            wants: wants.into(),
+            ids: Vec::new(),
+        }
+    }
+
+    /// Its connection was made.
+    pub fn opened(&mut self, world: &mut World, net: &mut Net, link: LinkId) {
+        self.link = Some(link);
+        self.script.run(world, net, link);
+    }
+
+    /// Something came, or (`None`) the script may go on.
+    pub fn on(
+        &mut self,
+        oracle: &mut Oracle,
+        world: &mut World,
+        net: &mut Net,
+        link: LinkId,
+        item: Option<Item>,
+    ) {
+        match item {
+            Some(Item::Bytes(bytes)) => {
+                self.reader.push(&bytes);
+                self.read(oracle, world);
+            }
+            Some(Item::Fin) => {
+                match self.reader.finish() {
+                    Ok(Some(answer)) => self.answered(oracle, world, answer),
+                    Err(wrong) if !self.lossy => self.complain(&wrong),
+                    _ => {}
+                }
+                self.ended(oracle);
+                net.hang_up(world, link);
+            }
+            Some(Item::Reset) => self.ended(oracle),
+            None => {}
+        }
+        self.script.run(world, net, link);
+    }
+
+    /// It was not taken in, and got this instead.
+    pub fn turned_away(&mut self, answer: &[u8]) {
+        self.reader.push(answer);
+        let answer = self.reader.next();
+        let Ok(Some(answer)) = answer else {
+            panic!("turned away with {answer:?}")
+        };
+        assert_eq!(answer.status, 503, "{answer:?}");
+        assert!(answer.connection("close"), "{answer:?}");
+        self.got.push(answer);
+        self.over = true;
+        self.wants.clear();
+    }
+
+    /// Whether it has got all that it wanted, or cannot any more.
+    pub fn is_content(&self) -> bool {
+        self.over || self.lossy || self.wants.is_empty()
+    }
+
+    fn read(&mut self, oracle: &mut Oracle, world: &World) {
+        loop {
+            self.reader.to_head = matches!(self.wants.front(), Some(Want::Page(_, true)));
+            let next = self.reader.next();
+            let next = next.unwrap_or_else(|e| self.complain(&format!("answer is no HTTP: {e}")));
+            if !self.reader.interim.is_empty() {
+                assert!(!self.old, "an interim answer to HTTP/1.0");
+                self.script.may_continue = true;
+            }
+            let Some(answer) = next else { return };
+            self.answered(oracle, world, answer);
+        }
+    }
+
+    fn answered(&mut self, oracle: &mut Oracle, world: &World, answer: Message) {
+        self.check_form(&answer);
+        let Some(want) = self.wants.pop_front() else {
+            self.complain(&format!("an answer to nothing: {answer:?}"))
+        };
+        let refused = match want {
+            Want::Accepted(order) if answer.status == 202 => {
+                self.check_accepted(&answer);
+                let id = answer.field("hookah-id").unwrap_or("");
+                oracle.promised(world, order, id);
+                false
+            }
+            Want::Accepted(order) => {
+                let excused = answer.status == 503 && oracle.may_refuse;
+                if !excused {
+                    self.complain(&format!("order {order} was refused: {answer:?}"));
+                }
+                assert!(
+                    answer.field("retry-after").is_some(),
+                    "503 without Retry-After"
+                );
+                oracle.refused(order);
+                true
+            }
+            Want::NotTaken(order, statuses) => {
+                oracle.refused(order);
+                assert!(
+                    statuses.contains(&answer.status),
+                    "{statuses:?} wanted: {answer:?}"
+                );
+                true
+            }
+            Want::Refused(statuses) => {
+                assert!(
+                    statuses.contains(&answer.status),
+                    "{statuses:?} wanted: {answer:?}"
+                );
+                true
+            }
+            Want::Page(status, _) => {
+                assert_eq!(answer.status, status, "{answer:?}");
+                status >= 400
+            }
+            Want::TimedOut => {
+                assert_eq!(answer.status, 408, "{answer:?}");
+                true
+            }
+        };
+        if answer.connection("close") {
+            let asked = self.closes && self.wants.is_empty();
+            assert!(
+                refused || asked || self.old || oracle.draining,
+                "closed unasked: {answer:?}"
+            );
+            self.wants.clear();
+        }
+        self.script.answers += 1;
+        self.got.push(answer);
+        self.got_at.push(world.at());
+    }
+
+    /// What every answer of ours must be (http.md).
+    fn check_form(&self, answer: &Message) {
+        assert!(answer.start.starts_with("HTTP/1.1 "), "{:?}", answer.start);
+        let date = answer.field("date");
+        let date = date.unwrap_or_else(|| self.complain(&format!("no Date in {answer:?}")));
+        assert!(httpdate::parse_http_date(date).is_ok(), "Date {date:?}");
+        let chunked = answer.field("transfer-encoding").is_some();
+        assert!(!(self.old && chunked), "a chunked answer to HTTP/1.0");
+        let framed = chunked || answer.field("content-length").is_some();
+        assert!(framed || answer.status == 204, "no framing in {answer:?}");
+        let allow = answer.field("allow").is_some();
+        assert_eq!(answer.status == 405, allow, "Allow in {answer:?}");
+    }
+
+    /// What a 202 must be (dispatch.md section 5).
+    fn check_accepted(&mut self, answer: &Message) {
+        let body = String::from_utf8_lossy(&answer.body);
+        assert_eq!(body.trim_end(), "202 Scheduled");
+        let id = answer.field("hookah-id").unwrap_or("").to_owned();
+        assert_eq!(
+            answer.field("location"),
+            Some(format!("/messages/{id}").as_str())
+        );
+        assert_eq!(answer.field("hookah-durability"), Some("memory"));
+        assert!(
+            self.ids.last().is_none_or(|last| *last < id),
+            "{id} after {:?}",
+            self.ids
+        );
+        self.ids.push(id);
+    }
+
+    fn ended(&mut self, oracle: &Oracle) {
+        self.over = true;
+        self.script.stop();
+        let excused = self.lossy || oracle.draining || self.old;
+        let timed_out = matches!(self.wants.front(), Some(Want::TimedOut));
+        if !excused && !timed_out && !self.wants.is_empty() {
+            self.complain("the connection ended before its answers");
+        }
+        self.wants.clear();
+    }
+
+    fn complain(&self, what: &str) -> ! {
+        let next: Vec<&Want> = self.wants.iter().take(4).collect();
+        panic!(
+            "client on link {:?}: {what}; wants {next:?} of {}",
+            self.link,
+            self.wants.len()
+        )
+    }
+}

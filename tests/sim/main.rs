@@ -1,0 +1,94 @@
+//! The simulator: the whole engine under a seed, in a world that splits, delays, resets and lies.
+//! No socket, no clock, no thread but those that share the seeds out.
+//!
+//! `HOOKAH_SIM_SEEDS=5000 cargo test --test sim` runs more seeds,
+//! `HOOKAH_SIM_SEED=123 cargo test --test sim` replays one.
+
+mod behaviour;
+mod clients;
+mod http;
+mod net;
+mod oracle;
+mod order;
+mod requests;
+mod rng;
+mod script;
+mod setup;
+mod shell;
+mod sim;
+mod store;
+mod stories;
+mod tap;
+mod targets;
+mod trace;
+mod verdict;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+/// Seeds of an ordinary run.
+const SEEDS: u64 = 256;
+/// Threads that share them.
+const THREADS: usize = 2;
+
+fn from_env(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name}={text} is no number")),
+    )
+}
+
+/// Runs one seed; the hash of its trace. A failure names the seed and how to replay it.
+fn run(seed: u64) -> u64 {
+    let run = || {
+        let mut sim = setup::random(seed);
+        sim.run();
+        sim.world.trace.hash()
+    };
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(hash) => hash,
+        Err(cause) => {
+            let text = cause.downcast_ref::<String>().map(String::as_str);
+            let text = text
+                .or(cause.downcast_ref::<&str>().copied())
+                .unwrap_or("?");
+            let again = format!("HOOKAH_SIM_SEED={seed} cargo test --test sim");
+            resume_unwind(Box::new(format!("seed {seed}: {text}\nreplay: {again}")))
+        }
+    }
+}
+
+#[test]
+fn every_seed_keeps_every_promise() {
+    if let Some(seed) = from_env("HOOKAH_SIM_SEED") {
+        run(seed);
+        return;
+    }
+    let seeds = from_env("HOOKAH_SIM_SEEDS").unwrap_or(SEEDS);
+    let share = |first: u64| {
+        std::thread::spawn(move || {
+            for seed in (first..seeds).step_by(THREADS) {
+                run(seed);
+            }
+        })
+    };
+    let workers: Vec<_> = (0..THREADS as u64).map(share).collect();
+    for worker in workers {
+        if let Err(cause) = worker.join() {
+            let text = cause.downcast_ref::<String>().map_or("?", String::as_str);
+            panic!("{text}");
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_twice_leaves_the_same_trace() {
+    let first: Vec<u64> = (0..8).map(run).collect();
+    let second: Vec<u64> = (0..8).map(run).collect();
+    assert_eq!(first, second);
+    assert!(
+        first.windows(2).all(|pair| pair[0] != pair[1]),
+        "the hash hears nothing"
+    );
+}

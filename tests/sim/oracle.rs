@@ -1,0 +1,409 @@
+//! The oracle: what was promised to clients, what targets were sent, how it ended, and whether all
+//! of it agrees with dispatch.md and guarantees.md. It changes nothing.
+
+use std::collections::BTreeMap;
+
+use hookah::model::{Message as Stored, MessageId, Outcome};
+use hookah::port::{Seq, StoreDone};
+
+use crate::http::Message;
+use crate::net::LinkId;
+use crate::order::Order;
+use crate::tap::{Heard, Tap};
+use crate::targets::Target;
+use crate::world::{HOUR, MS, SECOND, World};
+
+/// One attempt as it went out.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// When the first byte was written.
+    pub at: u64,
+    /// The link.
+    pub link: LinkId,
+    /// The order.
+    pub order: usize,
+    /// `Hookah-Attempt`.
+    pub attempt: u32,
+    /// Whether it was the first request on its link.
+    pub first: bool,
+    /// The final answer's head: when it was read, and its status.
+    pub reply: Option<(u64, u16)>,
+    /// What its Retry-After asks for from then on.
+    pub retry_after: u64,
+}
+
+/// What is known of one order.
+#[derive(Clone, Debug, Default)]
+pub struct Fate {
+    /// The id that its client was told.
+    pub promised: Option<MessageId>,
+    /// Its client was told no, or it never was complete.
+    pub refused: bool,
+    /// Handed to the store: when, as what.
+    pub accepted: Option<(u64, Seq)>,
+    /// Durable since.
+    pub durable: Option<u64>,
+    /// Its id, once anything has told it.
+    pub id: Option<MessageId>,
+    /// Its attempts that went out, by number in `Oracle::sent`.
+    pub attempts: Vec<usize>,
+}
+
+/// All that is known.
+#[derive(Debug)]
+pub struct Oracle {
+    /// A 503 is no fault now: memory, store or drain.
+    pub may_refuse: bool,
+    /// The operator has asked to stop.
+    pub draining: bool,
+    /// `parallelism`.
+    pub parallelism: usize,
+    /// One for each order.
+    pub fates: Vec<Fate>,
+    /// Links are quick, so that only peers take time.
+    pub calm: bool,
+    /// Orders placed with each target.
+    pub load: BTreeMap<usize, usize>,
+    /// All attempts that went out.
+    pub sent: Vec<Sent>,
+    /// `Connect`s to each target.
+    pub connects: BTreeMap<usize, u32>,
+    accepts: Vec<(Seq, MessageId, u64)>,
+    ends: BTreeMap<MessageId, (u64, Outcome)>,
+    kept: BTreeMap<MessageId, u64>,
+    durable_up_to: Seq,
+    taps: BTreeMap<LinkId, Tap>,
+}
+
+/// Room for the network's and the loop's own time in what is bounded from above.
+pub const SLACK: u64 = 400 * MS;
+
+impl Oracle {
+    /// Nothing is known.
+    pub fn new(parallelism: usize) -> Oracle {
+        Oracle {
+            may_refuse: false,
+            draining: false,
+            parallelism,
+            fates: Vec::new(),
+            calm: false,
+            load: BTreeMap::new(),
+            sent: Vec::new(),
+            connects: BTreeMap::new(),
+            accepts: Vec::new(),
+            ends: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            durable_up_to: 0,
+            taps: BTreeMap::new(),
+        }
+    }
+
+    /// A client was told 202.
+    pub fn promised(&mut self, world: &World, order: usize, id: &str) {
+        let Some(id) = MessageId::parse(id) else {
+            panic!("Hookah-Id {id:?}")
+        };
+        assert!(
+            self.kept.contains_key(&id),
+            "202 for {id} before it was durable, at {:?}",
+            world.now
+        );
+        let twice = self.fates.iter().any(|fate| fate.promised == Some(id));
+        assert!(!twice, "{id} promised twice");
+        self.fates[order].promised = Some(id);
+        self.name(order, id);
+    }
+
+    /// A client was told no, or went away inside its request.
+    pub fn refused(&mut self, order: usize) {
+        self.fates[order].refused = true;
+    }
+
+    /// A message was handed to the store.
+    pub fn accepted(&mut self, world: &World, seq: Seq, message: &Stored) {
+        let last = self.accepts.last().map_or(MessageId(0), |(_, id, _)| *id);
+        assert!(message.id > last, "{} handed out after {last}", message.id);
+        self.accepts.push((seq, message.id, world.at()));
+        if let Some(order) = Order::number_in_body(&message.body) {
+            self.name(order, message.id);
+        }
+    }
+
+    /// The store has told the engine.
+    pub fn stored(&mut self, world: &World, done: StoreDone) {
+        let (StoreDone::Durable(up_to) | StoreDone::Failed(up_to)) = done;
+        for (seq, id, _) in &self.accepts {
+            if *seq > self.durable_up_to && *seq <= up_to && matches!(done, StoreDone::Durable(_)) {
+                self.kept.insert(*id, world.at());
+                let fate = self.fates.iter_mut().find(|fate| fate.id == Some(*id));
+                if let Some(fate) = fate {
+                    fate.durable = Some(world.at());
+                }
+            }
+        }
+        self.durable_up_to = up_to;
+    }
+
+    /// A delivery has ended.
+    pub fn ended(&mut self, world: &World, id: MessageId, outcome: Outcome) {
+        let before = self.ends.insert(id, (world.at(), outcome));
+        assert!(
+            before.is_none(),
+            "{id} ended twice: {before:?}, {outcome:?}"
+        );
+    }
+
+    /// How a message ended.
+    pub fn end_of(&self, id: MessageId) -> Option<(u64, Outcome)> {
+        self.ends.get(&id).copied()
+    }
+
+    /// Ids that were handed to the store and kept.
+    pub fn kept(&self) -> impl Iterator<Item = MessageId> + '_ {
+        self.kept.keys().copied()
+    }
+
+    /// An order's attempts, in order.
+    pub fn attempts(&self, order: usize) -> Vec<&Sent> {
+        self.fates[order]
+            .attempts
+            .iter()
+            .map(|sent| &self.sent[*sent])
+            .collect()
+    }
+
+    /// An order's id is known now, and with it what the store was told of it.
+    fn name(&mut self, order: usize, id: MessageId) {
+        let accepted = self.accepts.iter().find(|(_, known, _)| *known == id);
+        let fate = &mut self.fates[order];
+        let known = fate.id.replace(id);
+        assert!(
+            known.is_none_or(|known| known == id),
+            "order {order} is {known:?} and {id}"
+        );
+        fate.accepted = accepted.map(|(seq, _, at)| (*at, *seq));
+        fate.durable = self.kept.get(&id).copied();
+    }
+}
+
+/// Lines to targets.
+impl Oracle {
+    /// The engine connects to a target.
+    pub fn connects(&mut self, link: LinkId, target: usize) {
+        *self.connects.entry(target).or_default() += 1;
+        self.taps.insert(link, Tap::new());
+    }
+
+    /// The engine wrote to a target.
+    pub fn wrote(
+        &mut self,
+        world: &World,
+        orders: &[Order],
+        targets: &[Target],
+        link: LinkId,
+        bytes: &[u8],
+    ) {
+        let Some(tap) = self.taps.get_mut(&link) else {
+            return;
+        };
+        let Some(Heard::Asked(head)) = tap.wrote(world.at(), bytes) else {
+            return;
+        };
+        let order = Order::number_in_hook(head.word(1));
+        let Some(order) = order else {
+            panic!("nobody ordered {:?}", head.start)
+        };
+        let attempt = head
+            .field("hookah-attempt")
+            .and_then(|value| value.parse().ok());
+        let Some(attempt) = attempt else {
+            panic!("no Hookah-Attempt in {:?}", head.fields)
+        };
+        tap.open = Some(self.sent.len());
+        let (at, first) = (tap.began, tap.begun == 1);
+        let id = head.field("webhook-id").and_then(MessageId::parse);
+        let Some(id) = id else {
+            panic!("no webhook-id in {:?}", head.fields)
+        };
+        self.name(order, id);
+        assert!(
+            self.kept.contains_key(&id),
+            "order {order} goes out before it is durable"
+        );
+        let sent = Sent {
+            at,
+            link,
+            order,
+            attempt,
+            first,
+            reply: None,
+            retry_after: 0,
+        };
+        self.check_attempt(&orders[order], &targets[orders[order].target], &sent, world);
+        self.fates[order].attempts.push(self.sent.len());
+        self.sent.push(sent);
+        self.check_lane(orders, orders[order].target);
+    }
+
+    /// The engine read from a target.
+    pub fn read(&mut self, world: &World, link: LinkId, bytes: &[u8]) {
+        let Some(tap) = self.taps.get_mut(&link) else {
+            return;
+        };
+        let open = tap.open;
+        let Some(Heard::Told(head)) = tap.read(bytes) else {
+            return;
+        };
+        let Some(sent) = open else { return };
+        self.sent[sent].reply = Some((world.at(), head.status));
+        self.sent[sent].retry_after = retry_after(&head, world);
+    }
+
+    /// The engine was told that a target has finished or the line has ended.
+    pub fn line_ended(&mut self, link: LinkId) {
+        if let Some(tap) = self.taps.get_mut(&link) {
+            tap.ended();
+        }
+    }
+
+    /// The engine closed a line.
+    pub fn line_closed(&mut self, link: LinkId) {
+        if let Some(tap) = self.taps.get_mut(&link) {
+            tap.open = None;
+        }
+    }
+
+    /// Never more than `parallelism` requests to one target whose answers are not decided.
+    fn check_lane(&self, orders: &[Order], target: usize) {
+        let undecided = |tap: &&Tap| {
+            let open = tap.open.filter(|_| !tap.told);
+            open.is_some_and(|sent| orders[self.sent[sent].order].target == target)
+        };
+        let flying = self.taps.values().filter(undecided).count();
+        assert!(
+            flying <= self.parallelism,
+            "{flying} requests in flight to target {target}"
+        );
+    }
+
+    /// Whether an attempt may go out now, with that number.
+    fn check_attempt(&self, order: &Order, target: &Target, sent: &Sent, world: &World) {
+        let fate = &self.fates[order.number];
+        assert!(!fate.refused, "refused order {order:?} goes out");
+        assert!(
+            sent.attempt <= order.budget(),
+            "attempt {} of {order:?}",
+            sent.attempt
+        );
+        let (since, _) = fate.accepted.unwrap_or_default();
+        assert!(sent.at + MS >= since + order.delay, "too early: {order:?}");
+        let Some(last) = fate.attempts.last().map(|last| &self.sent[*last]) else {
+            let lost = if target.sees_every_attempt() {
+                1
+            } else {
+                sent.attempt
+            };
+            assert_eq!(sent.attempt, lost, "first attempt seen of {order:?}");
+            self.check_prompt(order, target, sent);
+            return;
+        };
+        let delivered = last
+            .reply
+            .is_some_and(|(_, status)| (200..300).contains(&status));
+        assert!(
+            !delivered,
+            "attempt {} after {:?} of {order:?}",
+            sent.attempt, last.reply
+        );
+        if sent.attempt == last.attempt {
+            let stale = !last.first && last.reply.is_none() && sent.first;
+            assert!(stale, "attempt {} again, last {last:?}", sent.attempt);
+            return;
+        }
+        let next = if target.sees_every_attempt() {
+            last.attempt + 1
+        } else {
+            sent.attempt
+        };
+        assert!(
+            sent.attempt > last.attempt && sent.attempt == next,
+            "{sent:?} after {last:?}"
+        );
+        if last.attempt + 1 == sent.attempt {
+            self.check_spacing(order, last, sent, world);
+        }
+    }
+
+    /// Between two attempts lies the schedule's wait with its jitter, and at least the Retry-After.
+    fn check_spacing(&self, order: &Order, last: &Sent, sent: &Sent, world: &World) {
+        let wait = order.wait_before(sent.attempt);
+        let ended = last.reply.map_or(last.at, |(at, _)| at);
+        let least = (wait / 5 * 4).max(if world.jumped { 0 } else { last.retry_after });
+        assert!(
+            sent.at + 2 * MS >= ended + least,
+            "too early: {sent:?} after {last:?}, {wait} us"
+        );
+        if world.jumped {
+            return;
+        }
+        let latest = last
+            .reply
+            .map_or(last.at + order.timeout_or_default(), |(at, _)| at);
+        let most = (wait / 5 * 6).max(last.retry_after + last.retry_after / 5 + SECOND);
+        let bound = latest + most + SLACK + self.lane_slack(order.target);
+        assert!(
+            sent.at <= bound,
+            "too late by {} us: {sent:?} after {last:?}",
+            sent.at - bound
+        );
+    }
+
+    /// A delivery whose lane has room goes out at once, whatever other targets do.
+    fn check_prompt(&self, order: &Order, target: &Target, sent: &Sent) {
+        let fate = &self.fates[order.number];
+        let (Some(durable), Some((since, _))) = (fate.durable, fate.accepted) else {
+            return;
+        };
+        let due = durable.max(since + order.delay);
+        let bound = due + SLACK + self.lane_slack(order.target);
+        if target.sees_every_attempt() {
+            assert!(
+                sent.at <= bound,
+                "held up by {} us: {order:?}",
+                sent.at - due
+            );
+        }
+    }
+
+    /// How long a lane that may be full can hold an attempt up: each round of those before it takes
+    /// its deadline, 15 seconds at most, at worst.
+    fn lane_slack(&self, target: usize) -> u64 {
+        let waiting = self
+            .load
+            .get(&target)
+            .copied()
+            .unwrap_or(0)
+            .saturating_sub(1);
+        (waiting / self.parallelism) as u64 * 16 * SECOND
+    }
+}
+
+/// What a Retry-After asks for, in microseconds, clamped to 24 hours; zero if it says nothing.
+fn retry_after(head: &Message, world: &World) -> u64 {
+    let Some(value) = head.field("retry-after") else {
+        return 0;
+    };
+    if ![429, 503].contains(&head.status) {
+        return 0;
+    }
+    if let Ok(seconds) = value.parse::<u64>() {
+        return seconds.saturating_mul(SECOND).min(24 * HOUR);
+    }
+    let Ok(date) = httpdate::parse_http_date(value) else {
+        return 0;
+    };
+    let date = date
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |span| span.as_micros() as u64);
+    date.saturating_sub(world.now.wall.0).min(24 * HOUR)
+}

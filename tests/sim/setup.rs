@@ -1,0 +1,238 @@
+//! What a seed makes of the world: settings, targets, clients, faults. The one place that knows how
+//! the engine's settings look.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use hookah::conn::Limits;
+use hookah::{courier, dispatch, engine};
+
+use crate::behaviour::Behaviour;
+use crate::clients::{Client, Want};
+use crate::net::Shape;
+use crate::order::Order;
+use crate::requests::{self, Framing};
+use crate::rng::Rng;
+use crate::script::Step;
+use crate::sim::Sim;
+use crate::store::Temper;
+use crate::world::{Event, HOUR, MINUTE, MS, SECOND};
+
+/// The defaults.
+pub fn settings() -> engine::Settings {
+    engine::Settings {
+        limits: Limits::default(),
+        courier: courier::Settings::default(),
+        dispatch: dispatch::Settings::default(),
+        volatile: true,
+        lines_max: 4_096,
+        lines_per_address_max: None,
+        memory_bytes_max: 256 << 20,
+        drain_timeout: Duration::from_secs(8),
+    }
+}
+
+/// A calm world with default settings, for stories.
+pub fn calm() -> Sim {
+    calm_with(settings())
+}
+
+/// A calm world with other settings.
+pub fn calm_with(settings: engine::Settings) -> Sim {
+    let mut sim = Sim::new(1, settings);
+    sim.net.shape = Some(Shape::calm());
+    sim.oracle.calm = true;
+    sim
+}
+
+/// The world of a seed.
+pub fn random(seed: u64) -> Sim {
+    let mut chance = Rng::new(seed.wrapping_mul(31));
+    let mut settings = settings();
+    settings.courier.parallelism = chance.pick(&[1, 2, 8, 64]);
+    if chance.chance(10) {
+        settings.memory_bytes_max = chance.between(100_000, 600_000);
+    }
+    let small = settings.memory_bytes_max < 1 << 20;
+    let mut sim = Sim::new(seed, settings);
+    sim.sloppy = sim.world.rng.chance(50);
+    if sim.world.rng.chance(25) {
+        sim.net.shape = Some(Shape::calm());
+        sim.oracle.calm = true;
+    }
+    let slow = sim.world.rng.pick(&[0, 0, 3 * MS, 150 * MS]);
+    let fail_percent = sim.world.rng.pick(&[0, 0, 0, 5]);
+    sim.store.temper = Temper {
+        delay: (0, slow),
+        fail_percent,
+    };
+    sim.oracle.may_refuse = fail_percent > 0 || small;
+    targets(&mut sim);
+    for _ in 0..sim.world.rng.between(3, 25) {
+        client(&mut sim);
+    }
+    for _ in 0..sim.world.rng.pick(&[0, 0, 0, 1, 3]) {
+        let by = sim
+            .world
+            .rng
+            .pick(&[HOUR as i64, -(HOUR as i64), 8_766 * HOUR as i64, -1_500]);
+        let at = sim.world.rng.between(0, 5 * MINUTE);
+        sim.world.after(at, Event::Jump(by));
+        sim.world.jumped = true;
+    }
+    if sim.world.rng.chance(10) {
+        let at = sim.world.rng.between(0, 30 * SECOND);
+        sim.world.after(at, Event::Drain);
+    }
+    sim
+}
+
+/// A unique local address.
+const V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 7);
+
+fn targets(sim: &mut Sim) {
+    for _ in 0..sim.world.rng.between(1, 6) {
+        let behaviour = match sim.world.rng.chance(30) {
+            true => Behaviour::Healthy,
+            false => Behaviour::random(&mut sim.world.rng),
+        };
+        let number = match sim.world.rng.between(0, 9) {
+            0 => sim.target_at("localhost", Ipv4Addr::LOCALHOST.into(), behaviour),
+            1 => sim.target_at("localhost", Ipv6Addr::LOCALHOST.into(), behaviour),
+            2 => sim.target_at("[fd00::7]", V6.into(), behaviour),
+            _ => sim.target(behaviour),
+        };
+        if sim.world.rng.chance(25) {
+            let heals = sim.world.at() + sim.world.rng.between(SECOND, 3 * MINUTE);
+            sim.targets[number].phases = vec![(heals, behaviour)];
+            if sim.world.rng.chance(50) {
+                let again = heals + sim.world.rng.between(SECOND, MINUTE);
+                let other = Behaviour::random(&mut sim.world.rng);
+                sim.targets[number]
+                    .phases
+                    .extend([(again, Behaviour::Healthy), (again + MINUTE, other)]);
+            }
+        }
+    }
+}
+
+fn client(sim: &mut Sim) {
+    let delay = sim.world.rng.between(0, 20 * SECOND);
+    let mut client = match sim.world.rng.between(0, 99) {
+        0..=64 => shopper(sim),
+        65..=72 => {
+            let order = order(sim);
+            sim.oracle.refused(order.number);
+            requests::quitter(&mut sim.world.rng, &order)
+        }
+        73..=84 => malformed(sim),
+        85..=89 => {
+            let deaf = sim.world.rng.between(0, 20 * SECOND);
+            let requests = sim.world.rng.between(1, 1_500) as usize;
+            requests::flooder(requests, deaf)
+        }
+        90..=93 => requests::slowloris(sim.world.rng.chance(50)),
+        _ => visitor(sim),
+    };
+    client.ip = sim
+        .world
+        .rng
+        .pick(&[IpAddr::from([127, 0, 0, 1]), IpAddr::from([192, 168, 7, 7])]);
+    sim.client(delay, client);
+}
+
+/// A random order to a random target.
+fn order(sim: &mut Sim) -> Order {
+    let target = sim.world.rng.between(0, sim.targets.len() as u64 - 1) as usize;
+    let number = sim.order(target).number;
+    sim.orders[number].randomize(&mut sim.world.rng);
+    sim.orders[number].clone()
+}
+
+/// A client that places several orders on one line, perhaps pipelined, with some nonsense between.
+fn shopper(sim: &mut Sim) -> Client {
+    let (mut steps, mut wants) = (Vec::new(), Vec::new());
+    let pipelined = sim.world.rng.chance(40);
+    let old = sim.world.rng.chance(8);
+    let count = if old { 1 } else { sim.world.rng.between(1, 8) };
+    let closes = sim.world.rng.chance(30);
+    for place in 1..=count {
+        if !old && sim.world.rng.chance(10) {
+            let (mut nonsense, want) = requests::refused(&mut sim.world.rng);
+            steps.append(&mut nonsense);
+            wants.push(want);
+            // What follows waits: the answer to nonsense may close the line.
+            steps.push(Step::Answers(wants.len()));
+        }
+        let order = order(sim);
+        let chunk = sim.world.rng.between(1, 5_000) as usize;
+        let mixed = [
+            Framing::Length,
+            Framing::Length,
+            Framing::Chunks(chunk),
+            Framing::Expect,
+        ];
+        let framing = if old {
+            Framing::Old
+        } else {
+            sim.world.rng.pick(&mixed)
+        };
+        steps.extend(requests::place(&order, framing, closes && place == count));
+        wants.push(Want::Accepted(order.number));
+        if !pipelined {
+            steps.push(Step::Answers(wants.len()));
+            steps.push(Step::Wait(sim.world.rng.between(0, 8 * SECOND)));
+        }
+    }
+    let leave = sim
+        .world
+        .rng
+        .pick(&[Step::Fin, Step::Answers(wants.len()), Step::Wait(SECOND)]);
+    let lossy = matches!(leave, Step::Wait(_));
+    steps.push(leave);
+    steps.push(if lossy {
+        Step::Reset
+    } else {
+        Step::Answers(wants.len())
+    });
+    if sim.world.rng.chance(70) {
+        steps.push(Step::Close);
+    }
+    let mut client = Client::new(steps, wants);
+    (client.lossy, client.old, client.closes) = (lossy, old, closes);
+    client
+}
+
+/// A client that sends good requests, then one that is not, then more that must not be read.
+fn malformed(sim: &mut Sim) -> Client {
+    let (bytes, statuses) = requests::malformed(&mut sim.world.rng);
+    let order = order(sim);
+    let mut steps = vec![requests::ask("GET", "/health"), Step::Send(bytes)];
+    steps.extend(requests::place(&order, Framing::Length, false));
+    sim.oracle.refused(order.number);
+    Client::new(steps, vec![Want::Page(200, false), Want::Refused(statuses)])
+}
+
+/// A client that looks at pages.
+fn visitor(sim: &mut Sim) -> Client {
+    let pages = [
+        ("GET", "/health", 200),
+        ("HEAD", "/health", 200),
+        ("GET", "/", 200),
+        ("HEAD", "/nowhere", 404),
+        ("GET", "/nowhere", 404),
+        ("DELETE", "/dispatch", 405),
+        ("POST", "/health", 405),
+    ];
+    let (mut steps, mut wants) = (Vec::new(), Vec::new());
+    for _ in 0..sim.world.rng.between(1, 12) {
+        let (method, path, status) = sim.world.rng.pick(&pages);
+        steps.push(requests::ask(method, path));
+        wants.push(Want::Page(status, method == "HEAD"));
+        if status >= 400 {
+            steps.push(Step::Answers(wants.len()));
+        }
+    }
+    steps.extend([Step::Answers(wants.len()), Step::Close]);
+    Client::new(steps, wants)
+}

@@ -1,0 +1,289 @@
+//! The shell's part in the simulation: facts in, the tick, actions, the store, writes, in the order of
+//! DESIGN section 2. It holds the engine to the contract of `port`.
+
+use std::net::SocketAddr;
+
+use hookah::base::frame::Gather;
+use hookah::base::slab::Key;
+use hookah::port::{Action, Ended, StoreOp};
+
+use crate::behaviour::Door;
+use crate::net::{Item, LinkId, Peer};
+use crate::sim::Sim;
+use crate::targets::Target;
+use crate::world::{Event, MINUTE, SECOND};
+
+/// Bytes read from a line in a turn.
+const READ_MAX: usize = 64 << 10;
+/// Clients taken in per turn.
+const ACCEPT_MAX: usize = 64;
+/// Every so many turns all invariants are swept.
+const CHECK_EVERY: u64 = 16;
+
+impl Sim {
+    /// One turn of the loop.
+    pub(crate) fn turn(&mut self) {
+        self.turns += 1;
+        self.world.trace.turn();
+        self.again = false;
+        while let Some(event) = self.world.pop_due() {
+            self.happen(event);
+        }
+        self.take_facts();
+        self.engine.tick(self.world.now);
+        self.perform();
+        self.flush();
+        self.perform();
+        while let Some(key) = self.engine.next_dirty() {
+            self.write(key);
+        }
+        self.perform();
+        self.audit();
+    }
+
+    fn take_facts(&mut self) {
+        self.accept();
+        self.connected();
+        let links: Vec<LinkId> = self.net.living().collect();
+        for link in links {
+            if self.net.near(link).open && std::mem::take(&mut self.net.near(link).readable) {
+                self.read(link);
+            }
+        }
+    }
+
+    /// One commit for all that this turn accepted.
+    fn flush(&mut self) {
+        self.store.flush(&mut self.world);
+        while let Some(done) = self.store.done(&self.world) {
+            self.world.note("stored", 0, 0);
+            self.oracle.stored(&self.world, done);
+            self.engine.stored(self.world.now, done);
+        }
+    }
+
+    fn audit(&self) {
+        for link in self.net.living() {
+            let ended = self.net.get(link).near.ended;
+            assert!(!ended, "a line that ended was not closed");
+        }
+        if self.turns.is_multiple_of(CHECK_EVERY) {
+            self.engine.check();
+        }
+    }
+
+    fn accept(&mut self) {
+        let callers = self.callers.len().min(ACCEPT_MAX);
+        for link in self.callers.drain(..callers).collect::<Vec<_>>() {
+            let Peer::Client(client) = self.net.get(link).peer else {
+                continue;
+            };
+            if !self.listening {
+                self.clients[client].lossy = true;
+                self.clients[client].over = true;
+                continue;
+            }
+            match self.engine.opened(self.world.now, self.clients[client].ip) {
+                Ok(key) => {
+                    self.world.note("opened", key.to_bits(), 0);
+                    self.net.name(link, key);
+                    self.net.near(link).open = true;
+                    self.clients[client].opened(&mut self.world, &mut self.net, link);
+                }
+                Err(refusal) => {
+                    self.world.note_bytes("not opened", 0, refusal.answer);
+                    self.clients[client].turned_away(refusal.answer);
+                }
+            }
+        }
+        self.again |= !self.callers.is_empty();
+    }
+
+    fn connected(&mut self) {
+        for link in std::mem::take(&mut self.resolved) {
+            let Some(key) = self.net.get(link).key else {
+                continue;
+            };
+            let Peer::Target(target) = self.net.get(link).peer else {
+                continue;
+            };
+            let behaviour = self.targets[target].behaviour(self.world.at());
+            let astray = self.net.near(link).astray;
+            let door = if astray { Door::Shut } else { behaviour.door() };
+            let why = match door {
+                Door::Open => {
+                    self.world.note("connected", key.to_bits(), 0);
+                    self.net.near(link).open = true;
+                    self.engine.connected(self.world.now, key);
+                    self.targets[target].opened(&mut self.world, &mut self.net, link);
+                    continue;
+                }
+                Door::Shut => Ended::Refused,
+                Door::NoRoute => Ended::Unreachable,
+                Door::Hangs => Ended::TimedOut,
+            };
+            self.tell_ended(link, key, why);
+        }
+    }
+
+    fn tell_ended(&mut self, link: LinkId, key: Key, why: Ended) {
+        self.world
+            .note_bytes("ended", key.to_bits(), format!("{why:?}").as_bytes());
+        self.oracle.line_ended(link);
+        self.net.near(link).ended |= why != Ended::Finished;
+        self.engine.ended(self.world.now, key, why);
+    }
+
+    fn read(&mut self, link: LinkId) {
+        let mut left = READ_MAX;
+        while let Some(key) = self
+            .net
+            .get(link)
+            .key
+            .filter(|_| self.net.has_arrived(link))
+        {
+            let wanted = self.engine.wants_read(key);
+            match self.net.take_for_engine(link, !wanted) {
+                None => return,
+                Some(Item::Fin) => self.tell_ended(link, key, Ended::Finished),
+                Some(Item::Reset) => return self.tell_ended(link, key, Ended::Reset),
+                Some(Item::Bytes(bytes)) => {
+                    self.world.note_bytes("received", key.to_bits(), &bytes);
+                    self.oracle.read(&self.world, link, &bytes);
+                    for part in bytes.chunks(READ_MAX) {
+                        self.engine.received(self.world.now, key, part);
+                    }
+                    left = left.saturating_sub(bytes.len());
+                    if left == 0 {
+                        self.net.near(link).readable = true;
+                        self.again = true;
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn perform(&mut self) {
+        while let Some(action) = self.engine.poll_action() {
+            match action {
+                Action::Connect { key, addr, .. } => self.connect(key, addr),
+                Action::Shutdown { key } => {
+                    let link = self.line(key, "shutdown");
+                    assert!(!self.net.get(link).near.shut, "shut down twice");
+                    let mut gather = Gather::new();
+                    self.engine.outgoing(key, &mut gather);
+                    assert!(gather.is_empty(), "shut down with output left");
+                    self.net.shutdown(&mut self.world, link);
+                }
+                Action::Resume { key } => {
+                    let link = self.line(key, "resume");
+                    self.net.near(link).readable = true;
+                    self.again = true;
+                }
+                Action::Close { key } => {
+                    let link = self.line(key, "close");
+                    self.oracle.line_closed(link);
+                    self.net.close(&mut self.world, link);
+                }
+                Action::Store(op) => self.take_op(op),
+                Action::StopListening => {
+                    self.world.note("stop listening", 0, 0);
+                    self.listening = false;
+                }
+            }
+        }
+    }
+
+    fn line(&mut self, key: Key, verb: &'static str) -> LinkId {
+        self.world.note(verb, key.to_bits(), 0);
+        let link = self.net.find(key);
+        link.unwrap_or_else(|| panic!("{verb} of {key:?}, which is not open"))
+    }
+
+    fn take_op(&mut self, op: StoreOp) {
+        match op {
+            StoreOp::Accept { seq, message, .. } => {
+                self.world.note_bytes("accept", seq, &message.id.text());
+                self.oracle.accepted(&self.world, seq, &message);
+                self.store.accept(seq);
+            }
+            StoreOp::End {
+                id,
+                number,
+                outcome,
+            } => {
+                self.world
+                    .note_bytes(outcome.as_str(), u64::from(number), &id.text());
+                self.oracle.ended(&self.world, id, outcome);
+            }
+        }
+    }
+
+    fn connect(&mut self, key: Key, addr: SocketAddr) {
+        self.world
+            .note("connect", key.to_bits(), u64::from(addr.port()));
+        let Some((target, astray)) = self.whose(addr) else {
+            panic!("a call to {addr}, which nobody ordered")
+        };
+        let link = self.net.link(&mut self.world, Peer::Target(target));
+        self.net.name(link, key);
+        self.net.near(link).astray = astray;
+        if !astray {
+            self.oracle.connects(link, target);
+        }
+        let door = self.targets[target].behaviour(self.world.at()).door();
+        let delay = match door {
+            Door::Hangs if !astray => 2 * MINUTE + 7 * SECOND,
+            _ => self.net.delay(&mut self.world, link),
+        };
+        self.world.after(delay, Event::Resolve(link));
+    }
+
+    /// The target of that address, and whether that is the address of its name at which it does not
+    /// listen.
+    fn whose(&self, addr: SocketAddr) -> Option<(usize, bool)> {
+        let mut targets = self.targets.iter();
+        let target = targets.position(|target| target.addr.port() == addr.port())?;
+        let Target {
+            addr: right, host, ..
+        } = &self.targets[target];
+        let astray = *right != addr;
+        let other = host == "localhost" && addr.ip().is_loopback();
+        (!astray || other).then_some((target, astray))
+    }
+
+    /// Writes what a dirty line has, until all is written or the kernel takes no more.
+    fn write(&mut self, key: Key) {
+        let Some(link) = self.net.find(key) else {
+            panic!("{key:?} is dirty and not open")
+        };
+        assert!(!self.net.get(link).near.shut, "output after shutdown");
+        assert!(self.net.get(link).near.open, "output before connected");
+        loop {
+            let mut gather = Gather::new();
+            self.engine.outgoing(key, &mut gather);
+            if gather.is_empty() {
+                return;
+            }
+            let mut bytes = Vec::with_capacity(gather.bytes());
+            gather
+                .slices()
+                .iter()
+                .for_each(|slice| bytes.extend_from_slice(slice));
+            assert_eq!(bytes.len(), gather.bytes());
+            let taken = self.net.write(&mut self.world, link, &bytes);
+            if taken > 0 {
+                self.world
+                    .note_bytes("wrote", key.to_bits(), &bytes[..taken]);
+                let (orders, targets) = (&self.orders, &self.targets);
+                self.oracle
+                    .wrote(&self.world, orders, targets, link, &bytes[..taken]);
+                self.engine.wrote(self.world.now, key, taken);
+            }
+            if taken < bytes.len() {
+                return;
+            }
+        }
+    }
+}

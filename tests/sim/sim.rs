@@ -1,0 +1,256 @@
+//! The simulation: the engine, the world around it, and time that jumps from event to event.
+//! What the shell does in a turn is in `shell`; this file never touches a line of the engine's.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+
+use hookah::engine::{Engine, Settings};
+
+use crate::behaviour::Behaviour;
+use crate::clients::Client;
+use crate::net::{LinkId, Net, Peer, Side};
+use crate::oracle::Oracle;
+use crate::order::Order;
+use crate::store::{Store, Temper};
+use crate::targets::Target;
+use crate::verdict;
+use crate::world::{Event, World};
+
+/// Everything.
+pub struct Sim {
+    /// Time, chance, trace.
+    pub world: World,
+    /// Links.
+    pub net: Net,
+    /// The store.
+    pub store: Store,
+    /// Clients, by number.
+    pub clients: Vec<Client>,
+    /// Targets, by number.
+    pub targets: Vec<Target>,
+    /// Orders, by number.
+    pub orders: Vec<Order>,
+    /// The judge.
+    pub oracle: Oracle,
+    /// How late and early the loop wakes.
+    pub sloppy: bool,
+    /// Turns taken.
+    pub turns: u64,
+    /// The engine.
+    pub engine: Engine,
+    /// Clients' connections that wait to be accepted.
+    pub callers: VecDeque<LinkId>,
+    /// Connections to targets that are made now, or are not.
+    pub resolved: Vec<LinkId>,
+    /// Clients are taken in.
+    pub listening: bool,
+    /// Something could not be finished in the last turn: the next one follows at once.
+    pub again: bool,
+    still: u64,
+}
+
+/// Turns without time passing; more is a livelock.
+const STILL_MAX: u64 = 3_000;
+/// Turns in all; more is one too, only slower.
+const TURNS_MAX: u64 = 3_000_000;
+/// Setting up.
+impl Sim {
+    /// A world of that seed around an engine with those settings.
+    pub fn new(seed: u64, settings: Settings) -> Sim {
+        let mut world = World::new(seed);
+        let oracle = Oracle::new(settings.courier.parallelism as usize);
+        let engine = Engine::new(settings, world.rng.entropy(), world.now);
+        Sim {
+            world,
+            net: Net::default(),
+            store: Store::new(Temper {
+                delay: (0, 0),
+                fail_percent: 0,
+            }),
+            clients: Vec::new(),
+            targets: Vec::new(),
+            orders: Vec::new(),
+            oracle,
+            sloppy: false,
+            turns: 0,
+            engine,
+            callers: VecDeque::new(),
+            resolved: Vec::new(),
+            listening: true,
+            again: false,
+            still: 0,
+        }
+    }
+
+    /// A further target with a literal address; its number.
+    pub fn target(&mut self, behaviour: Behaviour) -> usize {
+        let number = self.targets.len();
+        let host = IpAddr::from([10, 0, (number >> 8) as u8, number as u8]);
+        self.target_at(&host.to_string(), host, behaviour)
+    }
+
+    /// A further target that listens at `ip` and goes by the name of `host`; its number.
+    pub fn target_at(&mut self, host: &str, ip: IpAddr, behaviour: Behaviour) -> usize {
+        let number = self.targets.len();
+        let addr = SocketAddr::new(ip, 8_000 + number as u16);
+        self.targets.push(Target::new(host, addr, behaviour));
+        number
+    }
+
+    /// A further order to a target.
+    pub fn order(&mut self, target: usize) -> &mut Order {
+        let base = self.targets[target].base();
+        let number = self.orders.len();
+        self.orders.push(Order::new(number, target, base));
+        self.oracle.fates.push(Default::default());
+        *self.oracle.load.entry(target).or_default() += 1;
+        &mut self.orders[number]
+    }
+
+    /// A client that connects after `delay`; its number.
+    pub fn client(&mut self, delay: u64, client: Client) -> usize {
+        self.clients.push(client);
+        let number = self.clients.len() - 1;
+        self.world.after(delay, Event::Open(number));
+        number
+    }
+}
+
+/// Time.
+impl Sim {
+    /// Runs until nothing is left to happen, and judges.
+    pub fn run(&mut self) {
+        while self.step(u64::MAX) {}
+        if self.oracle.draining {
+            assert!(self.engine.drained(), "at rest, yet not drained");
+            return;
+        }
+        self.engine.check();
+        assert!(self.engine.is_idle(), "something is left at rest");
+        assert_eq!(
+            self.net.living().count(),
+            0,
+            "lines at rest: {:?}",
+            self.living()
+        );
+        for (number, client) in self.clients.iter().enumerate() {
+            assert!(
+                client.is_content(),
+                "client {number} still waits: {client:?}"
+            );
+        }
+        verdict::judge(&self.oracle, &self.orders, &self.targets);
+    }
+
+    /// Runs for so long, or until nothing is left to happen.
+    pub fn run_for(&mut self, span: u64) {
+        let until = self.world.at() + span;
+        while self.step(until) {}
+        self.world.advance(until);
+    }
+
+    fn living(&self) -> Vec<&crate::net::Link> {
+        self.net.living().map(|link| self.net.get(link)).collect()
+    }
+
+    /// One turn at the next time at which anything happens, no later than `until`.
+    fn step(&mut self, until: u64) -> bool {
+        if self.oracle.draining && self.engine.drained() {
+            return false;
+        }
+        let wake = self
+            .engine
+            .next_wake()
+            .map(|wake| wake.0.max(self.world.at()));
+        let next = [self.world.next_at(), wake].into_iter().flatten().min();
+        let next = if self.again {
+            Some(self.world.at())
+        } else {
+            next
+        };
+        let Some(mut at) = next.filter(|at| *at <= until) else {
+            return false;
+        };
+        if self.sloppy && self.world.rng.chance(20) {
+            at += self.world.rng.between(0, 1_500);
+        }
+        self.still = if at > self.world.at() {
+            0
+        } else {
+            self.still + 1
+        };
+        assert!(self.still < STILL_MAX, "a livelock");
+        assert!(self.turns < TURNS_MAX, "no end");
+        self.world.advance(at);
+        self.turn();
+        true
+    }
+}
+
+/// What happens outside.
+impl Sim {
+    /// An event's time has come.
+    pub fn happen(&mut self, event: Event) {
+        match event {
+            Event::Open(client) => {
+                let link = self.net.link(&mut self.world, Peer::Client(client));
+                self.callers.push_back(link);
+            }
+            Event::Resolve(link) => self.resolved.push(link),
+            Event::Arrive(link, side, item) => {
+                let there = self.net.arrive(&mut self.world, link, side, item);
+                if there && side == Side::Peer {
+                    self.wake_peer(link);
+                }
+            }
+            Event::Space(link) => {
+                let key = self.net.get(link).key;
+                if let Some(key) = key.filter(|_| self.net.unblock(link)) {
+                    self.world.note("unblocked", key.to_bits(), 0);
+                    self.engine.unblocked(key);
+                }
+            }
+            Event::Wake(link) => self.wake_peer(link),
+            Event::Stored => {}
+            Event::Jump(by) => {
+                self.world.jump(by);
+                self.world.note("jump", 0, by as u64);
+            }
+            Event::Drain => {
+                self.world.note("drain", 0, 0);
+                self.oracle.draining = true;
+                self.oracle.may_refuse = true;
+                self.engine.drain(self.world.now);
+            }
+        }
+    }
+
+    /// The peer reads what is there, and goes on with its script.
+    fn wake_peer(&mut self, link: LinkId) {
+        loop {
+            let item = self.net.take_for_peer(&mut self.world, link);
+            let last = item.is_none();
+            let (world, net) = (&mut self.world, &mut self.net);
+            match net.get(link).peer {
+                Peer::Client(client) => {
+                    self.clients[client].on(&mut self.oracle, world, net, link, item);
+                }
+                Peer::Target(target) => {
+                    self.targets[target].on(&self.orders, world, net, link, item);
+                }
+            }
+            if last {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Sim {
+    /// A failure shows what led to it.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{} after {} turns", self.world.trace, self.turns);
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The scripted targets: who listens where, what they answer, and whether what they got was right.
+//! They never look at the engine.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use hookah::model::MessageId;
+
+use crate::behaviour::{Behaviour, Door};
+use crate::http::{Kind, Message, Reader};
+use crate::net::{Item, LinkId, Net};
+use crate::order::Order;
+use crate::script::Script;
+use crate::world::World;
+
+/// One target.
+#[derive(Debug)]
+pub struct Target {
+    /// What it is called in URLs.
+    pub host: String,
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// Its behaviour, in turn, each until its time; the last has no end.
+    pub phases: Vec<(u64, Behaviour)>,
+    /// Whole requests got, in order.
+    pub got: Vec<Got>,
+    lines: BTreeMap<LinkId, Line>,
+    asked: BTreeMap<usize, u32>,
+}
+
+/// A request that a target got.
+#[derive(Clone, Debug)]
+pub struct Got {
+    /// The order's number.
+    pub order: usize,
+    /// `Hookah-Attempt`.
+    pub attempt: u32,
+}
+
+#[derive(Debug)]
+struct Line {
+    script: Script,
+    reader: Reader,
+    served: u32,
+}
+
+impl Target {
+    /// A target that behaves like this for ever.
+    pub fn new(host: &str, addr: SocketAddr, behaviour: Behaviour) -> Target {
+        let phases = vec![(u64::MAX, behaviour)];
+        Target {
+            host: host.to_owned(),
+            addr,
+            phases,
+            got: Vec::new(),
+            lines: BTreeMap::new(),
+            asked: BTreeMap::new(),
+        }
+    }
+
+    /// How it behaves at that time.
+    pub fn behaviour(&self, at: u64) -> Behaviour {
+        let phase = self.phases.iter().find(|(until, _)| at < *until);
+        phase.map_or(Behaviour::Healthy, |(_, behaviour)| *behaviour)
+    }
+
+    /// The start of its URLs.
+    pub fn base(&self) -> String {
+        format!("http://{}:{}", self.host, self.addr.port())
+    }
+
+    /// Whether a request goes out to it with every attempt, at any time.
+    pub fn sees_every_attempt(&self) -> bool {
+        let mut phases = self.phases.iter();
+        phases.all(|(_, behaviour)| behaviour.lets_speak())
+    }
+
+    /// Whether nobody can ever connect to it.
+    pub fn is_always_shut(&self) -> bool {
+        let endless = self.phases.last().is_some_and(|last| last.0 == u64::MAX);
+        let mut phases = self.phases.iter();
+        endless && phases.all(|(_, behaviour)| behaviour.door() != Door::Open)
+    }
+
+    /// The longest that it takes for an exchange that cannot fail, if it never does.
+    pub fn good_within(&self) -> Option<u64> {
+        match self.phases.as_slice() {
+            [(_, behaviour)] => behaviour.good_within(),
+            _ => None,
+        }
+    }
+
+    /// A connection was made.
+    pub fn opened(&mut self, world: &mut World, net: &mut Net, link: LinkId) {
+        let mut script = Script::new(self.behaviour(world.at()).greet());
+        script.run(world, net, link);
+        self.lines.insert(
+            link,
+            Line {
+                script,
+                reader: Reader::new(Kind::Request),
+                served: 0,
+            },
+        );
+    }
+
+    /// Something came, or (`None`) the script may go on.
+    pub fn on(
+        &mut self,
+        orders: &[Order],
+        world: &mut World,
+        net: &mut Net,
+        link: LinkId,
+        item: Option<Item>,
+    ) {
+        let behaviour = self.behaviour(world.at());
+        let Some(line) = self.lines.get_mut(&link) else {
+            return;
+        };
+        match item {
+            Some(Item::Bytes(bytes)) => {
+                line.reader.push(&bytes);
+                let wrong = |e| panic!("target {} got no HTTP: {e}", self.addr);
+                while let Some(request) = line.reader.next().unwrap_or_else(wrong) {
+                    let got = check(orders, self.addr, world, &request);
+                    let asked = self.asked.entry(got.order).or_default();
+                    *asked += 1;
+                    let wall = world.now.wall.seconds();
+                    let steps = behaviour.answer(&mut world.rng, *asked, line.served, wall);
+                    line.script.extend(steps);
+                    line.served += 1;
+                    self.got.push(got);
+                }
+            }
+            Some(Item::Fin) => {
+                line.script.stop();
+                net.hang_up(world, link);
+            }
+            Some(Item::Reset) => line.script.stop(),
+            None => {}
+        }
+        line.script.run(world, net, link);
+    }
+}
+
+/// What every request that a target gets must be (dispatch.md section 7).
+fn check(orders: &[Order], addr: SocketAddr, world: &World, request: &Message) -> Got {
+    let order = Order::number_in_hook(request.word(1)).and_then(|number| orders.get(number));
+    let Some(order) = order else {
+        panic!("nobody ordered {:?}", request.start)
+    };
+    assert!(
+        order.base.ends_with(&format!(":{}", addr.port())),
+        "order {order:?} came to {addr}"
+    );
+    assert_eq!(request.word(0), order.method_out(), "method of {order:?}");
+    let host = order.base.strip_prefix("http://");
+    assert_eq!(request.field("host"), host, "Host of {order:?}");
+    let agent = request.field("user-agent").unwrap_or("");
+    assert!(agent.starts_with("Hookah/"), "User-Agent {agent:?}");
+    let id = request.field("webhook-id").unwrap_or("");
+    assert!(MessageId::parse(id).is_some(), "webhook-id {id:?}");
+    let stamp: u64 = number(request, "webhook-timestamp");
+    if !world.jumped {
+        let now = world.now.wall.seconds();
+        assert!(
+            stamp <= now && stamp + 20 >= now,
+            "webhook-timestamp {stamp} at {now}"
+        );
+    }
+    for absent in ["accept-encoding", "expect", "transfer-encoding"] {
+        assert_eq!(
+            request.field(absent),
+            None,
+            "{absent} in {:?}",
+            request.fields
+        );
+    }
+    let hidden = request.fields.iter().find(|(name, _)| name == "hookah-url");
+    assert_eq!(hidden, None, "a control field went out");
+    if let Err(wrong) = order.check_payload(request.field("content-type"), &request.body) {
+        panic!("{wrong}");
+    }
+    Got {
+        order: order.number,
+        attempt: number(request, "hookah-attempt") as u32,
+    }
+}
+
+fn number(request: &Message, name: &str) -> u64 {
+    let value = request.field(name).unwrap_or("");
+    value
+        .parse()
+        .unwrap_or_else(|_| panic!("{name} is {value:?} in {:?}", request.fields))
+}

@@ -1,0 +1,107 @@
+//! The verdict when everything has come to rest: every promise kept, every budget spent exactly.
+//! It looks only at what the oracle took down.
+
+use hookah::model::Outcome;
+
+use crate::oracle::{Fate, Oracle, Sent};
+use crate::order::Order;
+use crate::targets::Target;
+use crate::world::{MS, SECOND};
+
+/// Judges a run that has come to rest.
+pub fn judge(oracle: &Oracle, orders: &[Order], targets: &[Target]) {
+    for id in oracle.kept() {
+        assert!(oracle.end_of(id).is_some(), "{id} was kept and never ended");
+    }
+    for order in orders {
+        let fate = &oracle.fates[order.number];
+        let attempts = oracle.attempts(order.number);
+        if fate.promised.is_none() && fate.durable.is_none() {
+            assert!(
+                attempts.is_empty(),
+                "never accepted, yet it went out: {order:?}"
+            );
+            continue;
+        }
+        let ended = fate.id.and_then(|id| oracle.end_of(id));
+        // A message without a body whose client went away is known by its id alone, if at all.
+        let Some((at, outcome)) = ended else {
+            assert!(fate.id.is_none(), "no end of {order:?}, {fate:?}");
+            continue;
+        };
+        let target = &targets[order.target];
+        judge_end(order, target, fate, &attempts, outcome);
+        judge_good(oracle, order, target, &attempts, outcome);
+        let total: u64 = (2..=order.budget())
+            .map(|next| order.wait_before(next) / 5 * 6)
+            .sum();
+        let pauses: u64 = attempts
+            .iter()
+            .map(|sent| sent.retry_after / 5 * 6 + SECOND)
+            .sum();
+        let tries = u64::from(order.budget()) * (order.timeout_or_default() + SECOND);
+        let rounds = 1 + oracle.load[&order.target] as u64 / oracle.parallelism as u64;
+        let bound = order.delay + total + pauses + tries * rounds + 20 * rounds * SECOND;
+        let since = fate.durable.unwrap_or(at);
+        assert!(at <= since + bound, "{order:?} took {} us", at - since);
+    }
+    judge_shut(oracle, orders, targets);
+}
+
+fn judge_end(order: &Order, target: &Target, fate: &Fate, attempts: &[&Sent], outcome: Outcome) {
+    let last = attempts.last();
+    let status = last.and_then(|sent| sent.reply).map(|(_, status)| status);
+    let good = status.is_some_and(|status| (200..300).contains(&status));
+    match outcome {
+        Outcome::Delivered => assert!(good, "delivered with {status:?}: {order:?}"),
+        Outcome::Failed => {
+            assert!(
+                !good,
+                "failed although the last answer was {status:?}: {order:?}"
+            );
+            let spent = last.map_or(0, |sent| sent.attempt);
+            if target.sees_every_attempt() && status != Some(410) {
+                assert_eq!(spent, order.budget(), "attempts of {order:?}, {fate:?}");
+            }
+        }
+        Outcome::Expired => panic!("expired: {order:?}"),
+    }
+}
+
+/// A target that always answers well in time gets each of its orders once.
+fn judge_good(oracle: &Oracle, order: &Order, target: &Target, attempts: &[&Sent], end: Outcome) {
+    // The narrowest window, every second write cut short, and the slowest way there and back.
+    let rounds = (order.filler as u64 + 1_000) / 500 * 2;
+    let travel = if oracle.calm { 0 } else { rounds * 125 * MS };
+    let time = order.timeout_or_default();
+    if target
+        .good_within()
+        .is_some_and(|span| span + travel + SECOND / 2 <= time)
+    {
+        let counted = attempts.last().map_or(0, |sent| sent.attempt);
+        assert_eq!(
+            (end, counted),
+            (Outcome::Delivered, 1),
+            "{order:?}, {attempts:?}"
+        );
+    }
+}
+
+/// A target that nobody can connect to is tried exactly as often as its orders' budgets say.
+fn judge_shut(oracle: &Oracle, orders: &[Order], targets: &[Target]) {
+    for (number, target) in targets.iter().enumerate() {
+        let shut = target.is_always_shut();
+        let placed = || orders.iter().filter(|order| order.target == number);
+        let known = |order: &Order| oracle.fates[order.number].id.is_some();
+        if !shut || !placed().all(|order| known(order) || oracle.fates[order.number].refused) {
+            continue;
+        }
+        let kept = |order: &&Order| oracle.fates[order.number].durable.is_some();
+        let budgets: u32 = placed().filter(kept).map(Order::budget).sum();
+        let connects = oracle.connects.get(&number).copied().unwrap_or(0);
+        assert_eq!(
+            connects, budgets,
+            "connects to target {number} ({target:?})"
+        );
+    }
+}

@@ -1,0 +1,129 @@
+//! Virtual time and the queue of what will happen in it, in the order of (time, sequence).
+//! It knows neither the engine nor what the events mean.
+
+use std::collections::BTreeMap;
+
+use hookah::base::time::{Mono, Now, Wall};
+
+use crate::net::{Item, LinkId, Side};
+use crate::rng::Rng;
+use crate::trace::Trace;
+
+/// Microseconds in a millisecond.
+pub const MS: u64 = 1_000;
+/// Microseconds in a second.
+pub const SECOND: u64 = 1_000_000;
+/// Microseconds in a minute.
+pub const MINUTE: u64 = 60 * SECOND;
+/// Microseconds in an hour.
+pub const HOUR: u64 = 60 * MINUTE;
+
+/// Something that will happen.
+#[derive(Debug)]
+pub enum Event {
+    /// A scripted client connects.
+    Open(usize),
+    /// A connection that the engine asked for is made, or is not.
+    Resolve(LinkId),
+    /// Something comes to one end of a link.
+    Arrive(LinkId, Side, Item),
+    /// The kernel's buffer has room again after a write that was cut short.
+    Space(LinkId),
+    /// The peer's end of a link goes on: its wait is over, or it reads again.
+    Wake(LinkId),
+    /// The store has finished a batch.
+    Stored,
+    /// The wall clock jumps by so many microseconds.
+    Jump(i64),
+    /// The operator sends SIGTERM.
+    Drain,
+}
+
+/// Time, chance, the trace and the queue.
+#[derive(Debug)]
+pub struct World {
+    /// Both clocks.
+    pub now: Now,
+    /// All chance outside the engine.
+    pub rng: Rng,
+    /// What passed.
+    pub trace: Trace,
+    /// Whether the wall clock jumped, so that it measures nothing any more.
+    pub jumped: bool,
+    queue: BTreeMap<(u64, u64), Event>,
+    sequence: u64,
+}
+
+impl World {
+    /// A world of that seed in which nothing happens yet.
+    pub fn new(seed: u64) -> World {
+        let now = Now {
+            mono: Mono(1_000 * SECOND),
+            wall: Wall(1_767_323_045 * SECOND + 250 * MS),
+        };
+        World {
+            now,
+            rng: Rng::new(seed),
+            trace: Trace::new(),
+            jumped: false,
+            queue: BTreeMap::new(),
+            sequence: 0,
+        }
+    }
+
+    /// Monotonic microseconds.
+    pub fn at(&self) -> u64 {
+        self.now.mono.0
+    }
+
+    /// Lets `event` happen at `at`, behind everything already due then.
+    pub fn schedule(&mut self, at: u64, event: Event) {
+        self.sequence += 1;
+        self.queue.insert((at, self.sequence), event);
+    }
+
+    /// Lets `event` happen after `delay` microseconds.
+    pub fn after(&mut self, delay: u64, event: Event) {
+        self.schedule(self.at() + delay, event);
+    }
+
+    /// When the next event is due.
+    pub fn next_at(&self) -> Option<u64> {
+        self.queue.keys().next().map(|(at, _)| *at)
+    }
+
+    /// Takes the next event that is due by now.
+    pub fn pop_due(&mut self) -> Option<Event> {
+        let now = self.at();
+        let entry = self
+            .queue
+            .first_entry()
+            .filter(|entry| entry.key().0 <= now)?;
+        Some(entry.remove())
+    }
+
+    /// Moves both clocks forward to `at`.
+    pub fn advance(&mut self, at: u64) {
+        let passed = at.saturating_sub(self.at());
+        self.now.mono.0 += passed;
+        self.now.wall.0 += passed;
+    }
+
+    /// Moves the wall clock alone.
+    pub fn jump(&mut self, by: i64) {
+        self.now.wall.0 = self.now.wall.0.saturating_add_signed(by);
+        self.jumped = true;
+    }
+
+    /// Takes one fact or action down.
+    pub fn note(&mut self, verb: &'static str, line: u64, amount: u64) {
+        let at = self.at();
+        self.trace.note(at, verb, line, amount);
+    }
+
+    /// The same, with the bytes that passed.
+    pub fn note_bytes(&mut self, verb: &'static str, line: u64, bytes: &[u8]) {
+        let at = self.at();
+        self.trace.bytes(at, verb, line, bytes);
+    }
+}
