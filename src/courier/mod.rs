@@ -15,7 +15,7 @@ use lane::Lane;
 /// How calls go out.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Calls in flight to one origin.
+    /// Calls in flight to one origin; fewer if that would be more than a tenth of all lines.
     pub parallelism: u32,
     /// Connecting, of the whole deadline.
     pub connect_timeout: Duration,
@@ -67,9 +67,13 @@ pub struct Courier {
 }
 
 impl Courier {
-    /// No lanes yet. `lines_max` bounds outbound lines of all lanes together.
+    /// No lanes yet. `lines_max` bounds outbound lines of all lanes together, and a tenth of it those
+    /// of one lane: an origin that answers nobody holds its lines until their deadlines, and must
+    /// leave some to the others.
     #[must_use]
-    pub fn new(settings: Settings, lines_max: usize, seed: u64) -> Courier {
+    pub fn new(mut settings: Settings, lines_max: usize, seed: u64) -> Courier {
+        let share = u32::try_from(lines_max / 10).unwrap_or(u32::MAX);
+        settings.parallelism = settings.parallelism.min(share.max(1));
         Courier {
             settings,
             lanes: Slab::with_bound(u32::MAX as usize - 1),
