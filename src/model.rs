@@ -123,6 +123,43 @@ pub struct Message {
     pub content_type: Cow<'static, str>,
     /// The body as targets get it.
     pub body: Frame,
+    /// The topics it is published to.
+    pub topics: TopicNames,
+}
+
+/// Names of topics: opaque bytes, in one piece of memory, none of it if there are none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TopicNames(Box<[u8]>);
+
+impl TopicNames {
+    /// Holds these names, each at most 65,535 bytes long.
+    pub fn of<'n>(names: impl Iterator<Item = &'n [u8]> + Clone) -> TopicNames {
+        let len = names.clone().map(|name| 2 + name.len()).sum();
+        let mut bytes = Vec::with_capacity(len);
+        for name in names {
+            let len = u16::try_from(name.len()).unwrap_or(u16::MAX);
+            bytes.extend_from_slice(&len.to_be_bytes());
+            bytes.extend_from_slice(&name[..usize::from(len)]);
+        }
+        TopicNames(bytes.into())
+    }
+
+    /// The names in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = &self.0[..];
+        std::iter::from_fn(move || {
+            let (len, after) = rest.split_first_chunk::<2>()?;
+            let (name, after) = after.split_at_checked(u16::from_be_bytes(*len).into())?;
+            rest = after;
+            Some(name)
+        })
+    }
+
+    /// Bytes of memory held.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.len()
+    }
 }
 
 /// Why an attempt failed; the words of `error` in dispatch.md section 7.
@@ -183,10 +220,32 @@ impl Outcome {
     }
 }
 
+/// How a target is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// In the clear.
+    Http,
+    /// Over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// As in a URL, without the colon.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
+}
+
 /// The lane a call travels in: everything sent to one origin shares its fate, and nothing else
 /// does.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
+    /// The scheme.
+    pub scheme: Scheme,
     /// The host as in a URL: lower case, IPv6 in brackets.
     pub host: Box<str>,
     /// The port, the scheme's default filled in.

@@ -26,6 +26,8 @@ pub enum Action {
         key: Key,
         /// The vetted address.
         addr: SocketAddr,
+        /// For TLS: the name to ask for and to verify. The line is connected once the handshake is.
+        server_name: Option<Arc<str>>,
     },
     /// Shut down the write side (RFC 9112 section 9.6); reading goes on. All output was written.
     Shutdown {
@@ -59,6 +61,8 @@ pub enum Ended {
     Unreachable,
     /// The peer reset the connection, or a write found it gone.
     Reset,
+    /// The TLS handshake or a certificate failed; which way, in one word (`tls_cert_expired`).
+    Tls(&'static str),
     /// The kernel's own timeout.
     TimedOut,
     /// This machine has no descriptor, port or memory left for the connection.
@@ -133,4 +137,6 @@ pub struct Turn {
     pub actions: VecDeque<Action>,
     /// Answers and calls that have something to write; a line stands here at most once.
     pub dirty: VecDeque<Key>,
+    /// Streams that have something to write; a bounded number of them is written in a turn.
+    pub dirty_streams: VecDeque<Key>,
 }

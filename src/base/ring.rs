@@ -53,6 +53,13 @@ impl<T> Ring<T> {
         self.first + self.values.len() as u64
     }
 
+    /// The value at `position` for changing.
+    #[must_use]
+    pub fn get_mut(&mut self, position: u64) -> Option<&mut T> {
+        let place = usize::try_from(position.checked_sub(self.first)?).ok()?;
+        self.values.get_mut(place)
+    }
+
     /// The value at `position`; `None` if it is gone or yet to come.
     #[must_use]
     pub fn get(&self, position: u64) -> Option<&T> {

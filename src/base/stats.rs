@@ -68,6 +68,10 @@ table! {
     Gauge LinesOutbound "hookah_lines_outbound" "Connections to targets open now.";
     Gauge CallsWaiting "hookah_calls_waiting" "Calls that wait in their lanes for a line.";
     Gauge Timers "hookah_timers" "Timers armed now.";
+    Gauge Streams "hookah_streams" "Streams open now.";
+    Gauge Topics "hookah_topics" "Topics that have streams.";
+    Counter StreamsSlow "hookah_streams_slow_total"
+        "Streams ended because they were too far behind.";
     Counter BytesIn "hookah_bytes_in_total" "Bytes received on all lines.";
     Counter BytesOut "hookah_bytes_out_total" "Bytes sent on all lines.";
     Counter Attempts "hookah_attempts_total" "Attempts begun to deliver a message.";

@@ -10,10 +10,12 @@ pub mod deadline;
 pub mod inbound;
 pub mod outbound;
 pub mod reply;
+pub mod stream;
 
 use deadline::Deadline;
 use inbound::Inbound;
 use outbound::Outbound;
+use stream::Stream;
 
 /// A connection, whatever its kind. It keeps its key while its kind changes in place.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub enum Conn {
     Inbound(Inbound),
     /// Our requests and a target's answers.
     Outbound(Outbound),
+    /// A client that reads a topic.
+    Stream(Stream),
 }
 
 impl Line {
@@ -51,6 +55,14 @@ impl Line {
         if !self.dirty {
             self.dirty = true;
             turn.dirty.push_back(key);
+        }
+    }
+
+    /// The same for a stream, which is written after answers and calls.
+    pub fn touch_stream(&mut self, turn: &mut Turn, key: Key) {
+        if !self.dirty {
+            self.dirty = true;
+            turn.dirty_streams.push_back(key);
         }
     }
 

@@ -418,6 +418,10 @@ fn protocol(detail: &'static str) -> Ending {
 
 fn connect_fault(why: Ended) -> Ending {
     let detail = match why {
+        Ended::Tls(detail) => {
+            let fault = Fault::Tls;
+            return Ending::Fault { fault, detail };
+        }
         Ended::Refused => "refused",
         Ended::Unreachable => "unreachable",
         Ended::Reset | Ended::Finished => "reset",

@@ -24,6 +24,8 @@ pub enum Reply {
         /// Whether it is kept in memory only, which the answer must say.
         volatile: bool,
     },
+    /// The line becomes a stream when this comes to the front; it is the line's last reply.
+    Stream(Subscription),
     /// A short text.
     Text {
         /// The status.
@@ -44,6 +46,15 @@ pub enum Reply {
         /// Retry-After in seconds, with a 429 or 503.
         retry_after: Option<u32>,
     },
+}
+
+/// What a stream was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// The topic's name.
+    pub topic: Box<[u8]>,
+    /// The number of the format.
+    pub format: usize,
 }
 
 /// What of the request decides how its answer is framed.
@@ -112,10 +123,25 @@ impl Replies {
         }
     }
 
+    /// The stream that the line becomes now, if that is what comes next.
+    pub fn take_subscription(&mut self) -> Option<Subscription> {
+        if !matches!(self.queue.front()?.reply, Reply::Stream(_)) {
+            return None;
+        }
+        match self.queue.pop_front()?.reply {
+            Reply::Stream(wish) => Some(wish),
+            _ => None,
+        }
+    }
+
     /// Writes what may go now to `out`, in order. `date` is the text of the Date field.
     pub fn render(&mut self, durable: Seq, out: &mut Vec<u8>, date: &str) {
-        while let Some(pending) = self.queue.pop_front_if(|pending| pending.seq <= durable) {
-            write_reply(out, &pending, date);
+        while let Some(pending) = self.queue.front()
+            && pending.seq <= durable
+            && !matches!(pending.reply, Reply::Stream(_))
+        {
+            write_reply(out, pending, date);
+            self.queue.pop_front();
         }
     }
 }
@@ -129,6 +155,8 @@ fn write_reply(out: &mut Vec<u8>, pending: &Pending, date: &str) {
         date,
     };
     match reply {
+        // `take_subscription` takes it; it writes nothing here.
+        Reply::Stream(_) => {}
         Reply::Continue => out.extend_from_slice(write::CONTINUE),
         Reply::Accepted { id, json, volatile } => write_accepted(out, *id, *json, *volatile, &how),
         Reply::Text {

@@ -103,13 +103,19 @@ impl Stream {
 
     /// That many bytes were accepted. The positions that were passed: from, up to and excluding to.
     pub fn wrote(&mut self, bytes: usize, source: &impl Source, now: Mono) -> (u64, u64) {
-        (self.moved, self.waits) = (now, false);
         let from = self.at;
+        self.pass(bytes, source);
+        // What is left waits from now on: these bytes were proof that the reader lives.
+        (self.moved, self.waits) = (now, self.has_output(source));
+        (from, self.at)
+    }
+
+    fn pass(&mut self, bytes: usize, source: &impl Source) {
         let begun = self.head.len() + self.partial.as_ref().map_or(0, |frame| frame.len());
         let mut left = self.sent + bytes;
         if left < begun {
             self.sent = left;
-            return (from, from);
+            return;
         }
         left -= begun;
         (self.head, self.partial, self.sent) = (Vec::new(), None, 0);
@@ -121,13 +127,12 @@ impl Stream {
             if left < frame.len() {
                 self.partial = Some(frame.clone());
                 self.sent = left;
-                return (from, self.at);
+                return;
             }
             left -= frame.len();
         }
         self.sent = left;
         self.gone |= self.ending && left >= self.tail.len();
-        (from, self.at)
     }
 
     /// Whether bytes wait to be written.

@@ -83,6 +83,7 @@ impl Deliveries {
     /// What a message with that many targets is charged, in bytes.
     #[must_use]
     pub fn cost(body_bytes: usize, targets: usize) -> u64 {
+        let body_bytes = if targets == 0 { 0 } else { body_bytes };
         (body_bytes + targets * DELIVERY_BYTES) as u64
     }
 

@@ -90,7 +90,7 @@ pub struct Texts<'a> {
 
 impl<'a> Texts<'a> {
     /// Each of them as bytes: topics are opaque.
-    pub fn bytes(self) -> impl ExactSizeIterator<Item = &'a [u8]> {
+    pub fn bytes(self) -> impl ExactSizeIterator<Item = &'a [u8]> + Clone {
         self.ranges
             .iter()
             .map(move |range| self.text.get(range.clone()).unwrap_or_default())

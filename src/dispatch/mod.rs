@@ -9,7 +9,7 @@ use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::http::form;
 use crate::http::problem::{Problem, Reason};
-use crate::model::{Message, MessageId, Target};
+use crate::model::{Message, MessageId, Target, TopicNames};
 use crate::port::{Action, Seq, StoreOp, Turn};
 
 mod compose;
@@ -61,6 +61,14 @@ pub struct Accepted {
     pub id: MessageId,
     /// Its place among the deliveries, if it has any.
     pub open: Option<Key>,
+    /// The message itself, if it is to be published to topics.
+    pub publish: Option<Arc<Message>>,
+}
+
+/// What a message is charged while it waits to be published, in bytes.
+#[must_use]
+pub fn publish_cost(body_bytes: usize) -> u64 {
+    body_bytes as u64 + 256
 }
 
 /// The webhook room.
@@ -105,7 +113,9 @@ impl Dispatch {
         for url in intake.urls.strs() {
             self.targets.push(self.known.get(url)?);
         }
-        let cost = Deliveries::cost(intake.body.len(), self.targets.len());
+        let has_topics = !intake.topics.is_empty();
+        let publish_cost = u64::from(has_topics) * publish_cost(intake.body.len());
+        let cost = publish_cost + Deliveries::cost(intake.body.len(), self.targets.len());
         if !turn.memory.take(cost) {
             turn.stats.add(Counter::MessagesRefusedForMemory, 1);
             return Err(Reason::MemoryFull.into());
@@ -116,18 +126,19 @@ impl Dispatch {
             accepted: turn.now.wall,
             content_type: owned(intake.content_type),
             body: Frame::copy_of(intake.body),
+            topics: TopicNames::of(intake.topics.bytes()),
         });
-        let plan = plan(turn, &intake);
-        let open = self.deliveries.insert(&message, &self.targets, &plan);
-        if open.is_none() {
-            turn.memory.give(cost);
-        }
+        let open = self
+            .deliveries
+            .insert(&message, &self.targets, &plan(turn, &intake));
         turn.stats.add(Counter::MessagesAccepted, 1);
+        let publish = has_topics.then(|| Arc::clone(&message));
         turn.actions
             .push_back(Action::Store(StoreOp::Accept { seq, message }));
         Ok(Accepted {
             id: self.last,
             open,
+            publish,
         })
     }
 }

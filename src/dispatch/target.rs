@@ -13,7 +13,7 @@ use url::{Host, Position, Url};
 use crate::base::index::Index;
 use crate::http::form;
 use crate::http::problem::{Problem, Reason};
-use crate::model::{Origin, Target};
+use crate::model::{Origin, Scheme, Target};
 
 /// Bytes of a URL at most.
 pub const URL_BYTES_MAX: usize = 8 * 1_024;
@@ -57,6 +57,7 @@ pub fn parse(text: &str) -> Result<Target, Problem> {
     }
     Ok(Target {
         origin: Origin {
+            scheme: Scheme::Http,
             host: host.into(),
             port,
         },

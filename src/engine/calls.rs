@@ -83,7 +83,11 @@ impl Engine {
             line.deadline.set(&mut self.turn, key, at);
         }
         self.turn.stats.add(Counter::LinesOpened, 1);
-        self.turn.actions.push_back(Action::Connect { key, addr });
+        self.turn.actions.push_back(Action::Connect {
+            key,
+            addr,
+            server_name: None,
+        });
         true
     }
 

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use super::stored::Awaiting;
 use super::{Engine, Refusal};
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
@@ -75,6 +76,7 @@ impl Engine {
 
     /// Takes a line out of the slab and has its socket closed.
     pub(super) fn close(&mut self, key: Key) {
+        self.leave_topic(key);
         let Some(line) = self.lines.remove(key) else {
             return;
         };
@@ -84,6 +86,7 @@ impl Engine {
                 self.count_out(inbound.peer());
                 inbound.dismantle(&mut super::serve::context!(self));
             }
+            Conn::Stream(stream) => self.count_out(stream.peer()),
             Conn::Outbound(outbound) => {
                 let lane = outbound.lane();
                 self.courier.closed(lane, key, !outbound.is_resting());
@@ -97,6 +100,7 @@ impl Engine {
         match self.lines.get(key).map(|line| &line.conn) {
             Some(Conn::Inbound(_)) => self.client_expired(key),
             Some(Conn::Outbound(_)) => self.call_expired(key),
+            Some(Conn::Stream(_)) => self.stream_expired(key),
             None => {}
         }
     }
@@ -121,6 +125,7 @@ impl Engine {
                     self.settle_inbound(key);
                 }
                 Some(Conn::Outbound(outbound)) if outbound.is_resting() => self.close(key),
+                Some(Conn::Stream(_)) => self.end_stream(key),
                 _ => {}
             }
         }
@@ -148,6 +153,7 @@ impl Engine {
             && self.turn.wheel.is_empty()
             && self.turn.memory.held() == 0
             && self.awaiting.is_empty()
+            && self.topics.is_empty()
     }
 
     /// Brings the gauges up to date.
@@ -160,6 +166,8 @@ impl Engine {
             Counter::DeliveriesWaiting,
             self.dispatch.deliveries.len() as u64,
         );
+        stats.set(Counter::Streams, self.topics.streams() as u64);
+        stats.set(Counter::Topics, self.topics.len() as u64);
         stats.set(Counter::CallsWaiting, self.courier.waiting() as u64);
         stats.set(Counter::BytesHeld, self.turn.memory.held());
         stats.set(Counter::Timers, self.turn.wheel.len() as u64);
@@ -170,7 +178,7 @@ impl Engine {
         self.turn.wheel.check();
         self.courier.check();
         let mut bytes = self.dispatch.deliveries.check();
-        let (mut inbound, mut outbound) = (0, 0);
+        let (mut inbound, mut outbound, mut streams) = (0, 0, 0);
         for (key, line) in self.lines.iter() {
             match &line.conn {
                 Conn::Inbound(client) => {
@@ -178,12 +186,20 @@ impl Engine {
                     bytes += client.charged();
                     assert!(!client.is_gone(), "line {key:?} should have been closed");
                 }
+                Conn::Stream(stream) => {
+                    inbound += 1;
+                    streams += usize::from(!stream.is_ending());
+                    assert!(!stream.is_gone(), "line {key:?} should have been closed");
+                }
                 Conn::Outbound(call) => {
                     outbound += 1;
                     assert!(!call.is_gone(), "line {key:?} should have been closed");
                 }
             }
         }
+        self.topics.check();
+        assert_eq!(streams, self.topics.streams(), "streams miscounted");
+        bytes += self.awaiting.iter().map(Awaiting::charged).sum::<u64>();
         assert_eq!(inbound, self.inbound, "clients miscounted");
         assert_eq!(outbound, self.courier.lines(), "outbound lines miscounted");
         assert_eq!(

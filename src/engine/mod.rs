@@ -20,12 +20,16 @@ use crate::courier::{self, Courier};
 use crate::dispatch::{self, Dispatch};
 use crate::http::date::DateCache;
 use crate::port::{Action, Ended, Seq, StoreDone, Timer, Turn};
+use crate::topics::Topics;
 
 mod calls;
 mod life;
 mod routes;
 mod serve;
 mod stored;
+mod streams;
+
+use streams::View;
 
 pub use routes::{Route, routes};
 
@@ -50,6 +54,21 @@ pub struct Settings {
     pub volatile: bool,
 }
 
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            limits: conn::Limits::default(),
+            courier: courier::Settings::default(),
+            dispatch: dispatch::Settings::default(),
+            lines_max: 4_096,
+            lines_per_address_max: Some(256),
+            memory_bytes_max: 256 << 20,
+            drain_timeout: Duration::from_secs(8),
+            volatile: true,
+        }
+    }
+}
+
 /// A connection that is not taken in: what to send before closing it.
 #[derive(Clone, Copy, Debug)]
 pub struct Refusal {
@@ -59,6 +78,8 @@ pub struct Refusal {
 
 /// Timers fired in one turn at most; what is left fires in the next, which follows at once.
 const TIMERS_PER_TURN_MAX: usize = 4_096;
+/// Streams written in one turn at most: ten thousand writes would hold everything else up.
+const STREAM_WRITES_MAX: usize = 512;
 /// Desks kept for the next line that needs one.
 const DESKS_KEPT_MAX: usize = 1_024;
 
@@ -76,6 +97,9 @@ pub struct Engine {
     date: DateCache,
     dispatch: Dispatch,
     courier: Courier,
+    topics: Topics,
+    /// Streams that may still be written in this turn.
+    stream_writes_left: usize,
     /// Lanes that may be able to start a call.
     hungry: VecDeque<Key>,
     /// Messages that wait for the store, in the order of acceptance.
@@ -101,6 +125,8 @@ impl Engine {
             date: DateCache::default(),
             dispatch,
             courier,
+            topics: Topics::new(rng.u64()),
+            stream_writes_left: STREAM_WRITES_MAX,
             hungry: VecDeque::new(),
             awaiting: VecDeque::new(),
             accepted: 0,
@@ -116,6 +142,7 @@ impl Engine {
                 memory: Ledger::new(settings.memory_bytes_max),
                 actions: VecDeque::new(),
                 dirty: VecDeque::new(),
+                dirty_streams: VecDeque::new(),
             },
             settings,
         }
@@ -155,6 +182,7 @@ impl Engine {
                 self.answer_bytes(key, bytes);
                 self.run_lanes();
             }
+            Some(Conn::Stream(_)) => self.stream_heard(key, bytes.len()),
             None => {}
         }
     }
@@ -172,6 +200,8 @@ impl Engine {
                 self.settle_inbound(key);
             }
             Some(Conn::Outbound(_)) => self.call_ended(key, why),
+            // A reader that has finished sending is taken to be gone, as by every other server.
+            Some(Conn::Stream(_)) => self.close(key),
             None => {}
         }
         self.run_lanes();
@@ -190,6 +220,7 @@ impl Engine {
     /// Once a turn, after the reads: fires what is due, a bounded number of timers at a time.
     pub fn tick(&mut self, now: Now) {
         self.turn.now = now;
+        self.stream_writes_left = STREAM_WRITES_MAX;
         for _ in 0..TIMERS_PER_TURN_MAX {
             let Some(timer) = self.turn.wheel.pop(now.mono) else {
                 break;
@@ -228,7 +259,7 @@ impl Engine {
     pub fn wants_read(&self, key: Key) -> bool {
         match self.lines.get(key).map(|line| &line.conn) {
             Some(Conn::Inbound(inbound)) => inbound.wants_read(),
-            Some(Conn::Outbound(_)) => true,
+            Some(Conn::Outbound(_) | Conn::Stream(_)) => true,
             None => false,
         }
     }
@@ -242,6 +273,15 @@ impl Engine {
                 return Some(key);
             }
         }
+        while self.stream_writes_left > 0
+            && let Some(key) = self.turn.dirty_streams.pop_front()
+        {
+            if let Some(line) = self.lines.get_mut(key) {
+                line.dirty = false;
+                self.stream_writes_left -= 1;
+                return Some(key);
+            }
+        }
         None
     }
 
@@ -251,6 +291,7 @@ impl Engine {
         match self.lines.get(key).map(|line| &line.conn) {
             Some(Conn::Inbound(inbound)) => inbound.outgoing(gather),
             Some(Conn::Outbound(outbound)) => outbound.outgoing(gather),
+            Some(Conn::Stream(stream)) => View::of(&self.topics, stream).gather(stream, gather),
             None => {}
         }
     }
@@ -262,6 +303,7 @@ impl Engine {
         match self.lines.get_mut(key).map(|line| &mut line.conn) {
             Some(Conn::Inbound(_)) => self.answer_written(key, bytes),
             Some(Conn::Outbound(outbound)) => outbound.wrote(bytes),
+            Some(Conn::Stream(_)) => self.stream_written(key, bytes),
             None => {}
         }
     }
@@ -274,6 +316,7 @@ impl Engine {
         let has_output = match &line.conn {
             Conn::Inbound(inbound) => inbound.has_output(),
             Conn::Outbound(outbound) => outbound.has_output(),
+            Conn::Stream(_) => return self.settle_stream(key),
         };
         if has_output {
             line.touch(&mut self.turn, key);
@@ -283,6 +326,9 @@ impl Engine {
     /// When `tick` is next needed; a time in the past means at once, `None` never.
     #[must_use]
     pub fn next_wake(&self) -> Option<Mono> {
+        if !self.turn.dirty_streams.is_empty() {
+            return Some(self.turn.now.mono);
+        }
         self.turn.wheel.next_wake()
     }
 

@@ -26,6 +26,8 @@ pub(super) enum Handler {
     About,
     /// A webhook or a message for a topic.
     Dispatch,
+    /// A live stream of a topic.
+    Stream,
     /// Whether it runs.
     Health,
     /// Counters.
@@ -42,6 +44,14 @@ const ROUTES: &[Route] = &[
         allow: "POST",
         help: "queue a webhook (_url) or publish to a topic (_topic)",
         handler: Handler::Dispatch,
+    },
+    Route {
+        path: "/stream",
+        tail: false,
+        methods: &[Method::Get],
+        allow: "GET",
+        help: "read a topic live (topic=NAME)",
+        handler: Handler::Stream,
     },
     Route {
         path: "/",

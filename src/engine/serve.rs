@@ -6,12 +6,13 @@ use super::{Engine, Settings, routes};
 use crate::base::slab::Key;
 use crate::conn::Conn;
 use crate::conn::inbound::Service;
-use crate::conn::reply::Reply;
+use crate::conn::reply::{Reply, Subscription};
 use crate::dispatch::Dispatch;
 use crate::dispatch::intake::Submission;
 use crate::http::problem::{Problem, Reason};
-use crate::http::request::{BodyKind, Request};
+use crate::http::request::{BodyKind, Request, Version};
 use crate::port::{Action, Seq, Turn};
+use crate::topics::subscribe::{self, Wish};
 use std::collections::VecDeque;
 
 /// What inbound lines share, borrowed from the engine field by field.
@@ -67,22 +68,25 @@ impl Engine {
             return;
         };
         inbound.wrote(&mut context!(self), key, bytes);
-        self.unpause(key);
+        if !self.unpause(key) {
+            self.rearm_inbound(key);
+        }
     }
 
-    /// Goes on where a pause has ended, then settles.
-    pub(super) fn unpause(&mut self, key: Key) {
+    /// Goes on where a pause has ended; false if none has.
+    pub(super) fn unpause(&mut self, key: Key) -> bool {
         let Some(line) = self.lines.get_mut(key) else {
-            return;
+            return false;
         };
         let Conn::Inbound(inbound) = &mut line.conn else {
-            return;
+            return false;
         };
-        if inbound.unpause(self.turn.now.mono) {
+        let ends = inbound.unpause(self.turn.now.mono);
+        if ends {
             self.turn.actions.push_back(Action::Resume { key });
-            return self.request_bytes(key, &[]);
+            self.request_bytes(key, &[]);
         }
-        self.settle_inbound(key);
+        ends
     }
 
     /// A client's deadline has passed.
@@ -97,36 +101,45 @@ impl Engine {
         self.settle_inbound(key);
     }
 
-    /// After any fact: the line is closed, or has its deadline and stands on the list if it has
-    /// something to write.
+    /// After any fact: the line is closed, becomes a stream, or has its deadline and stands on the
+    /// list if it has something to write.
     pub(super) fn settle_inbound(&mut self, key: Key) {
+        self.rearm_inbound(key);
         let Some(line) = self.lines.get_mut(key) else {
             return;
         };
-        let Conn::Inbound(inbound) = &line.conn else {
+        if let Conn::Inbound(inbound) = &line.conn
+            && inbound.has_output()
+        {
+            line.touch(&mut self.turn, key);
+        }
+    }
+
+    /// The same after a write: what is left is not put on the list, where it has just been.
+    fn rearm_inbound(&mut self, key: Key) {
+        let Some(line) = self.lines.get_mut(key) else {
+            return;
+        };
+        let Conn::Inbound(inbound) = &mut line.conn else {
             return;
         };
         if inbound.is_gone() {
             return self.close(key);
         }
-        let (at, has_output) = (
-            inbound.deadline(&self.settings.limits),
-            inbound.has_output(),
-        );
-        line.deadline.set(&mut self.turn, key, at);
-        if has_output {
-            line.touch(&mut self.turn, key);
+        if let Some(wish) = inbound.take_subscription() {
+            return self.become_stream(key, &wish);
         }
+        let at = inbound.deadline(&self.settings.limits);
+        line.deadline.set(&mut self.turn, key, at);
     }
 }
 
 impl Service for Rooms<'_> {
     fn judge(&mut self, _turn: &mut Turn, request: &Request<'_>) -> Result<(), Reply> {
-        let json = wants_json(request);
         let refuse = |problem: Problem, allow| {
             Err(Reply::Problem {
                 problem,
-                json,
+                json: wants_json(request),
                 allow,
                 retry_after: None,
             })
@@ -156,6 +169,7 @@ impl Service for Rooms<'_> {
         };
         match route.handler {
             routes::Handler::Dispatch => self.take(turn, request, tail, body),
+            routes::Handler::Stream => subscribe(request),
             routes::Handler::About => (0, text(crate::admin::about(request.host))),
             routes::Handler::Health => (0, text("ok\n")),
             routes::Handler::Metrics => (0, text(crate::admin::metrics(&turn.stats))),
@@ -188,6 +202,7 @@ impl Rooms<'_> {
                     seq,
                     line: self.line,
                     open: accepted.open,
+                    publish: accepted.publish,
                 });
                 (
                     seq,
@@ -200,6 +215,18 @@ impl Rooms<'_> {
             }
             Err(why) => (0, problem(why, request)),
         }
+    }
+}
+
+/// A GET to /stream: the line becomes a stream once what was asked before is answered.
+fn subscribe(request: &Request<'_>) -> (Seq, Reply) {
+    let http11 = request.version == Version::Http11;
+    match subscribe::read(request.query.unwrap_or_default(), http11) {
+        Ok(Wish { topic, format }) => {
+            let format = format.index();
+            (0, Reply::Stream(Subscription { topic, format }))
+        }
+        Err(why) => (0, problem(why, request)),
     }
 }
 
@@ -223,13 +250,51 @@ fn text(body: impl Into<std::borrow::Cow<'static, str>>) -> Reply {
 
 /// dispatch.md section 5: JSON on Accept, or where the request itself is JSON.
 fn wants_json(request: &Request<'_>) -> bool {
-    let is_json = |value: &[u8]| {
-        let lower = value.to_ascii_lowercase();
-        memchr::memmem::find(&lower, b"application/json").is_some()
-            || memchr::memmem::find(&lower, b"application/problem+json").is_some()
-    };
-    request.field("accept").is_some_and(is_json)
-        || request
-            .content_type()
-            .is_some_and(|kind| is_json(kind.as_bytes()))
+    let accepts = request.field("accept").is_some_and(names_json);
+    accepts || request.field("content-type").is_some_and(names_json)
+}
+
+/// Whether a list of media types has `application/json` or `application/problem+json` in it.
+fn names_json(value: &[u8]) -> bool {
+    const KIND: &[u8] = b"application";
+    memchr::memchr_iter(b'/', value).any(|slash| {
+        let (before, after) = value.split_at(slash);
+        let is_application = before
+            .get(slash.saturating_sub(KIND.len())..)
+            .is_some_and(|kind| kind.eq_ignore_ascii_case(KIND));
+        let begins = |word: &[u8]| {
+            after
+                .get(1..=word.len())
+                .is_some_and(|name| name.eq_ignore_ascii_case(word))
+        };
+        is_application && (begins(b"json") || begins(b"problem+json"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_json;
+
+    #[test]
+    fn json_is_found_in_lists_and_in_any_case() {
+        for yes in [
+            "application/json",
+            "text/html, Application/JSON;q=0.9",
+            "*/*,application/problem+json",
+            "application/json; charset=utf-8",
+        ] {
+            assert!(names_json(yes.as_bytes()), "{yes}");
+        }
+        for no in [
+            "",
+            "*/*",
+            "/",
+            "json",
+            "text/json",
+            "application/",
+            "application/xml",
+        ] {
+            assert!(!names_json(no.as_bytes()), "{no}");
+        }
+    }
 }

@@ -1,10 +1,14 @@
 //! What the store has said: messages that are durable go on their way, those it lost are refused.
 //! It keeps the order of acceptance and nothing else.
 
+use std::sync::Arc;
+
 use super::{Engine, serve::context};
 use crate::base::slab::Key;
 use crate::conn::Conn;
+use crate::dispatch::publish_cost;
 use crate::http::problem::{Problem, Reason};
+use crate::model::Message;
 use crate::port::Seq;
 
 /// A message that waits for the store.
@@ -16,13 +20,35 @@ pub(super) struct Awaiting {
     pub(super) line: Key,
     /// The message, if it has deliveries.
     pub(super) open: Option<Key>,
+    /// The message, if it goes to topics.
+    pub(super) publish: Option<Arc<Message>>,
+}
+
+impl Awaiting {
+    /// Bytes on the account of memory for what is to be published.
+    pub(super) fn charged(&self) -> u64 {
+        self.publish
+            .as_ref()
+            .map_or(0, |message| publish_cost(message.body.len()))
+    }
 }
 
 impl Engine {
+    fn next_settled(&mut self, seq: Seq) -> Option<Awaiting> {
+        if self.awaiting.front()?.seq > seq {
+            return None;
+        }
+        self.awaiting.pop_front()
+    }
+
     /// Everything up to `seq` is durable: deliveries begin, clients get their answers.
     pub(super) fn store_kept(&mut self, seq: Seq) {
         self.durable = self.durable.max(seq);
-        while let Some(next) = self.awaiting.pop_front_if(|next| next.seq <= seq) {
+        while let Some(next) = self.next_settled(seq) {
+            self.turn.memory.give(next.charged());
+            if let Some(message) = &next.publish {
+                self.publish(message);
+            }
             if let Some(open) = next.open {
                 self.dispatch.deliveries.durable(&mut self.turn, open);
             }
@@ -33,7 +59,9 @@ impl Engine {
                 continue;
             };
             inbound.send(&mut context!(self));
-            self.unpause(next.line);
+            if !self.unpause(next.line) {
+                self.settle_inbound(next.line);
+            }
         }
     }
 
@@ -41,7 +69,8 @@ impl Engine {
     /// nothing of it is delivered.
     pub(super) fn store_lost(&mut self, seq: Seq) {
         let problem = Problem::from(Reason::StoreFailed);
-        while let Some(next) = self.awaiting.pop_front_if(|next| next.seq <= seq) {
+        while let Some(next) = self.next_settled(seq) {
+            self.turn.memory.give(next.charged());
             if let Some(open) = next.open {
                 self.dispatch.deliveries.lost(&mut self.turn, open);
             }
@@ -52,7 +81,9 @@ impl Engine {
                 continue;
             };
             inbound.refuse_lost(&mut context!(self), seq, &problem);
-            self.unpause(next.line);
+            if !self.unpause(next.line) {
+                self.settle_inbound(next.line);
+            }
         }
         // What was refused is settled: later numbers must not wait for it.
         self.durable = self.durable.max(seq);

@@ -24,7 +24,11 @@ pub(super) struct View<'a> {
 impl<'a> View<'a> {
     pub(super) fn of(topics: &'a Topics, stream: &Stream) -> View<'a> {
         let format = Format::from_index(stream.format());
-        View { topics, topic: stream.topic(), format }
+        View {
+            topics,
+            topic: stream.topic(),
+            format,
+        }
     }
 
     /// What a stream has to write, straight from the ring.
@@ -44,15 +48,27 @@ impl Engine {
     /// Everything the client asked before is answered: from here on the line is a stream.
     pub(super) fn become_stream(&mut self, key: Key, wish: &Subscription) {
         let now = self.turn.now;
-        let Some(line) = self.lines.get_mut(key) else { return };
-        let Conn::Inbound(inbound) = &line.conn else { return };
+        let Some(line) = self.lines.get_mut(key) else {
+            return;
+        };
+        let Conn::Inbound(inbound) = &line.conn else {
+            return;
+        };
         let format = Format::from_index(wish.format);
         let Some(seat) = self.topics.join(&wish.topic, key, format) else {
             return self.close(key);
         };
         let head = format.head(self.date.at(now.wall), self.topics.last());
         let Seat { topic, place, at } = seat;
-        let stream = Stream::new(inbound.peer(), wish.format, topic, place, at, head, now.mono);
+        let stream = Stream::new(
+            inbound.peer(),
+            wish.format,
+            topic,
+            place,
+            at,
+            head,
+            now.mono,
+        );
         let conn = std::mem::replace(&mut line.conn, Conn::Stream(stream));
         if let Conn::Inbound(inbound) = conn {
             inbound.dismantle(&mut context!(self));
@@ -67,7 +83,9 @@ impl Engine {
     pub(super) fn publish(&mut self, message: &Message) {
         for name in message.topics.iter() {
             for (key, _) in self.topics.publish(name, message) {
-                let Some(line) = self.lines.get_mut(*key) else { continue };
+                let Some(line) = self.lines.get_mut(*key) else {
+                    continue;
+                };
                 if let Conn::Stream(stream) = &mut line.conn
                     && stream.wake(self.turn.now.mono)
                 {
@@ -86,7 +104,9 @@ impl Engine {
             let first = self.topics.first(topic);
             let mut ended = false;
             for place in (0..self.topics.members(topic).len()).rev() {
-                let Some((key, _)) = self.topics.members(topic).get(place).copied() else { break };
+                let Some((key, _)) = self.topics.members(topic).get(place).copied() else {
+                    break;
+                };
                 if let Some(Conn::Stream(stream)) = self.lines.get(key).map(|line| &line.conn)
                     && stream.at() <= first
                 {
@@ -104,8 +124,12 @@ impl Engine {
     /// The stream gets no more frames: what it began is finished, then the terminator.
     pub(super) fn end_stream(&mut self, key: Key) {
         self.leave_topic(key);
-        let Some(line) = self.lines.get_mut(key) else { return };
-        let Conn::Stream(stream) = &mut line.conn else { return };
+        let Some(line) = self.lines.get_mut(key) else {
+            return;
+        };
+        let Conn::Stream(stream) = &mut line.conn else {
+            return;
+        };
         let terminator = Format::from_index(stream.format()).terminator();
         stream.end(terminator, self.turn.now.mono);
         self.settle_stream(key);
@@ -113,14 +137,21 @@ impl Engine {
 
     /// Gives up a stream's seat, if it has not been given up before.
     pub(super) fn leave_topic(&mut self, key: Key) {
-        let Some(Conn::Stream(stream)) = self.lines.get(key).map(|line| &line.conn) else { return };
+        let Some(Conn::Stream(stream)) = self.lines.get(key).map(|line| &line.conn) else {
+            return;
+        };
         if stream.is_ending() {
             return;
         }
         let (topic, place) = (stream.topic(), stream.place());
-        let moved = self.topics.leave(Seat { topic, place, at: stream.at() });
-        if let Some(Conn::Stream(moved)) =
-            moved.and_then(|moved| self.lines.get_mut(moved)).map(|line| &mut line.conn)
+        let moved = self.topics.leave(Seat {
+            topic,
+            place,
+            at: stream.at(),
+        });
+        if let Some(Conn::Stream(moved)) = moved
+            .and_then(|moved| self.lines.get_mut(moved))
+            .map(|line| &mut line.conn)
         {
             moved.move_to(place);
         }
@@ -135,7 +166,7 @@ impl Engine {
         let view = View::of(&self.topics, stream);
         let (from, to) = stream.wrote(bytes, &view, self.turn.now.mono);
         self.topics.passed(topic, from, to);
-        self.settle_stream(key);
+        self.rearm_stream(key);
     }
 
     /// Bytes from a reader, who has nothing to say.
@@ -161,16 +192,31 @@ impl Engine {
 
     /// After any fact: the line is closed, or has its deadline and stands on the list.
     pub(super) fn settle_stream(&mut self, key: Key) {
-        let Some(line) = self.lines.get_mut(key) else { return };
-        let Conn::Stream(stream) = &line.conn else { return };
+        self.rearm_stream(key);
+        let Some(line) = self.lines.get_mut(key) else {
+            return;
+        };
+        let Conn::Stream(stream) = &line.conn else {
+            return;
+        };
+        if stream.has_output(&View::of(&self.topics, stream)) {
+            line.touch_stream(&mut self.turn, key);
+        }
+    }
+
+    /// After a write: the line is closed or has its deadline. It is not put on the list, where it
+    /// has just been.
+    fn rearm_stream(&mut self, key: Key) {
+        let Some(line) = self.lines.get_mut(key) else {
+            return;
+        };
+        let Conn::Stream(stream) = &line.conn else {
+            return;
+        };
         if stream.is_gone() {
             return self.close(key);
         }
         let at = stream.deadline(self.settings.limits.stall_timeout);
-        let has_output = stream.has_output(&View::of(&self.topics, stream));
         line.deadline.set(&mut self.turn, key, at);
-        if has_output {
-            line.touch_stream(&mut self.turn, key);
-        }
     }
 }

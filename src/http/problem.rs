@@ -135,6 +135,8 @@ reasons! {
     NoDestination = 400 "no_destination" "No destination URL";
     /// dispatch.md section 2: an option has a value it cannot have.
     BadOption = 400 "bad_option" "Bad option";
+    /// streams.md section 1: a parameter has a value it cannot have.
+    BadParameter = 400 "bad_parameter" "Bad parameter";
     /// A target that is no URL we can call.
     BadTarget = 400 "bad_target" "Bad target URL";
     /// No such path.

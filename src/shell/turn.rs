@@ -91,6 +91,11 @@ impl Server {
         while !(self.draining && self.guard.engine().drained()) {
             self.turn(&mut events)?;
         }
+        let left = self.guard.engine().deliveries();
+        if left > 0 {
+            // Only a store in memory forgets them; whoever stopped the server should know.
+            log::warn!("drain_left deliveries={left}");
+        }
         log::info!("drain_end");
         Ok(())
     }
@@ -191,7 +196,7 @@ impl Server {
             .flatten()
         {
             match action {
-                Action::Connect { key, addr } => {
+                Action::Connect { key, addr, .. } => {
                     let begun = self.sockets.connect(self.poll.registry(), key, addr);
                     self.report(key, begun);
                 }

@@ -41,6 +41,7 @@ mod tests {
             id: MessageId(u128::from(seq)),
             accepted: Wall(0),
             content_type: "".into(),
+            topics: crate::model::TopicNames::default(),
             body: Frame::copy_of(b"x"),
         };
         StoreOp::Accept {

@@ -1,6 +1,8 @@
 //! The wire formats of streams: one row each, and how a message is encoded in it.
 //! Encoding happens once per message and format; nothing here knows who reads.
 
+use std::io::Write;
+
 use crate::base::frame::Frame;
 use crate::model::{Message, MessageId};
 
@@ -26,20 +28,21 @@ impl Format {
         "application/x-www-form-urlencoded"
     }
 
-    /// A message's bytes on the wire, chunk header included.
+    /// A message's bytes on the wire, chunk header included. `bytes` is overwritten and used
+    /// again, so that the frame is the one allocation.
     #[must_use]
-    pub fn encode(self, message: &Message) -> Frame {
-        let len = message.body.len() + 2;
-        let mut bytes = Vec::with_capacity(len + 24);
+    pub fn encode(self, message: &Message, bytes: &mut Vec<u8>) -> Frame {
+        bytes.clear();
         if self == Format::RawChunked {
-            bytes.extend_from_slice(format!("{len:x}\r\n").as_bytes());
+            // Writing to a vector cannot fail.
+            let _ = write!(bytes, "{:x}\r\n", message.body.len() + 2);
         }
         bytes.extend_from_slice(&message.body);
         bytes.extend_from_slice(b"\r\n");
         if self == Format::RawChunked {
             bytes.extend_from_slice(b"\r\n");
         }
-        Frame::copy_of(&bytes)
+        Frame::copy_of(bytes)
     }
 
     /// The number of the format, below [`Format::COUNT`].
@@ -51,7 +54,10 @@ impl Format {
     /// The format of that number.
     #[must_use]
     pub fn from_index(index: usize) -> Format {
-        Format::ALL.get(index).copied().unwrap_or(Format::RawChunked)
+        Format::ALL
+            .get(index)
+            .copied()
+            .unwrap_or(Format::RawChunked)
     }
 
     /// The head of the answer that a stream begins with, and its first bytes: both leave at once,
@@ -59,7 +65,12 @@ impl Format {
     #[must_use]
     pub fn head(self, date: &str, last: MessageId) -> Vec<u8> {
         let mut head = String::with_capacity(320);
-        for part in ["HTTP/1.1 200 OK\r\nDate: ", date, "\r\nContent-Type: ", self.content_type()] {
+        for part in [
+            "HTTP/1.1 200 OK\r\nDate: ",
+            date,
+            "\r\nContent-Type: ",
+            self.content_type(),
+        ] {
             head.push_str(part);
         }
         head.push_str(match self {

@@ -1,1 +1,296 @@
-//! To be written.
+//! Topics: one message to every stream that reads it, encoded once, shared, never copied.
+//! It holds frames and who has yet to read them; sockets and requests are somebody else's.
+
+use crate::base::frame::Frame;
+use crate::base::index::Index;
+use crate::base::ring::Ring;
+use crate::base::slab::{Key, Slab};
+use crate::model::{Message, MessageId};
+
+pub mod format;
+pub mod subscribe;
+
+use format::Format;
+
+/// Bytes that a topic's slowest reader may be behind (streams.md section 6).
+pub const BEHIND_BYTES_MAX: usize = 4 << 20;
+/// Messages that a topic's slowest reader may be behind.
+pub const BEHIND_MESSAGES_MAX: usize = 10_000;
+/// Bytes of frames in all topics together.
+pub const FRAMES_BYTES_MAX: usize = 64 << 20;
+
+/// A message as the streams of one topic see it, until the last of them has passed it.
+#[derive(Debug)]
+struct Entry {
+    id: MessageId,
+    /// One frame per format in use when it was published.
+    frames: [Option<Frame>; Format::COUNT],
+    bytes: usize,
+    /// Members that have yet to pass it.
+    left: usize,
+}
+
+/// What is known of a topic while somebody reads it.
+#[derive(Debug)]
+struct Topic {
+    name: Box<[u8]>,
+    ring: Ring<Entry>,
+    bytes: usize,
+    /// The streams, each with its format; a stream knows its place in this list.
+    members: Vec<(Key, Format)>,
+    /// Members of each format.
+    formats: [usize; Format::COUNT],
+}
+
+/// All topics that have members.
+#[derive(Debug)]
+pub struct Topics {
+    topics: Slab<Topic>,
+    by_name: Index<Box<[u8]>, Key>,
+    bytes: usize,
+    streams: usize,
+    last: MessageId,
+    keep_alive: [Frame; Format::COUNT],
+    scratch: Vec<u8>,
+}
+
+/// A stream's seat in a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seat {
+    /// The topic.
+    pub topic: Key,
+    /// Its place in the topic's list.
+    pub place: usize,
+    /// The position of the first frame it will get.
+    pub at: u64,
+}
+
+impl Topics {
+    /// No topics. `seed` is for the map of names.
+    #[must_use]
+    pub fn new(seed: u64) -> Topics {
+        Topics {
+            topics: Slab::with_bound(u32::MAX as usize - 1),
+            by_name: Index::new(seed),
+            bytes: 0,
+            streams: 0,
+            last: MessageId::default(),
+            scratch: Vec::new(),
+            keep_alive: Format::ALL.map(|format| Frame::copy_of(format.keep_alive())),
+        }
+    }
+
+    /// A stream joins: it gets what is published from now on. `None` if there is no place.
+    pub fn join(&mut self, name: &[u8], line: Key, format: Format) -> Option<Seat> {
+        let key = match self.by_name.get(name) {
+            Some(key) => *key,
+            None => {
+                let key = self.topics.insert(Topic::new(name)).ok()?;
+                self.by_name.insert(name.into(), key);
+                key
+            }
+        };
+        let topic = self.topics.get_mut(key)?;
+        let place = topic.members.len();
+        topic.members.push((line, format));
+        topic.formats[format.index()] += 1;
+        self.streams += 1;
+        Some(Seat {
+            topic: key,
+            place,
+            at: topic.ring.end(),
+        })
+    }
+
+    /// A stream leaves: what it has not passed waits for it no longer. Gives the stream that took
+    /// over its place in the list, if one did; it must be told.
+    pub fn leave(&mut self, seat: Seat) -> Option<Key> {
+        let topic = self.topics.get_mut(seat.topic)?;
+        if seat.place >= topic.members.len() {
+            return None;
+        }
+        let (_, format) = topic.members.swap_remove(seat.place);
+        topic.formats[format.index()] -= 1;
+        self.streams -= 1;
+        let moved = topic.members.get(seat.place).map(|(line, _)| *line);
+        self.bytes -= topic.pass(seat.at, topic.ring.end());
+        if topic.members.is_empty()
+            && let Some(topic) = self.topics.remove(seat.topic)
+        {
+            self.by_name.remove(&topic.name);
+        }
+        moved
+    }
+
+    /// Hands a message to all streams of the topic; gives them back, so that each can be put on the
+    /// list of lines to be written. A topic without streams costs one look-up.
+    pub fn publish(&mut self, name: &[u8], message: &Message) -> &[(Key, Format)] {
+        self.last = self.last.max(message.id);
+        let Some(key) = self.by_name.get(name).copied() else {
+            return &[];
+        };
+        let Some(topic) = self.topics.get_mut(key) else {
+            return &[];
+        };
+        let mut entry = Entry {
+            id: message.id,
+            frames: [const { None }; Format::COUNT],
+            bytes: 0,
+            left: topic.members.len(),
+        };
+        for format in Format::ALL {
+            if topic.formats[format.index()] > 0 {
+                let frame = format.encode(message, &mut self.scratch);
+                entry.bytes += frame.len();
+                entry.frames[format.index()] = Some(frame);
+            }
+        }
+        topic.bytes += entry.bytes;
+        self.bytes += entry.bytes;
+        // The ring has room for more than the bound that `over` keeps.
+        let pushed = topic.ring.push(entry);
+        debug_assert!(pushed.is_ok(), "a topic's ring is full");
+        &topic.members
+    }
+
+    /// The stream that is to be ended because its topic, or all topics together, hold too much for
+    /// it: the one that is furthest behind. Ask again after it has left.
+    #[must_use]
+    pub fn over(&self, name: &[u8]) -> Option<Key> {
+        let topic = self.topics.get(*self.by_name.get(name)?)?;
+        // One message is always admitted, whatever its size.
+        if topic.ring.len() > 1
+            && (topic.bytes > BEHIND_BYTES_MAX || topic.ring.len() > BEHIND_MESSAGES_MAX)
+        {
+            return Some(*self.by_name.get(name)?);
+        }
+        if self.bytes <= FRAMES_BYTES_MAX {
+            return None;
+        }
+        let oldest = self.topics.iter().filter(|(_, topic)| topic.ring.len() > 1);
+        oldest
+            .min_by_key(|(_, topic)| topic.ring.get(topic.ring.first()).map(|entry| entry.id))
+            .map(|(key, _)| key)
+    }
+
+    /// The streams of a topic.
+    #[must_use]
+    pub fn members(&self, topic: Key) -> &[(Key, Format)] {
+        self.topics.get(topic).map_or(&[], |topic| &topic.members)
+    }
+
+    /// The position of the oldest frame that a topic holds.
+    #[must_use]
+    pub fn first(&self, topic: Key) -> u64 {
+        self.topics.get(topic).map_or(0, |topic| topic.ring.first())
+    }
+
+    /// The frame at a position, in a format.
+    #[must_use]
+    pub fn frame(&self, topic: Key, at: u64, format: Format) -> Option<&Frame> {
+        self.topics.get(topic)?.ring.get(at)?.frames[format.index()].as_ref()
+    }
+
+    /// A stream has passed the frames from `from` up to, not including, `to`.
+    pub fn passed(&mut self, topic: Key, from: u64, to: u64) {
+        if let Some(topic) = self.topics.get_mut(topic) {
+            self.bytes -= topic.pass(from, to);
+        }
+    }
+
+    /// What is sent on a stream when nothing else was for a while.
+    #[must_use]
+    pub fn keep_alive(&self, format: Format) -> &Frame {
+        &self.keep_alive[format.index()]
+    }
+
+    /// The id of the newest message published.
+    #[must_use]
+    pub fn last(&self) -> MessageId {
+        self.last
+    }
+
+    /// Streams of all topics.
+    #[must_use]
+    pub fn streams(&self) -> usize {
+        self.streams
+    }
+
+    /// Topics that have streams.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.topics.len()
+    }
+
+    /// Whether nobody reads anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.topics.is_empty()
+    }
+
+    /// Sweeps the accounts: no frame without a reader, sums equal to the totals.
+    pub fn check(&self) {
+        let (mut bytes, mut streams) = (0, 0);
+        for (_, topic) in self.topics.iter() {
+            let mut held = 0;
+            for at in topic.ring.first()..topic.ring.end() {
+                let entry = topic.ring.get(at);
+                assert!(entry.is_some_and(|entry| entry.left <= topic.members.len()));
+                held += entry.map_or(0, |entry| entry.bytes);
+            }
+            let front = topic.ring.get(topic.ring.first());
+            assert!(
+                front.is_none_or(|entry| entry.left > 0),
+                "a frame that nobody waits for"
+            );
+            assert_eq!(held, topic.bytes, "a topic's bytes are miscounted");
+            assert_eq!(topic.formats.iter().sum::<usize>(), topic.members.len());
+            bytes += topic.bytes;
+            streams += topic.members.len();
+        }
+        assert_eq!(
+            (bytes, streams),
+            (self.bytes, self.streams),
+            "totals differ from the sums"
+        );
+        assert_eq!(
+            self.by_name.len(),
+            self.topics.len(),
+            "a name without its topic"
+        );
+    }
+}
+
+impl Topic {
+    fn new(name: &[u8]) -> Topic {
+        Topic {
+            name: name.into(),
+            ring: Ring::with_bound(BEHIND_MESSAGES_MAX + 2),
+            bytes: 0,
+            members: Vec::new(),
+            formats: [0; Format::COUNT],
+        }
+    }
+
+    /// One member less has to pass these; what nobody waits for goes. Gives the bytes let go.
+    fn pass(&mut self, from: u64, to: u64) -> usize {
+        for at in from..to {
+            if let Some(entry) = self.ring.get_mut(at) {
+                entry.left = entry.left.saturating_sub(1);
+            }
+        }
+        let mut bytes = 0;
+        while self
+            .ring
+            .get(self.ring.first())
+            .is_some_and(|entry| entry.left == 0)
+        {
+            bytes += self.ring.pop_front().map_or(0, |entry| entry.bytes);
+        }
+        self.bytes -= bytes;
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests;

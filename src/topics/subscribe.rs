@@ -47,11 +47,15 @@ pub fn read(query: &str, http11: bool) -> Result<Wish, Problem> {
         let text = String::from_utf8_lossy(&value);
         match &*name {
             b"topic" if topic.is_some() => {
-                return bad(format!("topic: {text:?} is a second one; allowed: one topic"));
+                return bad(format!(
+                    "topic: {text:?} is a second one; allowed: one topic"
+                ));
             }
             b"topic" if value.is_empty() || value.len() > TOPIC_BYTES_MAX => {
                 let bytes = value.len();
-                return bad(format!("topic: {bytes} bytes; allowed: 1 to {TOPIC_BYTES_MAX}"));
+                return bad(format!(
+                    "topic: {bytes} bytes; allowed: 1 to {TOPIC_BYTES_MAX}"
+                ));
             }
             b"topic" if value.starts_with(b"$") => {
                 let detail = format!("topic: {text:?}; allowed: names that do not begin with $");
@@ -72,7 +76,11 @@ pub fn read(query: &str, http11: bool) -> Result<Wish, Problem> {
     let Some(topic) = topic else {
         return bad("topic: missing; allowed: a name, as in /stream?topic=news".to_owned());
     };
-    let format = if http11 { Format::RawChunked } else { Format::RawPlain };
+    let format = if http11 {
+        Format::RawChunked
+    } else {
+        Format::RawPlain
+    };
     Ok(Wish { topic, format })
 }
 
@@ -97,14 +105,26 @@ mod tests {
     fn bad_parameters_name_themselves_their_value_and_what_is_allowed() {
         let long = format!("topic={}", "x".repeat(1_025));
         let rows = [
-            ("", "topic: missing; allowed: a name, as in /stream?topic=news"),
+            (
+                "",
+                "topic: missing; allowed: a name, as in /stream?topic=news",
+            ),
             ("topic=", "topic: 0 bytes; allowed: 1 to 1024"),
             (&*long, "topic: 1025 bytes; allowed: 1 to 1024"),
-            ("topic=a&topic=b", "topic: \"b\" is a second one; allowed: one topic"),
-            ("topic=$x", "topic: \"$x\"; allowed: names that do not begin with $"),
+            (
+                "topic=a&topic=b",
+                "topic: \"b\" is a second one; allowed: one topic",
+            ),
+            (
+                "topic=$x",
+                "topic: \"$x\"; allowed: names that do not begin with $",
+            ),
             ("topic=a&format=xml", "format: \"xml\"; allowed: raw"),
             ("topic=a&since=all", "since: not supported by this version"),
-            ("topic=a&where.x=1", "where.x: not supported by this version"),
+            (
+                "topic=a&where.x=1",
+                "where.x: not supported by this version",
+            ),
         ];
         for (query, expected) in rows {
             assert_eq!(detail(query), expected, "{query}");

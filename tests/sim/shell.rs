@@ -127,7 +127,8 @@ impl Sim {
     }
 
     fn tell_ended(&mut self, link: LinkId, key: Key, why: Ended) {
-        self.world.note("ended", key.to_bits(), why as u64);
+        self.world
+            .note_bytes("ended", key.to_bits(), format!("{why:?}").as_bytes());
         self.oracle.line_ended(link);
         self.net.near(link).ended |= why != Ended::Finished;
         self.engine.ended(self.world.now, key, why);
@@ -166,7 +167,7 @@ impl Sim {
     fn perform(&mut self) {
         while let Some(action) = self.engine.poll_action() {
             match action {
-                Action::Connect { key, addr } => self.connect(key, addr),
+                Action::Connect { key, addr, .. } => self.connect(key, addr),
                 Action::Shutdown { key } => {
                     let link = self.line(key, "shutdown");
                     assert!(!self.net.get(link).near.shut, "shut down twice");

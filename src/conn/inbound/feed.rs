@@ -150,6 +150,7 @@ impl Inbound {
         if let Reply::Problem { problem, .. } = &reply {
             manner.keep_alive &= !problem.reason.closes();
         }
+        manner.keep_alive &= !matches!(reply, Reply::Stream(_));
         desk.replies.push(seq, reply, manner);
         if !manner.keep_alive {
             self.phase = Phase::Last;

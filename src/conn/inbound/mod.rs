@@ -11,7 +11,7 @@ use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::base::time::Mono;
 use crate::conn::Limits;
-use crate::conn::reply::Reply;
+use crate::conn::reply::{Reply, Subscription};
 use crate::http::body::BodyReader;
 use crate::http::problem::{Problem, Reason};
 use crate::http::request::Request;
@@ -169,6 +169,12 @@ impl Inbound {
             self.stalled_since = context.turn.now.mono;
         }
         self.rest(context);
+    }
+
+    /// The stream that the line becomes now: everything asked before it is answered and sent.
+    pub fn take_subscription(&mut self) -> Option<Subscription> {
+        let desk = self.desk.as_mut().filter(|desk| desk.unsent() == 0)?;
+        desk.replies.take_subscription()
     }
 
     /// The store lost what was accepted up to `seq` and is not durable.

@@ -1,0 +1,145 @@
+//! Topics against what their readers should see.
+
+use std::borrow::Cow;
+
+use super::*;
+use crate::base::time::Wall;
+use crate::model::TopicNames;
+
+fn message(number: u128, body: &[u8]) -> Message {
+    Message {
+        id: MessageId(number),
+        accepted: Wall(0),
+        content_type: Cow::Borrowed(""),
+        body: Frame::copy_of(body),
+        topics: TopicNames::default(),
+    }
+}
+
+fn keys(count: usize) -> Vec<Key> {
+    let mut slab = Slab::with_bound(count);
+    (0..count).map(|n| slab.insert(n).unwrap()).collect()
+}
+
+fn seen(topics: &Topics, seat: Seat, format: Format) -> Vec<Vec<u8>> {
+    (seat.at..)
+        .map_while(|at| topics.frame(seat.topic, at, format).map(|f| f.to_vec()))
+        .collect()
+}
+
+#[test]
+fn raw_bytes_are_as_specified() {
+    let (chunked, plain) = (Format::RawChunked, Format::RawPlain);
+    let scratch = &mut Vec::new();
+    let hello = message(1, b"a=1&b=%E2%9C%93");
+    assert_eq!(
+        &*chunked.encode(&hello, scratch),
+        b"11\r\na=1&b=%E2%9C%93\r\n\r\n"
+    );
+    assert_eq!(&*plain.encode(&hello, scratch), b"a=1&b=%E2%9C%93\r\n");
+    assert_eq!(
+        &*chunked.encode(&message(2, b""), scratch),
+        b"2\r\n\r\n\r\n"
+    );
+    assert_eq!(
+        (chunked.keep_alive(), plain.keep_alive()),
+        (&b"2\r\n\r\n\r\n"[..], &b"\r\n"[..])
+    );
+    assert_eq!(
+        (chunked.terminator(), plain.terminator()),
+        (&b"0\r\n\r\n"[..], &b""[..])
+    );
+}
+
+#[test]
+fn a_reader_sees_what_is_published_from_its_joining_on() {
+    let mut topics = Topics::new(1);
+    let keys = keys(2);
+    assert!(topics.publish(b"t", &message(1, b"nobody")).is_empty());
+    let early = topics.join(b"t", keys[0], Format::RawChunked).unwrap();
+    topics.publish(b"t", &message(2, b"one"));
+    let late = topics.join(b"t", keys[1], Format::RawPlain).unwrap();
+    topics.publish(b"other", &message(3, b"elsewhere"));
+    topics.publish(b"t", &message(4, b"two"));
+    topics.check();
+    let chunks = vec![b"5\r\none\r\n\r\n".to_vec(), b"5\r\ntwo\r\n\r\n".to_vec()];
+    assert_eq!(seen(&topics, early, Format::RawChunked), chunks);
+    assert_eq!(
+        seen(&topics, late, Format::RawPlain),
+        vec![b"two\r\n".to_vec()]
+    );
+    assert_eq!(topics.last(), MessageId(4));
+}
+
+#[test]
+fn a_frame_goes_when_the_last_reader_has_passed_it() {
+    let mut topics = Topics::new(1);
+    let keys = keys(2);
+    let first = topics.join(b"t", keys[0], Format::RawChunked).unwrap();
+    let second = topics.join(b"t", keys[1], Format::RawChunked).unwrap();
+    topics.publish(b"t", &message(1, b"x"));
+    topics.publish(b"t", &message(2, b"y"));
+    topics.passed(first.topic, first.at, first.at + 2);
+    assert_eq!(seen(&topics, second, Format::RawChunked).len(), 2);
+    topics.passed(second.topic, second.at, second.at + 1);
+    assert_eq!(topics.first(second.topic), second.at + 1);
+    topics.check();
+    // The second leaves without the last one; the first has moved to its end.
+    let first = Seat {
+        at: first.at + 2,
+        ..first
+    };
+    let second = Seat {
+        at: second.at + 1,
+        ..second
+    };
+    assert_eq!(topics.leave(second), None);
+    topics.check();
+    assert_eq!(topics.bytes, 0);
+    assert_eq!(topics.leave(first), None);
+    assert!(topics.is_empty());
+    topics.check();
+}
+
+#[test]
+fn who_takes_over_a_place_is_told() {
+    let mut topics = Topics::new(1);
+    let keys = keys(3);
+    let seats: Vec<_> = keys
+        .iter()
+        .map(|key| topics.join(b"t", *key, Format::RawChunked).unwrap())
+        .collect();
+    assert_eq!(topics.leave(seats[0]), Some(keys[2]));
+    assert_eq!(topics.members(seats[1].topic)[0].0, keys[2]);
+    topics.check();
+}
+
+#[test]
+fn the_bounds_name_the_topic_that_holds_too_much() {
+    let mut topics = Topics::new(1);
+    let keys = keys(1);
+    let seat = topics.join(b"t", keys[0], Format::RawChunked).unwrap();
+    let big = vec![b'x'; BEHIND_BYTES_MAX + 1];
+    topics.publish(b"t", &message(1, &big));
+    assert_eq!(topics.over(b"t"), None, "one message is always admitted");
+    topics.publish(b"t", &message(2, b"y"));
+    assert_eq!(topics.over(b"t"), Some(seat.topic));
+    topics.leave(seat);
+    assert_eq!(topics.over(b"t"), None);
+    let seat = topics.join(b"t", keys[0], Format::RawChunked).unwrap();
+    for number in 0..=BEHIND_MESSAGES_MAX as u128 {
+        assert_eq!(topics.over(b"t"), None);
+        topics.publish(b"t", &message(number, b"z"));
+    }
+    assert_eq!(topics.over(b"t"), Some(seat.topic));
+}
+
+#[test]
+fn a_hundred_thousand_names_that_nobody_reads_cost_nothing() {
+    let mut topics = Topics::new(1);
+    for number in 0..100_000_u128 {
+        topics.publish(format!("topic-{number}").as_bytes(), &message(number, b"x"));
+    }
+    assert_eq!((topics.len(), topics.bytes), (0, 0));
+    topics.check();
+}
