@@ -465,6 +465,26 @@ fn a_full_house_turns_clients_away_and_calls_still_go_out() {
 }
 
 #[test]
+fn calls_wait_quietly_while_clients_hold_the_last_lines() {
+    let mut settings = setup::settings();
+    settings.lines_max = 16;
+    let mut sim = setup::calm_with(settings);
+    let target = sim.target(Behaviour::Slow(SECOND));
+    let mut orders = Vec::new();
+    for _ in 0..8 {
+        orders.push(place(&mut sim, 0, target, |order| order.delay = 5 * SECOND));
+    }
+    for _ in 0..12 {
+        let stay = vec![Step::Wait(20 * SECOND), Step::Close];
+        sim.client(SECOND, Client::new(stay, vec![]));
+    }
+    sim.run();
+    for order in orders {
+        assert_eq!(end(&sim, order).0, Outcome::Delivered);
+    }
+}
+
+#[test]
 fn a_narrow_lane_keeps_to_its_width() {
     let mut settings = setup::settings();
     settings.courier.parallelism = 4;
