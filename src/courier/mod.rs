@@ -23,6 +23,17 @@ pub struct Settings {
     pub idle_timeout: Duration,
 }
 
+impl Settings {
+    /// Calls in flight to one origin if there are `lines_max` lines to all of them: a tenth at
+    /// most. An origin that never answers holds its lines until their deadlines, and must leave
+    /// some to the others.
+    #[must_use]
+    pub fn parallelism_within(&self, lines_max: usize) -> u32 {
+        let share = u32::try_from(lines_max / 10).unwrap_or(u32::MAX);
+        self.parallelism.min(share.max(1))
+    }
+}
+
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
@@ -67,13 +78,10 @@ pub struct Courier {
 }
 
 impl Courier {
-    /// No lanes yet. `lines_max` bounds outbound lines of all lanes together, and a tenth of it those
-    /// of one lane: an origin that answers nobody holds its lines until their deadlines, and must
-    /// leave some to the others.
+    /// No lanes yet. `lines_max` bounds outbound lines of all lanes together.
     #[must_use]
     pub fn new(mut settings: Settings, lines_max: usize, seed: u64) -> Courier {
-        let share = u32::try_from(lines_max / 10).unwrap_or(u32::MAX);
-        settings.parallelism = settings.parallelism.min(share.max(1));
+        settings.parallelism = settings.parallelism_within(lines_max);
         Courier {
             settings,
             lanes: Slab::with_bound(u32::MAX as usize - 1),
