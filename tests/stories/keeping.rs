@@ -69,41 +69,66 @@ fn an_answer_that_closes_does_not() {
     }
 }
 
+/// Ways in which a target ends a line after saying something.
+const ENDS: [fn(Vec<u8>) -> Act; 2] = [Act::Close, Act::Reset];
+
 #[test]
 fn a_line_that_was_closed_meanwhile_is_not_used() {
-    let server = Server::start();
-    let target = Target::new(|_| Act::Close(OK.to_vec()));
-    for line in 0..3 {
-        schedule(&server, &target.url("/"), "&a=1");
-        let webhook = target.arrival();
-        assert_eq!((webhook.line, webhook.attempt()), (line, 1));
-        metric_until(&server, "hookah_lines_outbound", |count| count == 0);
+    for end in ENDS {
+        let server = Server::start();
+        let target = Target::new(move |_| end(OK.to_vec()));
+        for line in 0..3 {
+            schedule(&server, &target.url("/"), "&a=1");
+            let webhook = target.arrival();
+            assert_eq!((webhook.line, webhook.attempt()), (line, 1));
+            metric_until(&server, "hookah_lines_outbound", |count| count == 0);
+        }
+        assert_eq!(metric(&server, "hookah_resends_total"), 0);
     }
-    assert_eq!(metric(&server, "hookah_resends_total"), 0);
 }
 
 #[test]
 fn a_line_that_dies_under_a_webhook_costs_one_uncounted_resend() {
-    let server = Server::start();
-    let target = Target::new(|webhook| match (webhook.line, webhook.turn) {
-        (0, 1) => Act::Close(Vec::new()),
-        _ => OK.into(),
-    });
-    let id = |more| schedule(&server, &target.url("/"), more);
-    id("&n=1");
-    assert_eq!(target.arrival().text(), "n=1");
-    settled(&server);
-    let second = id("&n=2");
-    let (dead, again) = (target.arrival(), target.arrival());
-    assert_eq!((dead.line, dead.turn, dead.text()), (0, 1, "n=2"));
-    assert_eq!((again.line, again.turn, again.text()), (1, 0, "n=2"));
-    assert_eq!((dead.attempt(), again.attempt()), (1, 1));
-    assert_eq!(again.field("webhook-id"), second);
-    settled(&server);
-    assert_eq!(metric(&server, "hookah_deliveries_delivered_total"), 2);
-    assert_eq!(metric(&server, "hookah_resends_total"), 1);
-    assert_eq!(metric(&server, "hookah_attempts_failed_total"), 0);
-    target.has_no_more();
+    for end in ENDS {
+        let server = Server::start();
+        let target = Target::new(move |webhook| match (webhook.line, webhook.turn) {
+            (0, 1) => end(Vec::new()),
+            _ => OK.into(),
+        });
+        schedule(&server, &target.url("/"), "&n=1");
+        assert_eq!(target.arrival().text(), "n=1");
+        settled(&server);
+        let second = schedule(&server, &target.url("/"), "&n=2");
+        let (dead, again) = (target.arrival(), target.arrival());
+        assert_eq!((dead.line, dead.turn, dead.text()), (0, 1, "n=2"));
+        assert_eq!((again.line, again.turn, again.text()), (1, 0, "n=2"));
+        assert_eq!((dead.attempt(), again.attempt()), (1, 1));
+        assert_eq!(again.field("webhook-id"), second);
+        settled(&server);
+        assert_eq!(metric(&server, "hookah_deliveries_delivered_total"), 2);
+        assert_eq!(metric(&server, "hookah_resends_total"), 1);
+        assert_eq!(metric(&server, "hookah_attempts_failed_total"), 0);
+        target.has_no_more();
+    }
+}
+
+#[test]
+fn a_fresh_line_that_dies_is_a_failed_attempt() {
+    for end in ENDS {
+        let server = Server::start();
+        let target = Target::new(move |webhook| match webhook.line {
+            0 => end(Vec::new()),
+            _ => OK.into(),
+        });
+        schedule(&server, &target.url("/"), "&a=1&_retry_schedule=10ms");
+        assert_eq!(
+            (target.arrival().attempt(), target.arrival().attempt()),
+            (1, 2)
+        );
+        settled(&server);
+        assert_eq!(metric(&server, "hookah_resends_total"), 0);
+        assert_eq!(metric(&server, "hookah_attempts_failed_total"), 1);
+    }
 }
 
 #[test]

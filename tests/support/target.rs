@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::message::{Fields, PATIENCE, Wire, is_impatience};
 
@@ -62,6 +62,8 @@ pub enum Act {
     Say(Vec<u8>),
     /// Says this and closes the connection.
     Close(Vec<u8>),
+    /// Says this and resets the connection.
+    Reset(Vec<u8>),
     /// Says nothing until the other side gives up.
     Hang,
     /// Says the first, then a piece of the second every few milliseconds, round and round, until
@@ -212,6 +214,12 @@ impl Line {
                 Act::Say(answer) => stream.write_all(&answer).is_ok(),
                 Act::Close(answer) => {
                     let _ = stream.write_all(&answer);
+                    false
+                }
+                Act::Reset(answer) => {
+                    let _ = stream.write_all(&answer);
+                    let linger = SockRef::from(&*stream).set_linger(Some(Duration::ZERO));
+                    linger.expect("it can");
                     false
                 }
                 Act::Hang => {
