@@ -69,7 +69,11 @@ impl Inbound {
                 }
                 return None;
             }
-            Err(reason) => return self.refuse(context, desk, reason, rest.len()),
+            Err(reason) => {
+                // The desk may soon be another line's, which must not inherit how far this one got.
+                desk.scan = HeadScan::default();
+                return self.refuse(context, desk, reason, rest.len());
+            }
         };
         desk.scan = HeadScan::default();
         self.phase = Phase::Idle;
