@@ -67,9 +67,9 @@ pub struct Courier {
 }
 
 impl Courier {
-    /// No lanes yet. `lines_max` bounds outbound lines of all lanes together, and a tenth of it those
-    /// of one lane: an origin that answers nobody holds its lines until their deadlines, and must
-    /// leave some to the others.
+    /// No lanes yet. `lines_max` bounds outbound lines of all lanes together, and a tenth of it
+    /// those of one lane: an origin that answers nobody holds its lines until their deadlines, and
+    /// must leave some to the others.
     #[must_use]
     pub fn new(mut settings: Settings, lines_max: usize, seed: u64) -> Courier {
         let share = u32::try_from(lines_max / 10).unwrap_or(u32::MAX);

@@ -1,4 +1,5 @@
-//! Clients that take longer than they may: each is told so, or hung up on if there is nothing to say.
+//! Clients that take longer than they may: each is told so, or hung up on if there is nothing to
+//! say.
 
 use std::io::Write;
 
