@@ -73,7 +73,7 @@ pub fn system_calls() -> Result {
 
 /// Both kinds over one line and over many.
 fn costs(mut cost: impl FnMut(Kind, usize) -> std::result::Result<String, Trouble>) -> Result {
-    let mut text = String::new();
+    let mut text = format!("each, from {SHORT} and {LONG}:");
     for (kind, name) in [
         (Kind::Intake, "a request"),
         (Kind::Webhook, "a webhook, its request too"),

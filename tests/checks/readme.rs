@@ -1,16 +1,16 @@
-//! README's curl lines, pasted by a script out of README itself, against its own target.
-//! It knows none of the lines; it only gives them other ports.
+//! README's own commands, pasted by a script: the one that runs Hookah, the target, the curl lines.
+//! It knows none of them; it only gives them other ports.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
+use crate::BUILD_MAX;
 use crate::peer::{metric, until};
-use crate::process::{cargo, needs, run};
+use crate::process::{needs, run};
 use crate::report::{Result, Trouble, ensure};
 use crate::server::Server;
 
@@ -18,12 +18,14 @@ use crate::server::Server;
 const SERVER: &str = "127.0.0.1:8080";
 const TARGET: &str = "localhost:9000";
 
-pub fn curl_lines() -> Result {
+pub fn commands() -> Result {
     needs("curl", "curl")?;
-    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"))?;
+    let readme = readme()?;
     let lines = part(&readme, "curl")?;
     let mut target = Example::start()?;
-    let server = Server::start();
+    let mut command = pasted(part(&readme, "run")?);
+    command.env("HOOKAH_PORT", "0");
+    let server = Server::spawn(command);
     let addr = server.addr();
     let mut sent = 0;
     for line in lines.lines() {
@@ -62,6 +64,10 @@ pub fn curl_lines() -> Result {
     ))
 }
 
+fn readme() -> io::Result<String> {
+    fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"))
+}
+
 /// The lines of README's block of that name.
 fn part<'a>(readme: &'a str, name: &str) -> std::result::Result<&'a str, Trouble> {
     let begin = format!("<!-- {name} -->\n```sh\n");
@@ -70,6 +76,17 @@ fn part<'a>(readme: &'a str, name: &str) -> std::result::Result<&'a str, Trouble
         .and_then(|(_, rest)| rest.split_once("\n```"));
     let (lines, _) = found.ok_or_else(|| Trouble::failed(format!("README has no {name}")))?;
     Ok(lines)
+}
+
+/// A line as a command in the project's folder. The shell gives its place to the line's program,
+/// and so does `cargo run`: whoever signals the command means that program.
+fn pasted(line: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("exec {line}")]);
+    command
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("CARGO_TERM_QUIET", "true");
+    command
 }
 
 /// README's target as a process of its own.
@@ -83,9 +100,8 @@ pub struct Example {
 impl Example {
     /// Builds it if need be, and starts it on a free port.
     pub fn start() -> std::result::Result<Example, Trouble> {
-        run(cargo().args(["build", "--release", "--example", "target"]))?;
-        let mut command = Command::new(program()?);
-        command.arg("0").stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut command = pasted(&format!("{} -- 0", part(&readme()?, "target")?));
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn()?;
         let stdout = child.stdout.take();
         let (sender, lines) = channel();
@@ -102,10 +118,7 @@ impl Example {
                 let _ = line.map(|line| sender.send(line));
             }
         });
-        let first = example
-            .lines
-            .recv_timeout(Duration::from_secs(10))
-            .unwrap_or_default();
+        let first = example.lines.recv_timeout(BUILD_MAX).unwrap_or_default();
         let authority = first
             .split_once("http://")
             .map(|(_, authority)| authority.to_owned());
@@ -132,11 +145,4 @@ impl Drop for Example {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Examples stand beside the binary.
-fn program() -> std::result::Result<PathBuf, Trouble> {
-    let folder = Path::new(env!("CARGO_BIN_EXE_hookah")).parent();
-    let folder = folder.ok_or_else(|| Trouble::failed("no folder of the binary"))?;
-    Ok(folder.join("examples").join("target"))
 }
