@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::client::Client;
 use crate::server::Server;
 use crate::target::{Absent, Act, OK, Target};
-use crate::{ask, form, metric, metric_until, post, schedule, settled};
+use crate::{ask, form, metric, metric_over, metric_until, post, schedule, settled, until};
 
 /// A body of which a MiB holds a few dozen.
 const BODY_BYTES: usize = 16 << 10;
@@ -105,18 +105,24 @@ fn over_the_bound_on_connections_one_is_told_and_the_next_finds_room() {
     target.arrival();
     // The server learns of the end in its own time.
     clients.pop();
-    while ask(&server, "GET /health HTTP/1.0\r\n\r\n").status != 200 {}
+    until("room", || {
+        ask(&server, "GET /health HTTP/1.0\r\n\r\n").status == 200
+    });
 }
 
 #[test]
 fn lines_at_rest_make_room_for_other_targets() {
     let server = Server::with(["--port", "0", "--max-conns", "4"]);
     let targets = [(); 5].map(|()| Target::willing());
+    // One connection of ours, so that the room for them plays no part.
+    let mut client = Client::connect(server.addr());
     for turn in 0..2 {
         for target in &targets {
-            schedule(&server, &target.url("/"), "&a=1");
+            let webhook = form(&format!("_url={}&a=1", target.url("/")));
+            assert_eq!(client.send(webhook).answer().status, 202);
             assert_eq!(target.arrival().line, turn);
-            settled(&server);
+            let name = "hookah_deliveries_waiting";
+            until(name, || metric_over(&mut client, name) == 0);
         }
     }
 }

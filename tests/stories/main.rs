@@ -23,6 +23,8 @@ mod retrying;
 mod stopping;
 mod waiting;
 
+use std::time::Instant;
+
 use client::{Answer, Client};
 use server::Server;
 
@@ -58,7 +60,13 @@ fn schedule(server: &Server, url: &str, more: &str) -> String {
 
 /// A number of /metrics.
 fn metric(server: &Server, name: &str) -> u64 {
-    let answer = ask(server, "GET /metrics HTTP/1.0\r\n\r\n");
+    metric_over(&mut Client::connect(server.addr()), name)
+}
+
+/// The same over a connection that there is already.
+fn metric_over(client: &mut Client, name: &str) -> u64 {
+    client.send("GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n");
+    let answer = client.answer();
     assert_eq!(answer.status, 200);
     let mut lines = answer.body.lines();
     let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -68,13 +76,14 @@ fn metric(server: &Server, name: &str) -> u64 {
 
 /// Waits until a number of /metrics satisfies `is_it`; no event tells of it.
 fn metric_until(server: &Server, name: &str, is_it: impl Fn(u64) -> bool) {
-    let end = std::time::Instant::now() + message::PATIENCE;
-    loop {
-        let value = metric(server, name);
-        if is_it(value) {
-            return;
-        }
-        assert!(end > std::time::Instant::now(), "{name} stays {value}");
+    until(name, || is_it(metric(server, name)));
+}
+
+/// Asks again until it is so.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + message::PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < end, "it never came to be: {what}");
     }
 }
 
