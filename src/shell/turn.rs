@@ -182,7 +182,7 @@ impl Server {
                     let adopted = self.sockets.adopt(self.poll.registry(), key, stream);
                     self.report(key, adopted);
                 }
-                Some(Err(refusal)) => turn_away(stream, refusal.answer),
+                Some(Err(refusal)) => turn_away(stream, &refusal.answer),
                 None => {}
             }
         }

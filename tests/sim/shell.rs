@@ -91,8 +91,8 @@ impl Sim {
                     self.clients[client].opened(&mut self.world, &mut self.net, link);
                 }
                 Err(refusal) => {
-                    self.world.note_bytes("not opened", 0, refusal.answer);
-                    self.clients[client].turned_away(refusal.answer);
+                    self.world.note_bytes("not opened", 0, &refusal.answer);
+                    self.clients[client].turned_away(&refusal.answer);
                 }
             }
         }
