@@ -343,3 +343,6 @@ impl Engine {
         &mut self.turn.stats
     }
 }
+
+#[cfg(test)]
+mod tests;
