@@ -121,6 +121,27 @@ fn a_body_that_breaks_after_its_refusal_ends_the_line() {
 }
 
 #[test]
+fn an_empty_line_begins_no_request() {
+    let mut world = World::new(Settings::default());
+    let key = world.open();
+    world.say(key, "GET /health HTTP/1.1\r\nHost: h\r\n\r\n\r\n");
+    world.pass(Duration::from_secs(30));
+    let answer = world.say(key, "GET /health HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:?}");
+}
+
+#[test]
+fn a_refused_request_of_no_bytes_leaves_an_idle_line() {
+    let mut world = World::new(Settings::default());
+    let key = world.open();
+    let head = "POST /nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n";
+    assert!(world.say(key, head).starts_with("HTTP/1.1 404 "));
+    world.engine.drain(world.now);
+    world.turn();
+    assert!(world.engine.drained());
+}
+
+#[test]
 fn a_drain_does_not_wait_for_more_requests_on_a_line_that_read_late() {
     let mut world = World::new(Settings::default());
     let key = world.open();
