@@ -306,6 +306,10 @@ impl Engine {
             Some(Conn::Stream(_)) => self.stream_written(key, bytes),
             None => {}
         }
+        // They were the line's last bytes, and a call may wait for its place.
+        if !self.lines.contains(key) {
+            self.run_lanes();
+        }
     }
 
     /// The line can be written again, after a write that was cut short or put off.

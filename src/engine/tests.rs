@@ -7,7 +7,7 @@ use super::{Engine, Settings};
 use crate::base::frame::Gather;
 use crate::base::slab::Key;
 use crate::base::time::{Mono, Now, Wall};
-use crate::port::{Action, StoreDone, StoreOp};
+use crate::port::{Action, Ended, StoreDone, StoreOp};
 
 const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -168,4 +168,30 @@ fn a_drain_does_not_wait_for_more_requests_after_a_body_that_was_skipped() {
     world.say(key, "56789");
     world.pass(Duration::from_secs(2));
     assert!(world.engine.drained());
+}
+
+#[test]
+fn a_place_that_a_write_frees_goes_to_the_call_that_waits_for_it() {
+    let mut world = World::new(Settings {
+        lines_max: 4,
+        ..Settings::default()
+    });
+    let clients = [world.open(), world.open(), world.open()];
+    let post = |port: u16| {
+        format!(
+            "POST /dispatch/http://127.0.0.1:{port}/ HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"
+        )
+    };
+    world.say(clients[0], &post(1));
+    world.say(clients[0], &post(2));
+    assert_eq!(world.connects.len(), 1, "the house is full");
+    world.writable = false;
+    world.say(clients[1], "GET /health HTTP/1.1\r\nHost: h\r\n\r\n");
+    world.engine.ended(world.now, clients[1], Ended::Finished);
+    world.turn();
+    world.writable = true;
+    world.write();
+    world.act();
+    assert_eq!(world.closed, [clients[1]]);
+    assert_eq!(world.connects.len(), 2, "nobody told the lane");
 }
