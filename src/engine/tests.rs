@@ -195,3 +195,24 @@ fn a_place_that_a_write_frees_goes_to_the_call_that_waits_for_it() {
     assert_eq!(world.closed, [clients[1]]);
     assert_eq!(world.connects.len(), 2, "nobody told the lane");
 }
+
+#[test]
+fn an_answer_that_the_store_turned_into_a_refusal_is_counted_as_one() {
+    use crate::base::stats::Counter;
+    let mut world = World::new(Settings::default());
+    world.stores = false;
+    let key = world.open();
+    world.say(
+        key,
+        "POST /dispatch?_topic=t HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n",
+    );
+    world.engine.stored(world.now, StoreDone::Failed(1));
+    world.turn();
+    assert!(
+        world
+            .written
+            .iter()
+            .any(|(_, bytes)| bytes.starts_with(b"HTTP/1.1 503 "))
+    );
+    assert_eq!(world.engine.stats().get(Counter::RequestsRefused), 1);
+}

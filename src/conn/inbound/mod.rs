@@ -180,7 +180,8 @@ impl Inbound {
     /// The store lost what was accepted up to `seq` and is not durable.
     pub fn refuse_lost(&mut self, context: &mut Context<'_>, seq: Seq, problem: &Problem) {
         if let Some(desk) = &mut self.desk {
-            desk.replies.fail(context.durable, seq, problem);
+            let refused = desk.replies.fail(context.durable, seq, problem);
+            context.turn.stats.add(Counter::RequestsRefused, refused);
         }
         self.send(context);
     }
