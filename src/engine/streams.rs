@@ -11,6 +11,7 @@ use crate::conn::Conn;
 use crate::conn::reply::Subscription;
 use crate::conn::stream::{Source, Stream};
 use crate::model::Message;
+use crate::port::Action;
 use crate::topics::format::Format;
 use crate::topics::{Seat, Topics};
 
@@ -54,6 +55,10 @@ impl Engine {
         let Conn::Inbound(inbound) = &line.conn else {
             return;
         };
+        // A reader that has finished sending is taken to be gone, whenever it did.
+        if inbound.is_finished() {
+            return self.close(key);
+        }
         let format = Format::from_index(wish.format);
         let Some(seat) = self.topics.join(&wish.topic, key, format) else {
             return self.close(key);
@@ -70,6 +75,8 @@ impl Engine {
             now.mono,
         );
         let conn = std::mem::replace(&mut line.conn, Conn::Stream(stream));
+        // Behind its request the client was not read; its end may have come meanwhile.
+        self.turn.actions.push_back(Action::Resume { key });
         if let Conn::Inbound(inbound) = conn {
             inbound.dismantle(&mut context!(self));
         }

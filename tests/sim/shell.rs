@@ -75,6 +75,10 @@ impl Sim {
     fn accept(&mut self) {
         let callers = self.callers.len().min(ACCEPT_MAX);
         for link in self.callers.drain(..callers).collect::<Vec<_>>() {
+            if let Peer::Reader(reader) = self.net.get(link).peer {
+                self.accept_reader(link, reader);
+                continue;
+            }
             let Peer::Client(client) = self.net.get(link).peer else {
                 continue;
             };
@@ -97,6 +101,24 @@ impl Sim {
             }
         }
         self.again |= !self.callers.is_empty();
+    }
+
+    fn accept_reader(&mut self, link: LinkId, reader: usize) {
+        let reader = &mut self.readers[reader];
+        if !self.listening {
+            return;
+        }
+        let key = self.engine.opened(self.world.now, reader.ip);
+        let Ok(key) = key else {
+            panic!("no place for a reader")
+        };
+        self.world.note("opened", key.to_bits(), 0);
+        self.net.name(link, key);
+        self.net.near(link).open = true;
+        self.oracle
+            .feeds
+            .opened(link, self.world.at(), &reader.asks);
+        reader.opened(&mut self.world, &mut self.net, link);
     }
 
     fn connected(&mut self) {
@@ -183,7 +205,7 @@ impl Sim {
                 }
                 Action::Close { key } => {
                     let link = self.line(key, "close");
-                    self.oracle.line_closed(link);
+                    self.oracle.line_closed(&self.world, link);
                     self.net.close(&mut self.world, link);
                 }
                 Action::Store(op) => self.take_op(op),
@@ -273,6 +295,9 @@ impl Sim {
                 .for_each(|slice| bytes.extend_from_slice(slice));
             assert_eq!(bytes.len(), gather.bytes());
             let taken = self.net.write(&mut self.world, link, &bytes);
+            let cut = taken < bytes.len();
+            let feeds = &mut self.oracle.feeds;
+            feeds.wrote(link, self.world.at(), &bytes[..taken], cut);
             if taken > 0 {
                 self.world
                     .note_bytes("wrote", key.to_bits(), &bytes[..taken]);
