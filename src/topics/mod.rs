@@ -230,6 +230,12 @@ impl Topics {
         self.topics.len()
     }
 
+    /// Bytes of frames that streams have yet to pass.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether nobody reads anything.
     #[must_use]
     pub fn is_empty(&self) -> bool {

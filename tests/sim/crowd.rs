@@ -3,6 +3,7 @@
 
 use crate::clients::{Client, Want};
 use crate::net::{Cut, Shape};
+use crate::order::Spelling;
 use crate::readers::{Reader, escape};
 use crate::script::Step;
 use crate::sim::Sim;
@@ -121,6 +122,19 @@ pub fn publish(sim: &mut Sim, topics: &[String], filler: usize) -> (Step, usize)
         Content-Type: application/x-www-form-urlencoded\r\n";
     let request = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
     (Step::Send(request.into_bytes()), number)
+}
+
+/// Lets some orders go to topics too.
+pub fn share(sim: &mut Sim, order: usize) {
+    let order = &mut sim.orders[order];
+    // A URL in the path names the only target.
+    let spelled = matches!(order.spelling, Spelling::Form | Spelling::Query);
+    let told = spelled && sim.world.rng.chance(20);
+    if let Some(payload) = order.payload().filter(|_| told) {
+        let topics = [sim.world.rng.pick(&TOPICS), sim.world.rng.pick(&TOPICS)];
+        order.topics = topics.map(str::to_owned).to_vec();
+        sim.oracle.feeds.publish(&order.topics, payload, true);
+    }
 }
 
 impl Sim {

@@ -75,11 +75,6 @@ impl Feeds {
         number
     }
 
-    /// A topic's log.
-    pub fn log(&self, topic: &str) -> &[Entry] {
-        self.logs.get(topic).map_or(&[], Vec::as_slice)
-    }
-
     /// The watch on a reader's line.
     pub fn watch(&self, link: LinkId) -> &Watch {
         &self.watches[&link]

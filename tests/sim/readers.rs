@@ -18,8 +18,6 @@ pub struct Asks {
     pub before: usize,
     /// Bytes of all requests.
     pub bytes: usize,
-    /// Bytes sent behind them.
-    pub extra: usize,
 }
 
 /// One reader.
@@ -48,16 +46,11 @@ impl Reader {
         let version = if old { "1.0" } else { "1.1" };
         let path = format!("/stream?topic={}", escape(topic));
         let request = format!("{health}GET {path} HTTP/{version}\r\nHost: a\r\n\r\n");
-        let sent = |step: &Step| match step {
-            Step::Send(bytes) => bytes.len(),
-            _ => 0,
-        };
         let asks = Asks {
             topic: topic.to_owned(),
             old,
             before,
             bytes: request.len(),
-            extra: then.iter().map(sent).sum(),
         };
         let mut steps = vec![Step::Send(request.into_bytes())];
         steps.extend(then);

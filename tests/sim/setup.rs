@@ -150,6 +150,7 @@ fn order(sim: &mut Sim) -> Order {
     let target = sim.world.rng.between(0, sim.targets.len() as u64 - 1) as usize;
     let number = sim.order(target).number;
     sim.orders[number].randomize(&mut sim.world.rng);
+    crowd::share(sim, number);
     sim.orders[number].clone()
 }
 
