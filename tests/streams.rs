@@ -2,6 +2,7 @@
 //! does to streams is the simulator's business.
 
 // The same strict reader as in the simulator.
+#[allow(dead_code)]
 #[path = "sim/chunks.rs"]
 mod chunks;
 #[path = "support/server.rs"]
