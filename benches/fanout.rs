@@ -214,7 +214,9 @@ impl Bench {
                     break;
                 }
                 lines += 1;
-                self.engine.wrote(self.now, key, count);
+                if !self.engine.wrote(self.now, key, count) {
+                    break;
+                }
             }
         }
         self.act();

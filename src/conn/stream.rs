@@ -234,6 +234,12 @@ impl Stream {
         self.at
     }
 
+    /// Whether bytes wait for the reader to take them.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.waits
+    }
+
     /// Whether it has been ended and sits in its topic no more.
     #[must_use]
     pub fn is_ending(&self) -> bool {

@@ -285,8 +285,8 @@ impl Engine {
         None
     }
 
-    /// Appends what the line has to write. It may be more than one list holds: ask again after
-    /// `wrote`.
+    /// Appends what the line has to write. It may be more than one list holds: ask again if `wrote`
+    /// says so.
     pub fn outgoing<'a>(&'a self, key: Key, gather: &mut Gather<'a>) {
         match self.lines.get(key).map(|line| &line.conn) {
             Some(Conn::Inbound(inbound)) => inbound.outgoing(gather),
@@ -296,15 +296,25 @@ impl Engine {
         }
     }
 
-    /// That many bytes of what `outgoing` gave were accepted.
-    pub fn wrote(&mut self, now: Now, key: Key, bytes: usize) {
+    /// That many bytes of what `outgoing` gave were accepted. Whether the line has more to write.
+    pub fn wrote(&mut self, now: Now, key: Key, bytes: usize) -> bool {
         self.turn.now = now;
         self.turn.stats.add(Counter::BytesOut, bytes as u64);
         match self.lines.get_mut(key).map(|line| &mut line.conn) {
             Some(Conn::Inbound(_)) => self.answer_written(key, bytes),
             Some(Conn::Outbound(outbound)) => outbound.wrote(bytes),
-            Some(Conn::Stream(_)) => self.stream_written(key, bytes),
+            Some(Conn::Stream(_)) => return self.stream_written(key, bytes),
             None => {}
+        }
+        self.has_output(key)
+    }
+
+    fn has_output(&self, key: Key) -> bool {
+        match self.lines.get(key).map(|line| &line.conn) {
+            Some(Conn::Inbound(inbound)) => inbound.has_output(),
+            Some(Conn::Outbound(outbound)) => outbound.has_output(),
+            Some(Conn::Stream(stream)) => stream.has_output(&View::of(&self.topics, stream)),
+            None => false,
         }
     }
 

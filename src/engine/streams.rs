@@ -164,16 +164,18 @@ impl Engine {
         }
     }
 
-    /// A stream's socket took bytes.
-    pub(super) fn stream_written(&mut self, key: Key, bytes: usize) {
+    /// A stream's socket took bytes. Whether it has more to write.
+    pub(super) fn stream_written(&mut self, key: Key, bytes: usize) -> bool {
         let Some(Conn::Stream(stream)) = self.lines.get_mut(key).map(|line| &mut line.conn) else {
-            return;
+            return false;
         };
         let topic = stream.topic();
         let view = View::of(&self.topics, stream);
         let (from, to) = stream.wrote(bytes, &view, self.turn.now.mono);
+        let waits = stream.waits() && !stream.is_gone();
         self.topics.passed(topic, from, to);
         self.rearm_stream(key);
+        waits
     }
 
     /// Bytes from a reader, who has nothing to say.

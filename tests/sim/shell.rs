@@ -309,7 +309,10 @@ impl Sim {
                 let (orders, targets) = (&self.orders, &self.targets);
                 self.oracle
                     .wrote(&self.world, orders, targets, link, &bytes[..taken]);
-                self.engine.wrote(self.world.now, key, taken);
+                let more = self.engine.wrote(self.world.now, key, taken);
+                let mut gather = Gather::new();
+                self.engine.outgoing(key, &mut gather);
+                assert_eq!(more, !gather.is_empty(), "whether more is to be written");
             }
             if taken < bytes.len() {
                 return;
