@@ -29,7 +29,7 @@ mod serve;
 mod stored;
 mod streams;
 
-use streams::View;
+use streams::feed_of;
 
 pub use routes::{Route, routes};
 
@@ -291,7 +291,10 @@ impl Engine {
         match self.lines.get(key).map(|line| &line.conn) {
             Some(Conn::Inbound(inbound)) => inbound.outgoing(gather),
             Some(Conn::Outbound(outbound)) => outbound.outgoing(gather),
-            Some(Conn::Stream(stream)) => View::of(&self.topics, stream).gather(stream, gather),
+            Some(Conn::Stream(stream)) => {
+                let feed = feed_of(&self.topics, stream);
+                stream.outgoing(gather, |at| feed.frame(at));
+            }
             None => {}
         }
     }
@@ -313,7 +316,7 @@ impl Engine {
         match self.lines.get(key).map(|line| &line.conn) {
             Some(Conn::Inbound(inbound)) => inbound.has_output(),
             Some(Conn::Outbound(outbound)) => outbound.has_output(),
-            Some(Conn::Stream(stream)) => stream.has_output(&View::of(&self.topics, stream)),
+            Some(Conn::Stream(stream)) => stream.has_output(&feed_of(&self.topics, stream)),
             None => false,
         }
     }

@@ -4,7 +4,7 @@
 use super::Engine;
 use super::life::Drain;
 use super::serve::context;
-use crate::base::frame::{Frame, Gather};
+use crate::base::frame::Frame;
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::conn::Conn;
@@ -13,35 +13,16 @@ use crate::conn::stream::{Source, Stream};
 use crate::model::Message;
 use crate::port::Action;
 use crate::topics::format::Format;
-use crate::topics::{Seat, Topics};
+use crate::topics::{Feed, Seat, Topics};
 
-/// One topic's ring in one format.
-pub(super) struct View<'a> {
-    topics: &'a Topics,
-    topic: Key,
-    format: Format,
+/// What a stream reads: its topic's frames in its format.
+pub(super) fn feed_of<'a>(topics: &'a Topics, stream: &Stream) -> Feed<'a> {
+    topics.feed(stream.topic(), Format::from_index(stream.format()))
 }
 
-impl<'a> View<'a> {
-    pub(super) fn of(topics: &'a Topics, stream: &Stream) -> View<'a> {
-        let format = Format::from_index(stream.format());
-        View {
-            topics,
-            topic: stream.topic(),
-            format,
-        }
-    }
-
-    /// What a stream has to write, straight from the ring.
-    pub(super) fn gather(self, stream: &'a Stream, gather: &mut Gather<'a>) {
-        let (topics, topic, format) = (self.topics, self.topic, self.format);
-        stream.outgoing(gather, |at| topics.frame(topic, at, format));
-    }
-}
-
-impl Source for View<'_> {
+impl Source for Feed<'_> {
     fn frame(&self, at: u64) -> Option<&Frame> {
-        self.topics.frame(self.topic, at, self.format)
+        Feed::frame(self, at)
     }
 }
 
@@ -166,16 +147,25 @@ impl Engine {
 
     /// A stream's socket took bytes. Whether it has more to write.
     pub(super) fn stream_written(&mut self, key: Key, bytes: usize) -> bool {
-        let Some(Conn::Stream(stream)) = self.lines.get_mut(key).map(|line| &mut line.conn) else {
+        let Some(line) = self.lines.get_mut(key) else {
+            return false;
+        };
+        let Conn::Stream(stream) = &mut line.conn else {
             return false;
         };
         let topic = stream.topic();
-        let view = View::of(&self.topics, stream);
-        let (from, to) = stream.wrote(bytes, &view, self.turn.now.mono);
-        let waits = stream.waits() && !stream.is_gone();
-        self.topics.passed(topic, from, to);
-        self.rearm_stream(key);
-        waits
+        let feed = feed_of(&self.topics, stream);
+        let (from, to) = stream.wrote(bytes, &feed, self.turn.now.mono);
+        if from < to {
+            self.topics.passed(topic, from, to);
+        }
+        if stream.is_gone() {
+            self.close(key);
+            return false;
+        }
+        let at = stream.deadline(self.settings.limits.stall_timeout);
+        line.deadline.set(&mut self.turn, key, at);
+        stream.waits()
     }
 
     /// Bytes from a reader, who has nothing to say.
@@ -199,23 +189,8 @@ impl Engine {
         self.settle_stream(key);
     }
 
-    /// After any fact: the line is closed, or has its deadline and stands on the list.
+    /// After any fact but a write: the line is closed, or has its deadline and stands on the list.
     pub(super) fn settle_stream(&mut self, key: Key) {
-        self.rearm_stream(key);
-        let Some(line) = self.lines.get_mut(key) else {
-            return;
-        };
-        let Conn::Stream(stream) = &line.conn else {
-            return;
-        };
-        if stream.has_output(&View::of(&self.topics, stream)) {
-            line.touch_stream(&mut self.turn, key);
-        }
-    }
-
-    /// After a write: the line is closed or has its deadline. It is not put on the list, where it
-    /// has just been.
-    fn rearm_stream(&mut self, key: Key) {
         let Some(line) = self.lines.get_mut(key) else {
             return;
         };
@@ -227,5 +202,8 @@ impl Engine {
         }
         let at = stream.deadline(self.settings.limits.stall_timeout);
         line.deadline.set(&mut self.turn, key, at);
+        if stream.has_output(&feed_of(&self.topics, stream)) {
+            line.touch_stream(&mut self.turn, key);
+        }
     }
 }

@@ -59,6 +59,21 @@ pub struct Topics {
     scratch: Vec<u8>,
 }
 
+/// A topic's frames in one format.
+#[derive(Clone, Copy, Debug)]
+pub struct Feed<'a> {
+    ring: Option<&'a Ring<Entry>>,
+    format: Format,
+}
+
+impl<'a> Feed<'a> {
+    /// The frame at a position.
+    #[must_use]
+    pub fn frame(&self, at: u64) -> Option<&'a Frame> {
+        self.ring?.get(at)?.frames[self.format.index()].as_ref()
+    }
+}
+
 /// A stream's seat in a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seat {
@@ -193,10 +208,11 @@ impl Topics {
         self.topics.get(topic).map_or(0, |topic| topic.ring.first())
     }
 
-    /// The frame at a position, in a format.
+    /// The frames of a topic in one format; none if the topic is gone.
     #[must_use]
-    pub fn frame(&self, topic: Key, at: u64, format: Format) -> Option<&Frame> {
-        self.topics.get(topic)?.ring.get(at)?.frames[format.index()].as_ref()
+    pub fn feed(&self, topic: Key, format: Format) -> Feed<'_> {
+        let ring = self.topics.get(topic).map(|topic| &topic.ring);
+        Feed { ring, format }
     }
 
     /// A stream has passed the frames from `from` up to, not including, `to`.
@@ -295,6 +311,9 @@ impl Topic {
             if let Some(entry) = self.ring.get_mut(at) {
                 entry.left = entry.left.saturating_sub(1);
             }
+        }
+        if from > self.ring.first() {
+            return 0;
         }
         let mut bytes = 0;
         while self
