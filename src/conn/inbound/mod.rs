@@ -355,6 +355,12 @@ impl Inbound {
         self.charged
     }
 
+    /// Whether the client has finished sending.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.finished
+    }
+
     /// Whether the line is to be closed.
     #[must_use]
     pub fn is_gone(&self) -> bool {
