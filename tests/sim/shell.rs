@@ -1,5 +1,5 @@
-//! The shell's part in the simulation: facts in, the tick, actions, the store, writes, in the order of
-//! DESIGN section 2. It holds the engine to the contract of `port`.
+//! The shell's part in the simulation: facts in, the tick, actions, the store, writes, in the order
+//! of DESIGN section 2. It holds the engine to the contract of `port`.
 
 use std::net::SocketAddr;
 
@@ -100,8 +100,8 @@ impl Sim {
                     self.clients[client].opened(&mut self.world, &mut self.net, link);
                 }
                 Err(refusal) => {
-                    self.world.note_bytes("not opened", 0, refusal.answer);
-                    self.clients[client].turned_away(refusal.answer);
+                    self.world.note_bytes("not opened", 0, &refusal.answer);
+                    self.clients[client].turned_away(&refusal.answer);
                 }
             }
         }
@@ -113,9 +113,14 @@ impl Sim {
         if !self.listening {
             return;
         }
-        let key = self.engine.opened(self.world.now, reader.ip);
-        let Ok(key) = key else {
-            panic!("no place for a reader")
+        let key = match self.engine.opened(self.world.now, reader.ip) {
+            Ok(key) => key,
+            Err(refusal) => {
+                self.world.note_bytes("not opened", 0, &refusal.answer);
+                assert!(self.oracle.crowded, "no place for a reader");
+                assert!(refusal.answer.starts_with(b"HTTP/1.1 503 "));
+                return;
+            }
         };
         self.world.note("opened", key.to_bits(), 0);
         self.net.name(link, key);
