@@ -266,3 +266,43 @@ fn what_a_client_chose_the_size_of_is_on_the_account() {
         );
     }
 }
+
+#[test]
+fn frames_that_readers_took_in_part_count_against_the_bound_on_all() {
+    use crate::base::stats::Counter;
+    let mut world = World::new(Settings::default());
+    let readers: Vec<Key> = (0..70)
+        .map(|number| {
+            let key = world.open();
+            let head = format!("GET /stream?topic={number} HTTP/1.1\r\nHost: h\r\n\r\n");
+            assert!(world.say(key, &head).starts_with("HTTP/1.1 200 "));
+            key
+        })
+        .collect();
+    let publisher = world.open();
+    world.writable = false;
+    let body = "x".repeat(1 << 20);
+    for number in 0..70 {
+        let head = format!(
+            "POST /dispatch?_topic={number} HTTP/1.1\r\nHost: h\r\nContent-Type: a/b\r\n\
+             Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        world.say(publisher, &format!("{head}{body}"));
+        while let Some(key) = world.engine.next_dirty() {
+            let mut gather = Gather::new();
+            world.engine.outgoing(key, &mut gather);
+            let bytes = match readers.contains(&key) {
+                true => 1,
+                false => gather.bytes(),
+            };
+            world.engine.wrote(world.now, key, bytes);
+        }
+        world.engine.check();
+    }
+    let ended = world.engine.stats().get(Counter::StreamsSlow);
+    assert!(
+        (6..20).contains(&ended),
+        "{ended} of 70 readers of 1 MiB each ended"
+    );
+}
