@@ -156,6 +156,14 @@ impl Topics {
         let Some(topic) = self.topics.get_mut(key) else {
             return &[];
         };
+        // A message that names its topic twice comes once (streams.md section 5).
+        let newest = topic.ring.end().checked_sub(1);
+        if newest
+            .and_then(|at| topic.ring.get(at))
+            .is_some_and(|it| it.id == message.id)
+        {
+            return &[];
+        }
         let mut entry = Entry {
             id: message.id,
             frames: [const { None }; Format::COUNT],
@@ -194,10 +202,12 @@ impl Topics {
         if self.bytes <= FRAMES_BYTES_MAX {
             return None;
         }
-        let oldest = self.topics.iter().filter(|(_, topic)| topic.ring.len() > 1);
-        oldest
-            .min_by_key(|(_, topic)| topic.ring.get(topic.ring.first()).map(|entry| entry.id))
-            .map(|(key, _)| key)
+        // The newest message is always admitted; all that came before it may have to make room.
+        let fronts = self.topics.iter().filter_map(|(key, topic)| {
+            let front = topic.ring.get(topic.ring.first())?;
+            (front.id < self.last).then_some((front.id, key))
+        });
+        fronts.min().map(|(_, key)| key)
     }
 
     /// The streams of a topic.
