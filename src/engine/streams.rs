@@ -12,7 +12,7 @@ use crate::conn::reply::Subscription;
 use crate::conn::stream::{Source, Stream};
 use crate::model::Message;
 use crate::topics::format::Format;
-use crate::topics::{Seat, Topics};
+use crate::topics::{Encoded, Seat, Topics};
 
 /// One topic's ring in one format.
 pub(super) struct View<'a> {
@@ -81,8 +81,9 @@ impl Engine {
 
     /// A message that is durable goes to the streams of its topics.
     pub(super) fn publish(&mut self, message: &Message) {
+        let mut encoded = Encoded::default();
         for name in message.topics.iter() {
-            for (key, _) in self.topics.publish(name, message) {
+            for (key, _) in self.topics.publish(name, message, &mut encoded) {
                 let Some(line) = self.lines.get_mut(*key) else {
                     continue;
                 };
