@@ -7,6 +7,7 @@
 mod behaviour;
 mod clients;
 mod http;
+mod lanes;
 mod net;
 mod oracle;
 mod order;

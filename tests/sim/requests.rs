@@ -90,9 +90,57 @@ pub fn refused(rng: &mut Rng) -> (Vec<Step>, Want) {
             "_url=http%3A%2F%2F10.0.0.1%2F&_delay=soon",
             &[400],
         ),
+        (
+            "/dispatch",
+            "_url=http%3A%2F%2F10.0.0.1%2F&_targets=local",
+            &[400],
+        ),
         ("/dispatch", "_url=gopher%3A%2F%2F10.0.0.1%2F", &[400]),
         ("/dispatch/%21%21", "", &[400]),
         ("/nowhere", "_url=http%3A%2F%2F10.0.0.1%2F", &[404]),
+        // Forbidden, in a few of the spellings, and beside a good one.
+        (
+            "/dispatch",
+            "_url=http%3A%2F%2F10.0.0.1%2F&_targets=public",
+            &[403],
+        ),
+        (
+            "/dispatch",
+            "_url=http%3A%2F%2F10.0.0.1%2F&_url=http%3A%2F%2F169.254.169.254%2F",
+            &[403],
+        ),
+        (
+            "/dispatch",
+            "_url=http%3A%2F%2F10.0.0.1%2F&_url=http%3A%2F%2F127.1%3A4665%2F",
+            &[403],
+        ),
+        ("/dispatch", "_url=http%3A%2F%2F0xa9fea9fe%2F", &[403]),
+        (
+            "/dispatch",
+            "_url=http%3A%2F%2F%5B%3A%3Affff%3A224.1%3A1%5D%2F",
+            &[400],
+        ),
+        (
+            "/dispatch",
+            "_url=http%3A%2F%2F%5B%3A%3A7f00%3A1%5D%3A8000%2F",
+            &[403],
+        ),
+        (
+            "/dispatch",
+            "_url=http%3A%2F%2F%5B64%3Aff9b%3A%3Aa9fe%3Aa9fe%5D%2F",
+            &[403],
+        ),
+        (
+            "/dispatch",
+            "_url=http%3A%2F%2F%5Bfd00%3Aec2%3A%3A254%5D%2F",
+            &[403],
+        ),
+        (
+            "/dispatch",
+            "_url=http%3A%2F%2Flocalhost%3A8000%2F&_targets=public",
+            &[403],
+        ),
+        ("/dispatch", "_url=http%3A%2F%2F168.63.129.16%2F", &[403]),
     ]);
     let form = "Content-Type: application/x-www-form-urlencoded";
     let fields = format!("{form}\r\nContent-Length: {}\r\n\r\n{body}", body.len());

@@ -11,6 +11,7 @@ use crate::clients::Client;
 use crate::net::{LinkId, Net, Peer, Side};
 use crate::oracle::Oracle;
 use crate::order::Order;
+use crate::setup;
 use crate::store::{Store, Temper};
 use crate::targets::Target;
 use crate::verdict;
@@ -58,8 +59,10 @@ impl Sim {
     /// A world of that seed around an engine with those settings.
     pub fn new(seed: u64, settings: Settings) -> Sim {
         let mut world = World::new(seed);
-        let oracle = Oracle::new(settings.courier.parallelism as usize);
-        let engine = Engine::new(settings, world.rng.entropy(), world.now);
+        let width = settings.courier.width(settings.lines_max / 2);
+        let oracle = Oracle::new(width as usize);
+        let mut engine = Engine::new(settings, world.rng.entropy(), world.now);
+        engine.listening(&[setup::OWN]);
         Sim {
             world,
             net: Net::default(),
