@@ -107,12 +107,13 @@ impl Courier {
             lane.first_expiry = Mono::NEVER;
         }
         if lane.is_empty() {
+            self.remembered += usize::from(lane.forgotten_at.is_none());
             let at = *lane.forgotten_at.get_or_insert(turn.now.mono + MEMORY);
             if at <= turn.now.mono || !lane.breaker.has_past() {
                 return self.remove(turn, key);
             }
-        } else {
-            lane.forgotten_at = None;
+        } else if lane.forgotten_at.take().is_some() {
+            self.remembered = self.remembered.saturating_sub(1);
         }
         if !self.arm(turn, key) && self.lanes.get(key).is_some_and(Lane::is_empty) {
             self.remove(turn, key);
@@ -122,6 +123,7 @@ impl Courier {
     fn remove(&mut self, turn: &mut Turn, key: Key) {
         if let Some(lane) = self.lanes.remove(key) {
             self.by_origin.remove(&lane.origin);
+            self.remembered -= usize::from(lane.forgotten_at.is_some());
             if let Some((node, _)) = lane.timer {
                 turn.wheel.cancel(node);
                 self.timed = self.timed.saturating_sub(1);

@@ -14,8 +14,6 @@ pub mod breaker;
 pub mod guard;
 mod hold;
 mod lane;
-#[cfg(test)]
-mod tests;
 
 pub use hold::{LANES_PAUSED_MAX, LANES_TIMED_MAX, View};
 
@@ -86,6 +84,8 @@ pub struct Courier {
     paused: usize,
     /// Lanes that have a node in the wheel.
     timed: usize,
+    /// Empty lanes that are kept for their past.
+    remembered: usize,
 }
 
 impl Courier {
@@ -105,6 +105,7 @@ impl Courier {
             waiting: 0,
             paused: 0,
             timed: 0,
+            remembered: 0,
         }
     }
 
@@ -205,7 +206,7 @@ impl Courier {
     pub fn rests(&mut self, key: Key, line: Key, last: bool) -> bool {
         // While others starve, a lane keeps a line only for calls that wait, and only up to its
         // share, so that a long queue to one origin cannot shut out the rest.
-        let share = self.lines_max / self.lanes.len().max(1);
+        let share = self.lines_max / (self.lanes.len() - self.remembered).max(1);
         let Some(lane) = self.lanes.get_mut(key) else {
             return false;
         };
@@ -280,12 +281,13 @@ impl Courier {
 
     /// Sweeps the accounts: sums over lanes equal the totals, and no lane passes its bounds.
     pub fn check(&self) {
-        let (mut sums, mut paused, mut timed) = ((0, 0), 0, 0);
+        let (mut sums, mut paused, mut timed, mut remembered) = ((0, 0), 0, 0, 0);
         for (_, lane) in self.lanes.iter() {
             assert!(lane.busy <= self.width, "lane over its width: {lane:?}");
             lane.check();
             paused += usize::from(lane.paused);
             timed += usize::from(lane.timer.is_some());
+            remembered += usize::from(lane.forgotten_at.is_some());
             assert_eq!(
                 lane.lines as usize,
                 lane.busy as usize + lane.ready.len(),
@@ -299,9 +301,9 @@ impl Courier {
             "sums over lanes differ from the totals"
         );
         assert_eq!(
-            (paused, timed),
-            (self.paused, self.timed),
-            "lanes paused and timed miscounted"
+            (paused, timed, remembered),
+            (self.paused, self.timed, self.remembered),
+            "lanes paused, timed and remembered miscounted"
         );
         assert!(
             self.lines <= self.lines_max,
@@ -321,3 +323,6 @@ pub fn width(parallelism: u32, lines_max: usize) -> u32 {
     let tenth = u32::try_from(lines_max.div_ceil(10)).unwrap_or(u32::MAX);
     parallelism.min(tenth).max(1)
 }
+
+#[cfg(test)]
+mod tests;

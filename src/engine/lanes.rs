@@ -1,5 +1,5 @@
-//! Where lanes meet the rest: addresses are vetted, breakers hear how calls ended, what waits too long
-//! expires, people pause and resume. It connects nothing.
+//! Where lanes meet the rest: addresses are vetted, breakers hear how calls ended, what waits too
+//! long expires, people pause and resume. It connects nothing.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;

@@ -217,3 +217,20 @@ fn one_origin_has_a_tenth_of_the_places_at_most() {
     assert_eq!(sim.oracle.connects[&target], 10, "of 100 outbound lines");
     sim.run();
 }
+
+#[test]
+fn a_drain_waits_for_no_lane_that_is_held() {
+    let mut sim = setup::calm();
+    let (paused, dead) = (sim.target(Behaviour::Healthy), sim.target(Behaviour::Dead));
+    sim.oracle.paused.insert(paused);
+    steer(&mut sim, 0, paused, "pause", 200);
+    place(&mut sim, SECOND, paused, |_| ());
+    for count in 0..100 {
+        place(&mut sim, 5 * SECOND + count * MS, dead, |_| ());
+    }
+    sim.world.after(5_500 * MS, crate::world::Event::Drain);
+    let began = sim.world.at();
+    sim.run();
+    let took = sim.world.at() - began;
+    assert!(took < 6 * SECOND, "the drain took {took} us");
+}

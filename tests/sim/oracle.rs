@@ -392,7 +392,7 @@ impl Oracle {
     }
 
     /// How long a lane that may be full can hold an attempt up: each round of those before it takes
-    /// its deadline, 15 seconds at most, at worst. Behind an open breaker it waits for its own probe.
+    /// its deadline, 15 seconds at most, at worst. Behind an open breaker it waits for its probe.
     fn lane_slack(&self, number: usize, target: &Target) -> u64 {
         if self.paused.contains(&number) {
             return HOUR;

@@ -1,5 +1,5 @@
-//! The shell's part in the simulation: facts in, the tick, actions, the store, writes, in the order of
-//! DESIGN section 2. It holds the engine to the contract of `port`.
+//! The shell's part in the simulation: facts in, the tick, actions, the store, writes, in the order
+//! of DESIGN section 2. It holds the engine to the contract of `port`.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -29,10 +29,11 @@ pub struct Row {
 }
 
 macro_rules! table {
-    ($make:path: $($kind:ident [$($segment:literal),+] / $bits:literal $name:literal $word:literal;)+)
-    => {
+    ($make:path: $(
+        $kind:ident [$($part:literal),+] / $bits:literal $name:literal $word:literal;
+    )+) => {
         &[$(Row {
-            first: $make($($segment),+),
+            first: $make($($part),+),
             bits: $bits,
             name: $name,
             detail: concat!("blocked_target_", $word),
@@ -151,3 +152,9 @@ impl Row {
         holds(self.first, self.bits, ip)
     }
 }
+
+#[cfg(test)]
+pub(super) use tests::EDGES;
+
+#[cfg(test)]
+mod tests;
