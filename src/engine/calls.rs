@@ -41,6 +41,14 @@ impl Engine {
     fn pump(&mut self, lane: Key) {
         while let Some(start) = self.courier.next(lane) {
             let (Start::On(_, call) | Start::Fresh(call)) = start;
+            if let Start::On(line, call) = start
+                && !self.may_carry(line, call.owner)
+            {
+                self.courier.unused(lane, line);
+                let fresh = true;
+                self.courier.put_back(lane, Call { fresh, ..call });
+                continue;
+            }
             let begun = self.dispatch.deliveries.begin(&mut self.turn, call.owner);
             let Some((target, timeout)) = begun else {
                 if let Start::On(line, _) = start {
@@ -50,12 +58,6 @@ impl Engine {
             };
             let until = self.turn.now.mono + timeout;
             match start {
-                Start::On(line, call) if !self.may_carry(line, call.owner) => {
-                    self.dispatch.deliveries.unbegin(call.owner);
-                    self.courier.unused(lane, line);
-                    let fresh = true;
-                    self.courier.put_back(lane, Call { fresh, ..call });
-                }
                 Start::On(line, call) => {
                     self.courier.started(lane, call.owner, false);
                     self.send(line, call.owner, until);
