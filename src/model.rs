@@ -267,6 +267,21 @@ pub struct Origin {
     pub port: u16,
 }
 
+impl fmt::Display for Origin {
+    /// As in a URL: the scheme's default port is left out.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, usual) = match self.scheme {
+            Scheme::Http => ("http", 80),
+            Scheme::Https => ("https", 443),
+        };
+        write!(out, "{scheme}://{}", self.host)?;
+        match self.port {
+            port if port == usual => Ok(()),
+            port => write!(out, ":{port}"),
+        }
+    }
+}
+
 /// A parsed and vetted target, shared by all deliveries to the same URL.
 #[derive(Debug)]
 pub struct Target {

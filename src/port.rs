@@ -115,6 +115,8 @@ pub enum Timer {
     Delivery(Key),
     /// The deliveries that lie too far ahead for the wheel are looked at again.
     Far,
+    /// A lane's: the end of a cool-down, the next expiry, or that it is forgotten.
+    Lane(Key),
     /// The drain's time is up.
     Drain,
 }

@@ -1,6 +1,7 @@
 //! Our line to a target: one request out at a time, one answer back, then the next or the end.
 //! It judges framing, never whether a status counts as delivered.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::base::buf::Buf;
@@ -74,6 +75,8 @@ pub struct Outbound {
     deadline: Mono,
     /// Whether it stands among its lane's lines that wait for a call.
     resting: bool,
+    /// Where it is connected to.
+    addr: Option<SocketAddr>,
 }
 
 impl Outbound {
@@ -93,7 +96,19 @@ impl Outbound {
             served: 0,
             deadline,
             resting: false,
+            addr: None,
         }
+    }
+
+    /// It is being connected to that address.
+    pub fn lead_to(&mut self, addr: SocketAddr) {
+        self.addr = Some(addr);
+    }
+
+    /// The very address it is connected to.
+    #[must_use]
+    pub fn leads_to(&self) -> Option<SocketAddr> {
+        self.addr
     }
 
     /// The lane it belongs to.

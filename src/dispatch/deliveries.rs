@@ -46,6 +46,8 @@ pub struct Plan {
     pub timeout: Duration,
     /// When it is given up.
     pub expires: Mono,
+    /// Only public addresses.
+    pub strict: bool,
 }
 
 /// Everything on its way.
@@ -221,12 +223,32 @@ impl Deliveries {
         self.due.push_back(key);
     }
 
-    /// A delivery that is due and has to join its origin's lane.
-    pub fn next_due(&mut self) -> Option<(Key, &Arc<Target>)> {
+    /// A delivery that is due and has to join its origin's lane, and when it is given up there.
+    pub fn next_due(&mut self) -> Option<(Key, Mono, &Arc<Target>)> {
         let key = self.due.pop_front()?;
         self.deliveries
             .get(key)
-            .map(|delivery| (key, &delivery.target))
+            .map(|delivery| (key, delivery.expires, &delivery.target))
+    }
+
+    /// A delivery expired while it waited in its lane.
+    pub fn expire(&mut self, turn: &mut Turn, key: Key) {
+        self.end(turn, key, Outcome::Expired);
+    }
+
+    /// When a delivery is given up.
+    #[must_use]
+    pub fn expires(&self, key: Key) -> Mono {
+        let delivery = self.deliveries.get(key);
+        delivery.map_or(Mono::NEVER, |delivery| delivery.expires)
+    }
+
+    /// Whether a delivery asks for public addresses only; what is gone asks for no less.
+    #[must_use]
+    pub fn is_strict(&self, key: Key) -> bool {
+        self.deliveries
+            .get(key)
+            .is_none_or(|delivery| delivery.strict)
     }
 
     /// An attempt is about to start: its target and how long it may take. `None` if there is

@@ -8,7 +8,7 @@ use crate::base::slab::Key;
 use crate::base::time::Mono;
 use crate::dispatch::deliveries::Plan;
 use crate::dispatch::retry::Schedule;
-use crate::model::{Ending, Method, Outcome, Target};
+use crate::model::{Ending, Fault, Method, Outcome, Target};
 
 /// Memory a delivery is charged for besides its message, its target and its schedule.
 const DELIVERY_BYTES: usize = 384;
@@ -37,6 +37,8 @@ pub(super) struct Delivery {
     pub(super) schedule: Option<Schedule>,
     pub(super) timeout: Duration,
     pub(super) expires: Mono,
+    /// Only public addresses.
+    pub(super) strict: bool,
     pub(super) state: State,
 }
 
@@ -93,6 +95,7 @@ impl Delivery {
             schedule: plan.schedule.clone(),
             timeout: plan.timeout,
             expires: plan.expires,
+            strict: plan.strict,
             state: State::Held { delay: plan.delay },
         }
     }
@@ -103,7 +106,8 @@ impl Delivery {
     }
 
     /// Judges the ending of the attempt under way (dispatch.md sections 4 and 7): any 2xx delivers
-    /// and so does 303, 410 is final, everything else is tried again while the budget lasts.
+    /// and so does 303, 410 is final and so is a target that we forbid, everything else is tried
+    /// again while the budget lasts.
     pub(super) fn judge(&self, ending: &Ending) -> Next {
         let retry = |at_least| match self.attempts > self.retries {
             true => Next::End(Outcome::Failed),
@@ -117,7 +121,11 @@ impl Delivery {
                 status: 200..=299 | 303,
                 ..
             } => Next::End(Outcome::Delivered),
-            Ending::Answer { status: 410, .. } => Next::End(Outcome::Failed),
+            Ending::Answer { status: 410, .. }
+            | Ending::Fault {
+                fault: Fault::Policy,
+                ..
+            } => Next::End(Outcome::Failed),
             Ending::Answer { retry_after, .. } => retry(*retry_after),
             Ending::Fault { .. } => retry(None),
         }

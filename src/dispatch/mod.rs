@@ -98,7 +98,8 @@ impl Dispatch {
     }
 
     /// Takes in a POST: reads it, vets its targets, hands the message to the store under the number
-    /// `seq`. Its deliveries are held until the store has it.
+    /// `seq`. Its deliveries are held until the store has it. `vet` says whether a target may be
+    /// called, or called by a message that asks for public addresses only.
     ///
     /// # Errors
     /// What is wrong with the request, or that memory is full; nothing was taken in then.
@@ -107,11 +108,14 @@ impl Dispatch {
         turn: &mut Turn,
         seq: Seq,
         submission: &Submission<'_>,
+        vet: impl Fn(&Target, bool) -> Result<(), Problem>,
     ) -> Result<Accepted, Problem> {
         let intake = intake::read(submission, &self.settings, turn.now.wall, &mut self.scratch)?;
         self.targets.clear();
         for url in intake.urls.strs() {
-            self.targets.push(self.known.get(url)?);
+            let target = self.known.get(url)?;
+            vet(&target, intake.options.strict)?;
+            self.targets.push(target);
         }
         let has_topics = !intake.topics.is_empty();
         let topics = TopicNames::of(intake.topics.bytes());
@@ -154,6 +158,7 @@ fn plan(turn: &Turn, intake: &Intake<'_>) -> Plan {
         retries: options.retries,
         schedule: options.schedule.clone(),
         timeout: options.timeout,
+        strict: options.strict,
         expires: now.mono + options.expires_at.since(now.wall),
     }
 }

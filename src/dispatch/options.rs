@@ -35,6 +35,8 @@ pub struct Options {
     pub schedule: Option<Schedule>,
     /// The whole exchange of one attempt.
     pub timeout: Duration,
+    /// Only public addresses, whatever else the server may call.
+    pub strict: bool,
 }
 
 /// What the options of one message said, before the defaults.
@@ -48,6 +50,7 @@ pub struct Given {
     retries: Option<u32>,
     schedule: Option<Schedule>,
     timeout: Option<Duration>,
+    strict: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +84,7 @@ impl Given {
             retries: self.retries.unwrap_or(defaults.retries),
             schedule: self.schedule,
             timeout: self.timeout.unwrap_or(defaults.timeout),
+            strict: self.strict,
         })
     }
 }
@@ -173,7 +177,7 @@ table! {
     "label" Unsupported, Anywhere, "", "a filter for the history";
     "event" Unsupported, Anywhere, "", "the event name that SSE readers get";
     "capture" Unsupported, Anywhere, "", "bytes kept of the target's answer";
-    "targets" Unsupported, Anywhere, "", "`public` forbids private addresses";
+    "targets" Value(targets), Anywhere, "public", "`public` forbids private addresses";
 }
 
 /// Bytes of the longest field name that spells an option, its underscore included.
@@ -307,6 +311,11 @@ fn schedule(given: &mut Given, value: &str, _now: Wall) -> Result<(), &'static s
 fn timeout(given: &mut Given, value: &str, _now: Wall) -> Result<(), &'static str> {
     given.timeout = Some(span(value, TIMEOUT_MIN, TIMEOUT_MAX)?);
     Ok(())
+}
+
+fn targets(given: &mut Given, value: &str, _now: Wall) -> Result<(), &'static str> {
+    given.strict = value == "public";
+    given.strict.then_some(()).ok_or("would open more")
 }
 
 fn span(value: &str, min: Duration, max: Duration) -> Result<Duration, &'static str> {

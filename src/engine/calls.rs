@@ -16,14 +16,14 @@ impl Engine {
     /// Every fact ends with this.
     pub(super) fn run_lanes(&mut self) {
         loop {
-            while let Some((owner, target)) = self.dispatch.deliveries.next_due() {
+            while let Some((owner, expires, target)) = self.dispatch.deliveries.next_due() {
                 let call = Call {
                     owner,
                     fresh: false,
+                    expires,
                 };
-                if let Some(lane) = self.courier.enqueue(&target.origin, call) {
-                    self.hungry.push_back(lane);
-                }
+                let lane = self.courier.enqueue(&mut self.turn, &target.origin, call);
+                self.hungry.extend(lane);
             }
             // A place that was given up goes to who waits longest, not back to whoever gave it up.
             if let Some(lane) = self.next_starved() {
@@ -51,6 +51,14 @@ impl Engine {
     fn pump(&mut self, lane: Key) {
         while let Some(start) = self.courier.next(lane) {
             let (Start::On(_, call) | Start::Fresh(call)) = start;
+            if let Start::On(line, call) = start
+                && !self.may_carry(line, call.owner)
+            {
+                self.courier.unused(lane, line);
+                let fresh = true;
+                self.courier.put_back(lane, Call { fresh, ..call });
+                continue;
+            }
             let begun = self.dispatch.deliveries.begin(&mut self.turn, call.owner);
             let Some((target, timeout)) = begun else {
                 if let Start::On(line, _) = start {
@@ -61,29 +69,35 @@ impl Engine {
             let until = self.turn.now.mono + timeout;
             match start {
                 Start::On(line, call) => {
-                    self.courier.started(lane, false);
+                    self.courier.started(lane, call.owner, false);
                     self.send(line, call.owner, until);
                 }
                 Start::Fresh(call) => {
-                    let Some(addr) = target.addrs.first() else {
-                        continue;
+                    let (place, addr) = match self.vetted(call.owner, &target.addrs, 0) {
+                        Ok(found) => found,
+                        Err(ending) => {
+                            self.conclude(lane, call.owner, &ending);
+                            continue;
+                        }
                     };
-                    let line = Outbound::connecting(lane, call.owner, until);
-                    if !self.connect(line, *addr) {
+                    let mut line = Outbound::connecting(lane, call.owner, until);
+                    line.try_address(place);
+                    if !self.connect(line, addr) {
                         self.dispatch.deliveries.unbegin(call.owner);
                         self.courier.put_back(lane, call);
                         self.courier.starve(lane);
                         break;
                     }
-                    self.courier.started(lane, true);
+                    self.courier.started(lane, call.owner, true);
                 }
             }
         }
-        self.courier.tidy(lane);
+        self.courier.tidy(&mut self.turn, lane);
     }
 
     /// Takes a place in the slab for a line and has it connected; false if there is no place.
-    fn connect(&mut self, outbound: Outbound, addr: std::net::SocketAddr) -> bool {
+    fn connect(&mut self, mut outbound: Outbound, addr: std::net::SocketAddr) -> bool {
+        outbound.lead_to(addr);
         let connect_by = self.turn.now.mono + self.settings.courier.connect_timeout;
         let at = outbound.deadline().min(connect_by);
         let Ok(key) = self.lines.insert(Line::new(Conn::Outbound(outbound))) else {
@@ -164,23 +178,16 @@ impl Engine {
             match (verdict, address) {
                 (Verdict::Stale, _) => {
                     self.dispatch.deliveries.uncount(&mut self.turn, owner);
-                    self.courier.put_back(lane, Call { owner, fresh: true });
-                    self.hungry.push_back(lane);
+                    self.send_again(lane, owner);
                 }
                 (Verdict::Ending(ending), Some(address)) if is_connect_fault(&ending) => {
                     // Closed first, for the next address takes its place in the lane.
                     self.settle_outbound(key);
                     if !self.try_next(lane, owner, address + 1, until) {
-                        self.dispatch
-                            .deliveries
-                            .concluded(&mut self.turn, owner, &ending);
+                        self.conclude(lane, owner, &ending);
                     }
                 }
-                (Verdict::Ending(ending), _) => {
-                    self.dispatch
-                        .deliveries
-                        .concluded(&mut self.turn, owner, &ending);
-                }
+                (Verdict::Ending(ending), _) => self.conclude(lane, owner, &ending),
             }
         }
         self.settle_outbound(key);
@@ -188,10 +195,10 @@ impl Engine {
 
     /// The same attempt goes on at the target's next address, within the same deadline.
     fn try_next(&mut self, lane: Key, owner: Key, address: usize, until: Mono) -> bool {
-        let Some(target) = self.dispatch.deliveries.target(owner) else {
+        let Some(target) = self.dispatch.deliveries.target(owner).cloned() else {
             return false;
         };
-        let Some(addr) = target.addrs.get(address).copied() else {
+        let Ok((address, addr)) = self.vetted(owner, &target.addrs, address) else {
             return false;
         };
         if until <= self.turn.now.mono || !self.courier.may_replace(lane) {
@@ -201,7 +208,7 @@ impl Engine {
         line.try_address(address);
         let connects = self.connect(line, addr);
         if connects {
-            self.courier.started(lane, true);
+            self.courier.started(lane, owner, true);
         }
         connects
     }

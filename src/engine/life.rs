@@ -140,7 +140,7 @@ impl Engine {
     /// Whether a drain has come to its end: everything in flight finished, or its time is up.
     #[must_use]
     pub fn drained(&self) -> bool {
-        let idle = self.lines.is_empty() && self.courier.waiting() == 0;
+        let idle = self.lines.is_empty() && !self.courier.may_start();
         self.drain == Drain::Over || (self.drain == Drain::Begun && idle)
     }
 
@@ -174,6 +174,7 @@ impl Engine {
         stats.set(Counter::Streams, self.topics.streams() as u64);
         stats.set(Counter::Topics, self.topics.len() as u64);
         stats.set(Counter::TopicsBytes, self.topics.bytes() as u64);
+        stats.set(Counter::Lanes, self.courier.lanes() as u64);
         stats.set(Counter::CallsWaiting, self.courier.waiting() as u64);
         stats.set(Counter::BytesHeld, self.turn.memory.held());
         stats.set(Counter::Timers, self.turn.wheel.len() as u64);

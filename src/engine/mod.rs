@@ -24,6 +24,7 @@ use crate::port::{Action, Ended, Seq, StoreDone, Timer, Turn};
 use crate::topics::Topics;
 
 mod calls;
+mod lanes;
 mod life;
 mod routes;
 mod serve;
@@ -103,6 +104,8 @@ pub struct Engine {
     stream_writes_left: usize,
     /// Lanes that may be able to start a call.
     hungry: VecDeque<Key>,
+    /// Deliveries that expired in their lanes; empty between facts.
+    expired: Vec<Key>,
     /// Messages that wait for the store, in the order of acceptance.
     awaiting: VecDeque<stored::Awaiting>,
     accepted: Seq,
@@ -117,7 +120,7 @@ impl Engine {
     #[must_use]
     pub fn new(settings: Settings, seed: [u8; 32], now: Now) -> Engine {
         let mut rng = Rng::new(seed);
-        let timers_max = settings.lines_max + dispatch::NEAR_MAX + 16;
+        let timers_max = settings.lines_max + dispatch::NEAR_MAX + courier::LANES_TIMED_MAX + 16;
         let courier = Courier::new(settings.courier.clone(), settings.lines_max / 2, rng.u64());
         let dispatch = Dispatch::new(settings.dispatch.clone(), rng.u64());
         Engine {
@@ -129,6 +132,7 @@ impl Engine {
             topics: Topics::new(rng.u64()),
             stream_writes_left: STREAM_WRITES_MAX,
             hungry: VecDeque::new(),
+            expired: Vec::new(),
             awaiting: VecDeque::new(),
             accepted: 0,
             durable: 0,
@@ -245,6 +249,7 @@ impl Engine {
             }
             Timer::Delivery(key) => self.dispatch.deliveries.fired(key),
             Timer::Far => self.dispatch.deliveries.look_far(&mut self.turn),
+            Timer::Lane(key) => self.lane_fired(key),
             Timer::Drain => self.drain.time_is_up(),
         }
     }

@@ -10,6 +10,7 @@ mod clients;
 mod crowd;
 mod feeds;
 mod http;
+mod lanes;
 mod net;
 mod oracle;
 mod order;

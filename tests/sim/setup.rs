@@ -1,7 +1,7 @@
 //! What a seed makes of the world: settings, targets, clients, faults. The one place that knows how
 //! the engine's settings look.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use hookah::conn::Limits;
@@ -18,6 +18,9 @@ use crate::script::Step;
 use crate::sim::Sim;
 use crate::store::Temper;
 use crate::world::{Event, HOUR, MINUTE, MS, SECOND};
+
+/// Where the engine is told that it listens.
+pub const OWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4_665);
 
 /// The defaults.
 pub fn settings() -> engine::Settings {

@@ -1,7 +1,7 @@
 //! The shell's part in the simulation: facts in, the tick, actions, the store, writes, in the order
 //! of DESIGN section 2. It holds the engine to the contract of `port`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use hookah::base::frame::Gather;
 use hookah::base::slab::Key;
@@ -10,6 +10,7 @@ use hookah::port::{Action, Ended, StoreOp};
 
 use crate::behaviour::Door;
 use crate::net::{Item, LinkId, Peer};
+use crate::setup;
 use crate::sim::Sim;
 use crate::targets::Target;
 use crate::world::{Event, MINUTE, SECOND};
@@ -255,6 +256,7 @@ impl Sim {
     fn connect(&mut self, key: Key, addr: SocketAddr) {
         self.world
             .note("connect", key.to_bits(), u64::from(addr.port()));
+        assert!(is_open(addr), "a call to {addr}, which is forbidden");
         let Some((target, astray)) = self.whose(addr) else {
             panic!("a call to {addr}, which nobody ordered")
         };
@@ -324,4 +326,13 @@ impl Sim {
             }
         }
     }
+}
+
+/// What may be called in this world, said without the guard's words: the machine and its networks.
+fn is_open(addr: SocketAddr) -> bool {
+    let local = match addr.ip() {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.octets()[0] == 10,
+        IpAddr::V6(ip) => ip.is_loopback() || ip.segments()[0] == 0xfd00,
+    };
+    local && addr != setup::OWN
 }

@@ -12,6 +12,7 @@ use crate::net::{LinkId, Net, Peer, Side};
 use crate::oracle::Oracle;
 use crate::order::Order;
 use crate::readers::Reader;
+use crate::setup;
 use crate::store::{Store, Temper};
 use crate::targets::Target;
 use crate::verdict;
@@ -61,9 +62,10 @@ impl Sim {
     /// A world of that seed around an engine with those settings.
     pub fn new(seed: u64, settings: Settings) -> Sim {
         let mut world = World::new(seed);
-        let parallelism = settings.courier.parallelism_within(settings.lines_max / 2);
-        let oracle = Oracle::new(parallelism as usize);
-        let engine = Engine::new(settings, world.rng.entropy(), world.now);
+        let width = settings.courier.width(settings.lines_max / 2);
+        let oracle = Oracle::new(width as usize);
+        let mut engine = Engine::new(settings, world.rng.entropy(), world.now);
+        engine.listening(&[setup::OWN]);
         Sim {
             world,
             net: Net::default(),

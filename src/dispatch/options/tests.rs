@@ -248,6 +248,7 @@ fn without_options_the_defaults_hold() {
         retries: 9,
         schedule: None,
         timeout: span("15s"),
+        strict: false,
     };
     assert_eq!(options, want);
 }
@@ -267,6 +268,7 @@ fn values_become_options() {
         retries: 0,
         schedule: Some(Schedule::parse("exponential(1s,2,1m)").unwrap()),
         timeout: span("250ms"),
+        strict: false,
     };
     assert_eq!(options, Ok(want));
 }
