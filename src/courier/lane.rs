@@ -21,6 +21,8 @@ pub(super) struct Lane {
     pub(super) lines: u32,
     /// Whether it stands in the courier's list of lanes that wait for a place.
     pub(super) starved: bool,
+    /// Whether its name is being looked up, so that it can have no new line yet.
+    pub(super) resolving: bool,
 }
 
 impl Lane {
@@ -33,6 +35,7 @@ impl Lane {
             busy: 0,
             lines: 0,
             starved: false,
+            resolving: false,
         }
     }
 

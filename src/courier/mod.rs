@@ -2,15 +2,23 @@
 //! which call goes next and on which line, and never whether to call again.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::base::index::Index;
 use crate::base::slab::{Key, Slab};
 use crate::model::Origin;
 
+pub mod dns;
 mod lane;
+mod resolve;
 
+use dns::Resolver;
 use lane::Lane;
+pub use resolve::address;
+
+/// Nodes of the wheel that lookups use at most, two each.
+pub const TIMERS_MAX: usize = 2 * resolve::LOOKUPS_MAX;
 
 /// How calls go out.
 #[derive(Clone, Debug)]
@@ -21,6 +29,8 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// A kept-alive line without a call.
     pub idle_timeout: Duration,
+    /// Name servers, instead of those of resolv.conf.
+    pub resolvers: Vec<SocketAddr>,
 }
 
 impl Default for Settings {
@@ -29,6 +39,7 @@ impl Default for Settings {
             parallelism: 64,
             connect_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(30),
+            resolvers: Vec::new(),
         }
     }
 }
@@ -55,6 +66,8 @@ pub enum Start {
 #[derive(Debug)]
 pub struct Courier {
     settings: Settings,
+    /// Names to addresses.
+    pub names: Resolver,
     lanes: Slab<Lane>,
     by_origin: Index<Origin, Key>,
     /// Lanes that wait for a line to be closed somewhere, in the order in which they began to.
@@ -70,8 +83,14 @@ impl Courier {
     /// No lanes yet. `lines_max` bounds outbound lines of all lanes together.
     #[must_use]
     pub fn new(settings: Settings, lines_max: usize, seed: u64) -> Courier {
+        let servers = settings.resolvers.clone();
         Courier {
             settings,
+            names: Resolver::new(
+                servers,
+                resolve::lookups_max(lines_max),
+                seed.rotate_left(7),
+            ),
             lanes: Slab::with_bound(u32::MAX as usize - 1),
             by_origin: Index::new(seed),
             starved: VecDeque::new(),
@@ -120,6 +139,9 @@ impl Courier {
         }
         let call = *lane.waiting.front()?;
         let ready = if call.fresh { None } else { lane.ready.pop() };
+        if ready.is_none() && lane.resolving {
+            return None;
+        }
         if ready.is_none() && self.lines >= self.lines_max {
             self.starve(key);
             return None;

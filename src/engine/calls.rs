@@ -2,12 +2,13 @@
 //! It carries between the rooms and decides neither which call is next nor what an answer means.
 
 use super::Engine;
+use super::names::Route;
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::base::time::Mono;
-use crate::conn::outbound::{Outbound, Verdict};
+use crate::conn::outbound::{Outbound, Place, Verdict};
 use crate::conn::{Conn, Line};
-use crate::courier::{Call, Start};
+use crate::courier::{self, Call, Start};
 use crate::model::{Ending, Fault};
 use crate::port::{Action, Ended};
 
@@ -16,6 +17,7 @@ impl Engine {
     /// Every fact ends with this.
     pub(super) fn run_lanes(&mut self) {
         loop {
+            self.dial_name_servers();
             while let Some((owner, target)) = self.dispatch.deliveries.next_due() {
                 let call = Call {
                     owner,
@@ -26,6 +28,8 @@ impl Engine {
                 }
             }
             if let Some(lane) = self.hungry.pop_front() {
+                self.pump(lane);
+            } else if let Some(lane) = self.courier.next_resolved() {
                 self.pump(lane);
             } else if let Some(lane) = self.courier.next_starved() {
                 self.pump(lane);
@@ -39,8 +43,17 @@ impl Engine {
 
     /// Starts calls of a lane as long as it may start any.
     fn pump(&mut self, lane: Key) {
+        let mut failures = 0;
         while let Some(start) = self.courier.next(lane) {
             let (Start::On(_, call) | Start::Fresh(call)) = start;
+            let route = match start {
+                Start::On(..) => Route::To(None),
+                Start::Fresh(_) => self.route(lane, call.owner, &mut failures),
+            };
+            if let Route::Asked = route {
+                self.courier.put_back(lane, call);
+                break;
+            }
             let begun = self.dispatch.deliveries.begin(&mut self.turn, call.owner);
             let Some((target, timeout)) = begun else {
                 if let Start::On(line, _) = start {
@@ -55,11 +68,19 @@ impl Engine {
                     self.send(line, call.owner, until);
                 }
                 Start::Fresh(call) => {
-                    let Some(addr) = target.addrs.first() else {
+                    let place = match route {
+                        Route::To(named) => Place { number: 0, named },
+                        Route::Nowhere(detail) => {
+                            self.conclude_nowhere(call.owner, detail);
+                            continue;
+                        }
+                        Route::Asked => continue,
+                    };
+                    let Some(addr) = courier::address(&target, place.named.as_deref(), 0) else {
                         continue;
                     };
-                    let line = Outbound::connecting(lane, call.owner, until);
-                    if !self.connect(line, *addr) {
+                    let line = Outbound::connecting(lane, call.owner, place, until);
+                    if !self.connect(line, addr) {
                         self.dispatch.deliveries.unbegin(call.owner);
                         self.courier.put_back(lane, call);
                         self.courier.starve(lane);
@@ -148,19 +169,19 @@ impl Engine {
             return;
         };
         let (owner, lane) = (outbound.call(), outbound.lane());
-        let (address, until) = (outbound.address(), outbound.deadline());
+        let (place, until) = (outbound.place().cloned(), outbound.deadline());
         let verdict = fact(outbound);
         if let (Some(owner), Some(verdict)) = (owner, verdict) {
-            match (verdict, address) {
+            match (verdict, place) {
                 (Verdict::Stale, _) => {
                     self.dispatch.deliveries.uncount(&mut self.turn, owner);
                     self.courier.put_back(lane, Call { owner, fresh: true });
                     self.hungry.push_back(lane);
                 }
-                (Verdict::Ending(ending), Some(address)) if is_connect_fault(&ending) => {
+                (Verdict::Ending(ending), Some(place)) if is_connect_fault(&ending) => {
                     // Closed first, for the next address takes its place in the lane.
                     self.settle_outbound(key);
-                    if !self.try_next(lane, owner, address + 1, until) {
+                    if !self.try_next(lane, owner, place, until) {
                         self.dispatch
                             .deliveries
                             .concluded(&mut self.turn, owner, &ending);
@@ -177,18 +198,19 @@ impl Engine {
     }
 
     /// The same attempt goes on at the target's next address, within the same deadline.
-    fn try_next(&mut self, lane: Key, owner: Key, address: usize, until: Mono) -> bool {
+    fn try_next(&mut self, lane: Key, owner: Key, mut place: Place, until: Mono) -> bool {
+        place.number += 1;
         let Some(target) = self.dispatch.deliveries.target(owner) else {
             return false;
         };
-        let Some(addr) = target.addrs.get(address).copied() else {
+        let addr = courier::address(target, place.named.as_deref(), place.number);
+        let Some(addr) = addr else {
             return false;
         };
         if until <= self.turn.now.mono || !self.courier.may_replace(lane) {
             return false;
         }
-        let mut line = Outbound::connecting(lane, owner, until);
-        line.try_address(address);
+        let line = Outbound::connecting(lane, owner, place, until);
         let connects = self.connect(line, addr);
         if connects {
             self.courier.started(lane, true);
