@@ -19,6 +19,7 @@ use crate::conn::{self, Conn, Line};
 use crate::courier::{self, Courier};
 use crate::dispatch::{self, Dispatch};
 use crate::http::date::DateCache;
+use crate::http::problem::Reason;
 use crate::port::{Action, Ended, Seq, StoreDone, Timer, Turn};
 use crate::topics::Topics;
 
@@ -71,10 +72,10 @@ impl Default for Settings {
 }
 
 /// A connection that is not taken in: what to send before closing it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Refusal {
     /// A complete answer, to be written once and without waiting.
-    pub answer: &'static [u8],
+    pub answer: Vec<u8>,
 }
 
 /// Timers fired in one turn at most; what is left fires in the next, which follows at once.
@@ -152,13 +153,12 @@ impl Engine {
     /// A client connected. The key names its line from now on, unless it is refused.
     pub fn opened(&mut self, now: Now, peer: IpAddr) -> Result<Key, Refusal> {
         self.turn.now = now;
-        if let Some(refusal) = self.crowded(peer) {
-            self.turn.stats.add(Counter::LinesRefused, 1);
-            return Err(refusal);
+        if let Some(reason) = self.crowded(peer) {
+            return Err(self.turn_away(reason));
         }
         let line = Line::new(Conn::Inbound(Inbound::new(peer, now.mono)));
         let Ok(key) = self.lines.insert(line) else {
-            return Err(life::FULL);
+            return Err(self.turn_away(Reason::ConnectionsFull));
         };
         self.count_in(peer);
         self.turn.stats.add(Counter::LinesOpened, 1);

@@ -57,7 +57,7 @@ impl Engine {
             return Route::To(None);
         };
         let now = self.turn.now.mono;
-        if *failures >= self.settings.courier.parallelism
+        if *failures >= self.courier.settings().parallelism
             && self.courier.names.forget_failure(now, name)
         {
             *failures = 0;

@@ -98,6 +98,11 @@ impl Server {
         while !(self.draining && self.guard.engine().drained()) {
             self.turn(&mut events)?;
         }
+        let left = self.guard.engine().deliveries();
+        if left > 0 {
+            // Only a store in memory forgets them; whoever stopped the server should know.
+            log::warn!("drain_left deliveries={left}");
+        }
         log::info!("drain_end");
         Ok(())
     }
@@ -186,7 +191,7 @@ impl Server {
                     let adopted = self.sockets.adopt(self.poll.registry(), key, stream);
                     self.report(key, adopted);
                 }
-                Some(Err(refusal)) => turn_away(stream, refusal.answer),
+                Some(Err(refusal)) => turn_away(stream, &refusal.answer),
                 None => {}
             }
         }

@@ -53,8 +53,13 @@ pub fn random(seed: u64) -> Sim {
     if chance.chance(10) {
         settings.memory_bytes_max = chance.between(100_000, 600_000);
     }
+    let crowded = chance.chance(10);
+    if crowded {
+        settings.lines_max = chance.between(4, 12) as usize;
+    }
     let small = settings.memory_bytes_max < 1 << 20;
     let mut sim = Sim::new(seed, settings);
+    sim.oracle.crowded = crowded;
     sim.sloppy = sim.world.rng.chance(50);
     if sim.world.rng.chance(25) {
         sim.net.shape = Some(Shape::calm());

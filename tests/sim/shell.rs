@@ -1,5 +1,5 @@
-//! The shell's part in the simulation: facts in, the tick, actions, the store, writes, in the order of
-//! DESIGN section 2. It holds the engine to the contract of `port`.
+//! The shell's part in the simulation: facts in, the tick, actions, the store, writes, in the order
+//! of DESIGN section 2. It holds the engine to the contract of `port`.
 
 use std::net::SocketAddr;
 
@@ -91,8 +91,8 @@ impl Sim {
                     self.clients[client].opened(&mut self.world, &mut self.net, link);
                 }
                 Err(refusal) => {
-                    self.world.note_bytes("not opened", 0, refusal.answer);
-                    self.clients[client].turned_away(refusal.answer);
+                    self.world.note_bytes("not opened", 0, &refusal.answer);
+                    self.clients[client].turned_away(&refusal.answer);
                 }
             }
         }

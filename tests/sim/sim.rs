@@ -58,7 +58,8 @@ impl Sim {
     /// A world of that seed around an engine with those settings.
     pub fn new(seed: u64, settings: Settings) -> Sim {
         let mut world = World::new(seed);
-        let oracle = Oracle::new(settings.courier.parallelism as usize);
+        let parallelism = settings.courier.parallelism_within(settings.lines_max / 2);
+        let oracle = Oracle::new(parallelism as usize);
         let engine = Engine::new(settings, world.rng.entropy(), world.now);
         Sim {
             world,
