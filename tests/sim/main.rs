@@ -7,6 +7,7 @@
 mod behaviour;
 mod clients;
 mod http;
+mod names;
 mod net;
 mod oracle;
 mod order;
@@ -18,6 +19,7 @@ mod shell;
 mod sim;
 mod store;
 mod stories;
+mod stories_names;
 mod tap;
 mod targets;
 mod trace;

@@ -330,12 +330,19 @@ impl Oracle {
             "{sent:?} after {last:?}"
         );
         if last.attempt + 1 == sent.attempt {
-            self.check_spacing(order, last, sent, world);
+            self.check_spacing(order, target, last, sent, world);
         }
     }
 
     /// Between two attempts lies the schedule's wait with its jitter, and at least the Retry-After.
-    fn check_spacing(&self, order: &Order, last: &Sent, sent: &Sent, world: &World) {
+    fn check_spacing(
+        &self,
+        order: &Order,
+        target: &Target,
+        last: &Sent,
+        sent: &Sent,
+        world: &World,
+    ) {
         let wait = order.wait_before(sent.attempt);
         let ended = last.reply.map_or(last.at, |(at, _)| at);
         let least = (wait / 5 * 4).max(if world.jumped { 0 } else { last.retry_after });
@@ -350,7 +357,7 @@ impl Oracle {
             .reply
             .map_or(last.at + order.timeout_or_default(), |(at, _)| at);
         let most = (wait / 5 * 6).max(last.retry_after + last.retry_after / 5 + SECOND);
-        let bound = latest + most + SLACK + self.lane_slack(order.target);
+        let bound = latest + most + SLACK + self.lane_slack(order.target) + target.lookup_within();
         assert!(
             sent.at <= bound,
             "too late by {} us: {sent:?} after {last:?}",
@@ -365,7 +372,7 @@ impl Oracle {
             return;
         };
         let due = durable.max(since + order.delay);
-        let bound = due + SLACK + self.lane_slack(order.target);
+        let bound = due + SLACK + self.lane_slack(order.target) + target.lookup_within();
         if target.sees_every_attempt() && !self.crowded {
             assert!(
                 sent.at <= bound,
