@@ -10,7 +10,7 @@ use crate::base::stats::Counter;
 use crate::base::time::Now;
 use crate::conn::names::{Heard, TcpQuery};
 use crate::conn::{Conn, Line};
-use crate::courier::dns::{Dial, Lookup};
+use crate::courier::dns::Lookup;
 use crate::model::{Ending, Fault};
 use crate::port::Action;
 
@@ -80,27 +80,23 @@ impl Engine {
         deliveries.concluded(&mut self.turn, owner, &ending);
     }
 
-    /// Questions that have to be asked over TCP get their lines.
+    /// Questions that have to be asked over TCP get their lines, as far as there are places; until
+    /// there are, or their time has passed, they wait.
     pub(super) fn dial_name_servers(&mut self) {
-        while let Some(dial) = self.courier.names.next_dial() {
-            let Dial {
-                exchange,
-                server,
-                packet,
-                until,
-            } = dial;
-            let line = Line::new(Conn::Names(TcpQuery::connecting(exchange, &packet)));
-            let Ok(key) = self.lines.insert(line) else {
-                self.courier.names.unasked(&mut self.turn, exchange);
-                continue;
+        while !self.lines.is_full()
+            && let Some(dial) = self.courier.names.next_dial()
+        {
+            let query = TcpQuery::connecting(dial.exchange, &dial.packet);
+            let Ok(key) = self.lines.insert(Line::new(Conn::Names(query))) else {
+                return;
             };
             if let Some(line) = self.lines.get_mut(key) {
-                line.deadline.set(&mut self.turn, key, until);
+                line.deadline.set(&mut self.turn, key, dial.until);
             }
             self.turn.stats.add(Counter::LinesOpened, 1);
             self.turn.actions.push_back(Action::Connect {
                 key,
-                addr: server,
+                addr: dial.server,
                 server_name: None,
             });
         }

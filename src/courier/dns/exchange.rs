@@ -192,7 +192,10 @@ impl Resolver {
         if let Some(node) = exchange.node {
             turn.wheel.cancel(node);
         }
-        if !exchange.dialled {
+        if exchange.dialled {
+            // It may not have had its line yet.
+            self.dials.retain(|dial| dial.exchange != key);
+        } else {
             turn.actions.push_back(Action::Forget { key });
         }
         if let Some(query) = self.queries.get_mut(exchange.query) {
