@@ -132,11 +132,14 @@ pub struct Message {
 pub struct TopicNames(Box<[u8]>);
 
 impl TopicNames {
-    /// Holds these names, each at most 65,535 bytes long.
+    /// Holds these names, each of them once and at most 65,535 bytes long.
     pub fn of<'n>(names: impl Iterator<Item = &'n [u8]> + Clone) -> TopicNames {
         let len = names.clone().map(|name| 2 + name.len()).sum();
         let mut bytes = Vec::with_capacity(len);
         for name in names {
+            if names_in(&bytes).any(|known| known == name) {
+                continue;
+            }
             let len = u16::try_from(name.len()).unwrap_or(u16::MAX);
             bytes.extend_from_slice(&len.to_be_bytes());
             bytes.extend_from_slice(&name[..usize::from(len)]);
@@ -146,13 +149,7 @@ impl TopicNames {
 
     /// The names in their order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let mut rest = &self.0[..];
-        std::iter::from_fn(move || {
-            let (len, after) = rest.split_first_chunk::<2>()?;
-            let (name, after) = after.split_at_checked(u16::from_be_bytes(*len).into())?;
-            rest = after;
-            Some(name)
-        })
+        names_in(&self.0)
     }
 
     /// Bytes of memory held.
@@ -160,6 +157,16 @@ impl TopicNames {
     pub fn bytes(&self) -> usize {
         self.0.len()
     }
+}
+
+/// The names in the form in which [`TopicNames`] holds them.
+fn names_in(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (len, after) = rest.split_first_chunk::<2>()?;
+        let (name, after) = after.split_at_checked(u16::from_be_bytes(*len).into())?;
+        rest = after;
+        Some(name)
+    })
 }
 
 /// Why an attempt failed; the words of `error` in dispatch.md section 7.
@@ -298,5 +305,17 @@ impl fmt::Display for Ending {
                 write!(out, "error={} detail={detail}", fault.as_str())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_named_twice_is_one_topic() {
+        let names: [&[u8]; 5] = [b"a", b"b", b"a", b"", b"b"];
+        let held = TopicNames::of(names.into_iter());
+        assert_eq!(held.iter().collect::<Vec<_>>(), [&b"a"[..], b"b", b""]);
     }
 }

@@ -74,6 +74,7 @@ table! {
     Gauge Timers "hookah_timers" "Timers armed now.";
     Gauge Streams "hookah_streams" "Streams open now.";
     Gauge Topics "hookah_topics" "Topics that have streams.";
+    Gauge TopicsBytes "hookah_topics_bytes" "Bytes of messages that wait for streams.";
     Counter StreamsSlow "hookah_streams_slow_total"
         "Streams ended because they were too far behind.";
     Counter BytesIn "hookah_bytes_in_total" "Bytes received on all lines.";

@@ -105,8 +105,11 @@ impl Stream {
     pub fn wrote(&mut self, bytes: usize, source: &impl Source, now: Mono) -> (u64, u64) {
         let from = self.at;
         self.pass(bytes, source);
-        // What is left waits from now on: these bytes were proof that the reader lives.
-        (self.moved, self.waits) = (now, self.has_output(source));
+        // What is left waits from now on: these bytes were proof that the reader lives. A farewell
+        // is not made longer by them.
+        if !self.ending {
+            (self.moved, self.waits) = (now, self.has_output(source));
+        }
         (from, self.at)
     }
 
@@ -229,6 +232,12 @@ impl Stream {
     #[must_use]
     pub fn at(&self) -> u64 {
         self.at
+    }
+
+    /// Whether bytes wait for the reader to take them.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.waits
     }
 
     /// Whether it has been ended and sits in its topic no more.

@@ -176,6 +176,7 @@ impl Engine {
         );
         stats.set(Counter::Streams, self.topics.streams() as u64);
         stats.set(Counter::Topics, self.topics.len() as u64);
+        stats.set(Counter::TopicsBytes, self.topics.bytes() as u64);
         stats.set(Counter::CallsWaiting, self.courier.waiting() as u64);
         stats.set(Counter::BytesHeld, self.turn.memory.held());
         stats.set(Counter::Timers, self.turn.wheel.len() as u64);

@@ -31,7 +31,7 @@ mod serve;
 mod stored;
 mod streams;
 
-use streams::View;
+use streams::feed_of;
 
 pub use routes::{Route, routes};
 
@@ -293,28 +293,48 @@ impl Engine {
         None
     }
 
-    /// Appends what the line has to write. It may be more than one list holds: ask again after
-    /// `wrote`.
+    /// Appends what the line has to write. It may be more than one list holds: ask again if `wrote`
+    /// says so.
     pub fn outgoing<'a>(&'a self, key: Key, gather: &mut Gather<'a>) {
         match self.lines.get(key).map(|line| &line.conn) {
             Some(Conn::Inbound(inbound)) => inbound.outgoing(gather),
             Some(Conn::Outbound(outbound)) => outbound.outgoing(gather),
-            Some(Conn::Stream(stream)) => View::of(&self.topics, stream).gather(stream, gather),
             Some(Conn::Names(query)) => query.outgoing(gather),
+            Some(Conn::Stream(stream)) => {
+                let feed = feed_of(&self.topics, stream);
+                stream.outgoing(gather, |at| feed.frame(at));
+            }
             None => {}
         }
     }
 
-    /// That many bytes of what `outgoing` gave were accepted.
-    pub fn wrote(&mut self, now: Now, key: Key, bytes: usize) {
+    /// That many bytes of what `outgoing` gave were accepted. Whether the line has more to write.
+    pub fn wrote(&mut self, now: Now, key: Key, bytes: usize) -> bool {
         self.turn.now = now;
         self.turn.stats.add(Counter::BytesOut, bytes as u64);
+        let mut more = None;
         match self.lines.get_mut(key).map(|line| &mut line.conn) {
             Some(Conn::Inbound(_)) => self.answer_written(key, bytes),
             Some(Conn::Outbound(outbound)) => outbound.wrote(bytes),
-            Some(Conn::Stream(_)) => self.stream_written(key, bytes),
+            Some(Conn::Stream(_)) => more = Some(self.stream_written(key, bytes)),
             Some(Conn::Names(query)) => query.wrote(bytes),
             None => {}
+        }
+        // They were the line's last bytes, and a call may wait for its place.
+        if !self.lines.contains(key) {
+            self.run_lanes();
+            return false;
+        }
+        more.unwrap_or_else(|| self.has_output(key))
+    }
+
+    fn has_output(&self, key: Key) -> bool {
+        match self.lines.get(key).map(|line| &line.conn) {
+            Some(Conn::Inbound(inbound)) => inbound.has_output(),
+            Some(Conn::Outbound(outbound)) => outbound.has_output(),
+            Some(Conn::Stream(stream)) => stream.has_output(&feed_of(&self.topics, stream)),
+            Some(Conn::Names(query)) => query.has_output(),
+            None => false,
         }
     }
 
@@ -354,3 +374,6 @@ impl Engine {
         &mut self.turn.stats
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,7 +25,10 @@ struct Entry {
     id: MessageId,
     /// One frame per format in use when it was published.
     frames: [Option<Frame>; Format::COUNT],
+    /// Bytes of all its frames.
     bytes: usize,
+    /// Bytes of the longest of them: what a reader that has yet to pass it is behind by.
+    longest: usize,
     /// Members that have yet to pass it.
     left: usize,
 }
@@ -36,6 +39,8 @@ struct Topic {
     name: Box<[u8]>,
     ring: Ring<Entry>,
     bytes: usize,
+    /// What its slowest reader is behind by, in bytes.
+    behind: usize,
     /// The streams, each with its format; a stream knows its place in this list.
     members: Vec<(Key, Format)>,
     /// Members of each format.
@@ -52,6 +57,21 @@ pub struct Topics {
     last: MessageId,
     keep_alive: [Frame; Format::COUNT],
     scratch: Vec<u8>,
+}
+
+/// A topic's frames in one format.
+#[derive(Clone, Copy, Debug)]
+pub struct Feed<'a> {
+    ring: Option<&'a Ring<Entry>>,
+    format: Format,
+}
+
+impl<'a> Feed<'a> {
+    /// The frame at a position.
+    #[must_use]
+    pub fn frame(&self, at: u64) -> Option<&'a Frame> {
+        self.ring?.get(at)?.frames[self.format.index()].as_ref()
+    }
 }
 
 /// A stream's seat in a topic.
@@ -136,16 +156,19 @@ impl Topics {
             id: message.id,
             frames: [const { None }; Format::COUNT],
             bytes: 0,
+            longest: 0,
             left: topic.members.len(),
         };
         for format in Format::ALL {
             if topic.formats[format.index()] > 0 {
                 let frame = format.encode(message, &mut self.scratch);
                 entry.bytes += frame.len();
+                entry.longest = entry.longest.max(frame.len());
                 entry.frames[format.index()] = Some(frame);
             }
         }
         topic.bytes += entry.bytes;
+        topic.behind += entry.longest;
         self.bytes += entry.bytes;
         // The ring has room for more than the bound that `over` keeps.
         let pushed = topic.ring.push(entry);
@@ -160,7 +183,7 @@ impl Topics {
         let topic = self.topics.get(*self.by_name.get(name)?)?;
         // One message is always admitted, whatever its size.
         if topic.ring.len() > 1
-            && (topic.bytes > BEHIND_BYTES_MAX || topic.ring.len() > BEHIND_MESSAGES_MAX)
+            && (topic.behind > BEHIND_BYTES_MAX || topic.ring.len() > BEHIND_MESSAGES_MAX)
         {
             return Some(*self.by_name.get(name)?);
         }
@@ -185,10 +208,11 @@ impl Topics {
         self.topics.get(topic).map_or(0, |topic| topic.ring.first())
     }
 
-    /// The frame at a position, in a format.
+    /// The frames of a topic in one format; none if the topic is gone.
     #[must_use]
-    pub fn frame(&self, topic: Key, at: u64, format: Format) -> Option<&Frame> {
-        self.topics.get(topic)?.ring.get(at)?.frames[format.index()].as_ref()
+    pub fn feed(&self, topic: Key, format: Format) -> Feed<'_> {
+        let ring = self.topics.get(topic).map(|topic| &topic.ring);
+        Feed { ring, format }
     }
 
     /// A stream has passed the frames from `from` up to, not including, `to`.
@@ -222,6 +246,12 @@ impl Topics {
         self.topics.len()
     }
 
+    /// Bytes of frames that streams have yet to pass.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether nobody reads anything.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -232,18 +262,20 @@ impl Topics {
     pub fn check(&self) {
         let (mut bytes, mut streams) = (0, 0);
         for (_, topic) in self.topics.iter() {
-            let mut held = 0;
+            let (mut held, mut behind) = (0, 0);
             for at in topic.ring.first()..topic.ring.end() {
                 let entry = topic.ring.get(at);
                 assert!(entry.is_some_and(|entry| entry.left <= topic.members.len()));
                 held += entry.map_or(0, |entry| entry.bytes);
+                behind += entry.map_or(0, |entry| entry.longest);
             }
             let front = topic.ring.get(topic.ring.first());
             assert!(
                 front.is_none_or(|entry| entry.left > 0),
                 "a frame that nobody waits for"
             );
-            assert_eq!(held, topic.bytes, "a topic's bytes are miscounted");
+            let known = (topic.bytes, topic.behind);
+            assert_eq!((held, behind), known, "a topic's bytes are miscounted");
             assert_eq!(topic.formats.iter().sum::<usize>(), topic.members.len());
             bytes += topic.bytes;
             streams += topic.members.len();
@@ -267,6 +299,7 @@ impl Topic {
             name: name.into(),
             ring: Ring::with_bound(BEHIND_MESSAGES_MAX + 2),
             bytes: 0,
+            behind: 0,
             members: Vec::new(),
             formats: [0; Format::COUNT],
         }
@@ -279,13 +312,20 @@ impl Topic {
                 entry.left = entry.left.saturating_sub(1);
             }
         }
+        if from > self.ring.first() {
+            return 0;
+        }
         let mut bytes = 0;
         while self
             .ring
             .get(self.ring.first())
             .is_some_and(|entry| entry.left == 0)
         {
-            bytes += self.ring.pop_front().map_or(0, |entry| entry.bytes);
+            let Some(entry) = self.ring.pop_front() else {
+                break;
+            };
+            bytes += entry.bytes;
+            self.behind -= entry.longest;
         }
         self.bytes -= bytes;
         bytes

@@ -23,7 +23,12 @@ fn keys(count: usize) -> Vec<Key> {
 
 fn seen(topics: &Topics, seat: Seat, format: Format) -> Vec<Vec<u8>> {
     (seat.at..)
-        .map_while(|at| topics.frame(seat.topic, at, format).map(|f| f.to_vec()))
+        .map_while(|at| {
+            topics
+                .feed(seat.topic, format)
+                .frame(at)
+                .map(|f| f.to_vec())
+        })
         .collect()
 }
 

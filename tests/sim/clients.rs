@@ -15,6 +15,8 @@ use crate::world::World;
 pub enum Want {
     /// 202 for this order.
     Accepted(usize),
+    /// 202 for this publication.
+    Published(usize),
     /// One of these, and nothing is delivered.
     Refused(&'static [u16]),
     /// One of these for that order, and it is not delivered.
@@ -159,6 +161,18 @@ impl Client {
                     "503 without Retry-After"
                 );
                 oracle.refused(order);
+                true
+            }
+            Want::Published(number) if answer.status == 202 => {
+                self.check_accepted(&answer);
+                let id = answer.field("hookah-id").unwrap_or("");
+                oracle.feeds.promised(number, id);
+                false
+            }
+            Want::Published(number) => {
+                let excused = answer.status == 503 && oracle.may_refuse;
+                assert!(excused, "publication {number} was refused: {answer:?}");
+                oracle.feeds.publications[number].refused = true;
                 true
             }
             Want::NotTaken(order, statuses) => {

@@ -5,12 +5,16 @@
 //! `HOOKAH_SIM_SEED=123 cargo test --test sim` replays one.
 
 mod behaviour;
+mod chunks;
 mod clients;
+mod crowd;
+mod feeds;
 mod http;
 mod names;
 mod net;
 mod oracle;
 mod order;
+mod readers;
 mod requests;
 mod rng;
 mod script;
@@ -20,10 +24,12 @@ mod sim;
 mod store;
 mod stories;
 mod stories_names;
+mod stories_streams;
 mod tap;
 mod targets;
 mod trace;
 mod verdict;
+mod watch;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use hookah::model::{Message as Stored, MessageId, Outcome};
 use hookah::port::{Seq, StoreDone};
 
+use crate::feeds::Feeds;
 use crate::http::Message;
 use crate::net::LinkId;
 use crate::order::Order;
@@ -68,6 +69,8 @@ pub struct Oracle {
     pub sent: Vec<Sent>,
     /// `Connect`s to each target.
     pub connects: BTreeMap<usize, u32>,
+    /// Topics and their readers.
+    pub feeds: Feeds,
     accepts: Vec<(Seq, MessageId, u64)>,
     ends: BTreeMap<MessageId, (u64, Outcome)>,
     kept: BTreeMap<MessageId, u64>,
@@ -91,6 +94,7 @@ impl Oracle {
             load: BTreeMap::new(),
             sent: Vec::new(),
             connects: BTreeMap::new(),
+            feeds: Feeds::default(),
             accepts: Vec::new(),
             ends: BTreeMap::new(),
             kept: BTreeMap::new(),
@@ -125,6 +129,7 @@ impl Oracle {
         let last = self.accepts.last().map_or(MessageId(0), |(_, id, _)| *id);
         assert!(message.id > last, "{} handed out after {last}", message.id);
         self.accepts.push((seq, message.id, world.at()));
+        self.feeds.accepted(seq, message);
         if let Some(order) = Order::number_in_body(&message.body) {
             self.name(order, message.id);
         }
@@ -143,6 +148,7 @@ impl Oracle {
             }
         }
         self.durable_up_to = up_to;
+        self.feeds.stored(world.at(), done);
     }
 
     /// A delivery has ended.
@@ -245,8 +251,9 @@ impl Oracle {
         self.check_lane(orders, orders[order].target);
     }
 
-    /// The engine read from a target.
+    /// The engine read from a target or a reader.
     pub fn read(&mut self, world: &World, link: LinkId, bytes: &[u8]) {
+        self.feeds.read(link, bytes.len());
         let Some(tap) = self.taps.get_mut(&link) else {
             return;
         };
@@ -261,13 +268,15 @@ impl Oracle {
 
     /// The engine was told that a target has finished or the line has ended.
     pub fn line_ended(&mut self, link: LinkId) {
+        self.feeds.ended(link);
         if let Some(tap) = self.taps.get_mut(&link) {
             tap.ended();
         }
     }
 
     /// The engine closed a line.
-    pub fn line_closed(&mut self, link: LinkId) {
+    pub fn line_closed(&mut self, world: &World, link: LinkId) {
+        self.feeds.closed(link, world.at(), self.draining);
         if let Some(tap) = self.taps.get_mut(&link) {
             tap.open = None;
         }

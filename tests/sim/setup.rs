@@ -9,6 +9,7 @@ use hookah::{courier, dispatch, engine};
 
 use crate::behaviour::Behaviour;
 use crate::clients::{Client, Want};
+use crate::crowd;
 use crate::names::Kind;
 use crate::net::Shape;
 use crate::order::Order;
@@ -74,6 +75,9 @@ pub fn random(seed: u64) -> Sim {
     };
     sim.oracle.may_refuse = fail_percent > 0 || small;
     targets(&mut sim);
+    if sim.world.rng.chance(50) {
+        crowd::random(&mut sim);
+    }
     for _ in 0..sim.world.rng.between(3, 25) {
         client(&mut sim);
     }
@@ -177,6 +181,7 @@ fn order(sim: &mut Sim) -> Order {
     let target = sim.world.rng.between(0, sim.targets.len() as u64 - 1) as usize;
     let number = sim.order(target).number;
     sim.orders[number].randomize(&mut sim.world.rng);
+    crowd::share(sim, number);
     sim.orders[number].clone()
 }
 

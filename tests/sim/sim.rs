@@ -12,6 +12,7 @@ use crate::names::{Kind, Manner, Name, Names};
 use crate::net::{LinkId, Net, Peer, Side};
 use crate::oracle::Oracle;
 use crate::order::Order;
+use crate::readers::Reader;
 use crate::store::{Store, Temper};
 use crate::targets::Target;
 use crate::verdict;
@@ -31,6 +32,8 @@ pub struct Sim {
     pub targets: Vec<Target>,
     /// Name servers and what they know.
     pub names: Names,
+    /// Readers of streams, by number.
+    pub readers: Vec<Reader>,
     /// Orders, by number.
     pub orders: Vec<Order>,
     /// The judge.
@@ -74,6 +77,7 @@ impl Sim {
             clients: Vec::new(),
             targets: Vec::new(),
             names: Names::of(&[Manner::Right]),
+            readers: Vec::new(),
             orders: Vec::new(),
             oracle,
             sloppy: false,
@@ -165,6 +169,11 @@ impl Sim {
         self.names.check_idle();
         verdict::judge_names(&self.names, &self.orders, &self.targets);
         verdict::judge(&self.oracle, &self.orders, &self.targets);
+        self.oracle.feeds.judge();
+        for reader in self.readers.iter().filter(|reader| reader.link.is_some()) {
+            let written = &self.oracle.feeds.watch(reader.link.unwrap_or(0)).written;
+            assert!(written.starts_with(&reader.got), "a byte was lost");
+        }
     }
 
     /// Runs for so long, or until nothing is left to happen.
@@ -221,6 +230,13 @@ impl Sim {
                 let link = self.net.link(&mut self.world, Peer::Client(client));
                 self.callers.push_back(link);
             }
+            Event::Join(reader) => {
+                let link = self.net.link(&mut self.world, Peer::Reader(reader));
+                if let Some(shape) = self.readers[reader].shape {
+                    self.net.reshape(link, shape);
+                }
+                self.callers.push_back(link);
+            }
             Event::Resolve(link) => self.resolved.push(link),
             Event::Arrive(link, side, item) => {
                 let there = self.net.arrive(&mut self.world, link, side, item);
@@ -272,6 +288,7 @@ impl Sim {
                     self.clients[client].on(&mut self.oracle, world, net, link, item);
                 }
                 Peer::NameServer(server) => self.names.on(world, net, link, server, item),
+                Peer::Reader(reader) => self.readers[reader].on(world, net, link, item),
                 Peer::Target(target) => {
                     self.targets[target].on(&self.orders, world, net, link, item);
                 }

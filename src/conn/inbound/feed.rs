@@ -62,7 +62,8 @@ impl Inbound {
         let end = match desk.scan.scan(rest, &limits) {
             Ok(Some(end)) => end,
             Ok(None) => {
-                if matches!(self.phase, Phase::Idle) {
+                // Empty lines are no request yet (RFC 9112 section 2.2): the line is still idle.
+                if matches!(self.phase, Phase::Idle) && desk.scan.begun() {
                     self.phase = Phase::Head {
                         since: context.turn.now.mono,
                     };
@@ -181,13 +182,14 @@ impl Inbound {
         mut manner: Manner,
     ) {
         let cheap = match request.body {
-            BodyKind::None => true,
+            BodyKind::None | BodyKind::Length(0) => true,
             BodyKind::Length(bytes) => bytes <= SKIP_BYTES_MAX && !request.expect_continue,
             BodyKind::Chunked => !request.expect_continue,
         };
         manner.keep_alive &= cheap;
         self.owe(context, desk, 0, reply, manner);
-        if matches!(self.phase, Phase::Last) || matches!(request.body, BodyKind::None) {
+        let no_body = matches!(request.body, BodyKind::None | BodyKind::Length(0));
+        if matches!(self.phase, Phase::Last) || no_body {
             return;
         }
         if let Ok(reader) = BodyReader::new(request.body, SKIP_BYTES_MAX) {
