@@ -142,7 +142,7 @@ impl Sim {
                     self.tell_ended(link, key, Ended::Refused);
                     continue;
                 }
-                Peer::Client(_) => continue,
+                Peer::Client(_) | Peer::Reader(_) => continue,
             };
             let behaviour = self.targets[target].behaviour(self.world.at());
             let astray = self.net.near(link).astray;
