@@ -83,10 +83,10 @@ pub fn answer(bytes: &[u8], id: u16, name: &str, family: Family) -> Option<Answe
     let [high, low] = (answers as u16).to_be_bytes();
     (counts[0], counts[1]) = (high, low);
     let packet = Packet::parse(&bytes).ok()?;
-    let name = Name::new(name).ok()?;
-    if !answers_it(&packet, id, &name, family) {
+    if !answers_it(&packet, &bytes, &question(id, name, family)?) {
         return None;
     }
+    let name = Name::new(name).ok()?;
     Some(match packet.rcode() {
         _ if cut => Answer::Truncated,
         RCODE::NoError => follow(&packet.answers, name, family),
@@ -97,17 +97,15 @@ pub fn answer(bytes: &[u8], id: u16, name: &str, family: Family) -> Option<Answe
     })
 }
 
-fn answers_it(packet: &Packet<'_>, id: u16, name: &Name<'_>, family: Family) -> bool {
-    let [question] = packet.questions.as_slice() else {
-        return false;
-    };
-    packet.id() == id
+/// Whether a message carries the id, the question as it was asked (a server may spell the name in
+/// capitals), and says that it answers.
+fn answers_it(packet: &Packet<'_>, bytes: &[u8], asked: &[u8]) -> bool {
+    let echoed = bytes.get(HEADER_BYTES..asked.len());
+    let question = asked.get(HEADER_BYTES..).unwrap_or_default();
+    bytes.get(..2) == asked.get(..2)
+        && echoed.is_some_and(|echoed| echoed.eq_ignore_ascii_case(question))
         && packet.has_flags(PacketFlag::RESPONSE)
         && packet.opcode() == OPCODE::StandardQuery
-        && question.qname == *name
-        && question.qtype == QTYPE::TYPE(family.kind())
-        && question.qclass == CLASS::IN.into()
-        && !question.unicast_response
 }
 
 /// From the name asked for, over its aliases, to addresses.
