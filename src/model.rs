@@ -127,15 +127,27 @@ pub struct Message {
     pub topics: TopicNames,
 }
 
+impl Message {
+    /// Bytes of memory held by what a client chose the size of.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.body.len() + self.content_type.len() + self.topics.bytes()
+    }
+}
+
 /// Names of topics: opaque bytes, in one piece of memory, none of it if there are none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TopicNames(Box<[u8]>);
 
 impl TopicNames {
+    /// The memory that these names take at most.
+    pub fn cost<'n>(names: impl Iterator<Item = &'n [u8]>) -> usize {
+        names.map(|name| 2 + name.len()).sum()
+    }
+
     /// Holds these names, each of them once and at most 65,535 bytes long.
     pub fn of<'n>(names: impl Iterator<Item = &'n [u8]> + Clone) -> TopicNames {
-        let len = names.clone().map(|name| 2 + name.len()).sum();
-        let mut bytes = Vec::with_capacity(len);
+        let mut bytes = Vec::with_capacity(TopicNames::cost(names.clone()));
         for name in names {
             if names_in(&bytes).any(|known| known == name) {
                 continue;
@@ -276,6 +288,16 @@ pub struct Target {
     pub authorization: Option<Box<str>>,
     /// The URL for people: userinfo left out.
     pub url: Box<str>,
+}
+
+impl Target {
+    /// Bytes of memory held by what a client chose the size of.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let authorization = self.authorization.as_ref().map_or(0, |value| value.len());
+        let texts = [&self.origin.host, &self.authority, &self.path, &self.url];
+        authorization + texts.map(|text| text.len()).iter().sum::<usize>()
+    }
 }
 
 /// How one attempt at a call ended.

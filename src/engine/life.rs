@@ -36,7 +36,8 @@ impl Engine {
     /// Why a client from `peer` cannot be let in, if so. Outbound lines keep a quarter of the
     /// places.
     pub(super) fn crowded(&self, peer: IpAddr) -> Option<Reason> {
-        if self.lines.is_full() || self.inbound >= self.settings.lines_max.div_ceil(4) * 3 {
+        let kept = self.settings.lines_max.div_ceil(4);
+        if self.lines.is_full() || self.inbound + kept >= self.settings.lines_max {
             return Some(Reason::ConnectionsFull);
         }
         let max = self.settings.lines_per_address_max?;
@@ -272,12 +273,14 @@ mod tests {
 
     #[test]
     fn clients_leave_a_quarter_of_the_places_to_targets() {
-        let (mut engine, now) = engine(8);
-        for _ in 0..6 {
-            engine.opened(now, IpAddr::from([127, 0, 0, 1])).unwrap();
+        for (places, clients) in [(4, 3), (5, 3), (6, 4), (8, 6), (9, 6), (13, 9)] {
+            let (mut engine, now) = engine(places);
+            for _ in 0..clients {
+                engine.opened(now, IpAddr::from([127, 0, 0, 1])).unwrap();
+            }
+            let refused = answer(engine.opened(now, IpAddr::from([127, 0, 0, 1])).err());
+            assert!(refused.starts_with("HTTP/1.1 503 "), "{places}: {refused}");
+            engine.check();
         }
-        let refused = answer(engine.opened(now, IpAddr::from([127, 0, 0, 1])).err());
-        assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
-        engine.check();
     }
 }

@@ -161,6 +161,7 @@ impl Engine {
         }
         if stream.is_gone() {
             self.close(key);
+            self.run_lanes();
             return false;
         }
         let at = stream.deadline(self.settings.limits.stall_timeout);

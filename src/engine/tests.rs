@@ -216,3 +216,93 @@ fn an_answer_that_the_store_turned_into_a_refusal_is_counted_as_one() {
     );
     assert_eq!(world.engine.stats().get(Counter::RequestsRefused), 1);
 }
+
+#[test]
+fn what_a_client_chose_the_size_of_is_on_the_account() {
+    let long = "x".repeat(8_000);
+    let waits = vec!["1s"; 64].join(",");
+    let topics = format!("_topic={}", "t".repeat(1_000));
+    let rows = [
+        (
+            format!("POST /dispatch/http://127.0.0.1:1/{long}"),
+            String::new(),
+            16_000,
+        ),
+        (
+            format!("POST /dispatch/http://{long}@127.0.0.1:1/"),
+            String::new(),
+            10_000,
+        ),
+        (
+            "POST /dispatch/http://127.0.0.1:1/".to_owned(),
+            format!("Content-Type: a/b;c={long}\r\n"),
+            8_000,
+        ),
+        (
+            "POST /dispatch/http://127.0.0.1:1/".to_owned(),
+            format!("Hookah-Retry-Schedule: {waits}\r\n"),
+            1_024,
+        ),
+        (
+            format!("POST /dispatch?_url=http://127.0.0.1:1/&{topics}"),
+            String::new(),
+            1_000,
+        ),
+    ];
+    for (line, fields, bytes) in rows {
+        let mut world = World::new(Settings::default());
+        let key = world.open();
+        let head = format!(
+            "{line} HTTP/1.1\r\nHost: h\r\nHookah-Delay: 1d\r\n{fields}Content-Length: 0\r\n\r\n"
+        );
+        let answer = world.say(key, &head);
+        assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
+        let held = world.engine.turn.memory.held();
+        assert!(
+            held >= 384 + bytes,
+            "{held} bytes for {} {}",
+            &head[..60],
+            bytes
+        );
+    }
+}
+
+#[test]
+fn frames_that_readers_took_in_part_count_against_the_bound_on_all() {
+    use crate::base::stats::Counter;
+    let mut world = World::new(Settings::default());
+    let readers: Vec<Key> = (0..70)
+        .map(|number| {
+            let key = world.open();
+            let head = format!("GET /stream?topic={number} HTTP/1.1\r\nHost: h\r\n\r\n");
+            assert!(world.say(key, &head).starts_with("HTTP/1.1 200 "));
+            key
+        })
+        .collect();
+    let publisher = world.open();
+    world.writable = false;
+    let body = "x".repeat(1 << 20);
+    for number in 0..70 {
+        let head = format!(
+            "POST /dispatch?_topic={number} HTTP/1.1\r\nHost: h\r\nContent-Type: a/b\r\n\
+             Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        world.say(publisher, &format!("{head}{body}"));
+        while let Some(key) = world.engine.next_dirty() {
+            let mut gather = Gather::new();
+            world.engine.outgoing(key, &mut gather);
+            let bytes = match readers.contains(&key) {
+                true => 1,
+                false => gather.bytes(),
+            };
+            world.engine.wrote(world.now, key, bytes);
+        }
+        world.engine.check();
+    }
+    let ended = world.engine.stats().get(Counter::StreamsSlow);
+    assert!(
+        (6..20).contains(&ended),
+        "{ended} of 70 readers of 1 MiB each ended"
+    );
+}

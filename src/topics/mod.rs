@@ -29,8 +29,8 @@ struct Entry {
     bytes: usize,
     /// Bytes of the longest of them: what a reader that has yet to pass it is behind by.
     longest: usize,
-    /// Members that have yet to pass it.
-    left: usize,
+    /// Members for whom it is the next. It goes, when it is the oldest, once there is none.
+    next_for: usize,
 }
 
 /// What is known of a topic while somebody reads it.
@@ -41,6 +41,8 @@ struct Topic {
     bytes: usize,
     /// What its slowest reader is behind by, in bytes.
     behind: usize,
+    /// Members that have passed everything.
+    up_to_date: usize,
     /// The streams, each with its format; a stream knows its place in this list.
     members: Vec<(Key, Format)>,
     /// Members of each format.
@@ -113,6 +115,7 @@ impl Topics {
         let topic = self.topics.get_mut(key)?;
         let place = topic.members.len();
         topic.members.push((line, format));
+        topic.up_to_date += 1;
         topic.formats[format.index()] += 1;
         self.streams += 1;
         Some(Seat {
@@ -134,6 +137,7 @@ impl Topics {
         self.streams -= 1;
         let moved = topic.members.get(seat.place).map(|(line, _)| *line);
         self.bytes -= topic.pass(seat.at, topic.ring.end());
+        topic.up_to_date -= 1;
         if topic.members.is_empty()
             && let Some(topic) = self.topics.remove(seat.topic)
         {
@@ -152,12 +156,20 @@ impl Topics {
         let Some(topic) = self.topics.get_mut(key) else {
             return &[];
         };
+        // A message that names its topic twice comes once (streams.md section 5).
+        let newest = topic.ring.end().checked_sub(1);
+        if newest
+            .and_then(|at| topic.ring.get(at))
+            .is_some_and(|it| it.id == message.id)
+        {
+            return &[];
+        }
         let mut entry = Entry {
             id: message.id,
             frames: [const { None }; Format::COUNT],
             bytes: 0,
             longest: 0,
-            left: topic.members.len(),
+            next_for: std::mem::take(&mut topic.up_to_date),
         };
         for format in Format::ALL {
             if topic.formats[format.index()] > 0 {
@@ -190,10 +202,12 @@ impl Topics {
         if self.bytes <= FRAMES_BYTES_MAX {
             return None;
         }
-        let oldest = self.topics.iter().filter(|(_, topic)| topic.ring.len() > 1);
-        oldest
-            .min_by_key(|(_, topic)| topic.ring.get(topic.ring.first()).map(|entry| entry.id))
-            .map(|(key, _)| key)
+        // The newest message is always admitted; all that came before it may have to make room.
+        let fronts = self.topics.iter().filter_map(|(key, topic)| {
+            let front = topic.ring.get(topic.ring.first())?;
+            (front.id < self.last).then_some((front.id, key))
+        });
+        fronts.min().map(|(_, key)| key)
     }
 
     /// The streams of a topic.
@@ -262,18 +276,19 @@ impl Topics {
     pub fn check(&self) {
         let (mut bytes, mut streams) = (0, 0);
         for (_, topic) in self.topics.iter() {
-            let (mut held, mut behind) = (0, 0);
+            let (mut held, mut behind, mut members) = (0, 0, topic.up_to_date);
             for at in topic.ring.first()..topic.ring.end() {
                 let entry = topic.ring.get(at);
-                assert!(entry.is_some_and(|entry| entry.left <= topic.members.len()));
+                members += entry.map_or(0, |entry| entry.next_for);
                 held += entry.map_or(0, |entry| entry.bytes);
                 behind += entry.map_or(0, |entry| entry.longest);
             }
             let front = topic.ring.get(topic.ring.first());
             assert!(
-                front.is_none_or(|entry| entry.left > 0),
+                front.is_none_or(|entry| entry.next_for > 0),
                 "a frame that nobody waits for"
             );
+            assert_eq!(members, topic.members.len(), "a member stands nowhere");
             let known = (topic.bytes, topic.behind);
             assert_eq!((held, behind), known, "a topic's bytes are miscounted");
             assert_eq!(topic.formats.iter().sum::<usize>(), topic.members.len());
@@ -300,27 +315,19 @@ impl Topic {
             ring: Ring::with_bound(BEHIND_MESSAGES_MAX + 2),
             bytes: 0,
             behind: 0,
+            up_to_date: 0,
             members: Vec::new(),
             formats: [0; Format::COUNT],
         }
     }
 
-    /// One member less has to pass these; what nobody waits for goes. Gives the bytes let go.
+    /// A member moves from one position to another; what nobody waits for goes. Gives the bytes let
+    /// go.
     fn pass(&mut self, from: u64, to: u64) -> usize {
-        for at in from..to {
-            if let Some(entry) = self.ring.get_mut(at) {
-                entry.left = entry.left.saturating_sub(1);
-            }
-        }
-        if from > self.ring.first() {
-            return 0;
-        }
+        self.stand(to, 1);
+        self.stand(from, -1);
         let mut bytes = 0;
-        while self
-            .ring
-            .get(self.ring.first())
-            .is_some_and(|entry| entry.left == 0)
-        {
+        while self.ring.front().is_some_and(|entry| entry.next_for == 0) {
             let Some(entry) = self.ring.pop_front() else {
                 break;
             };
@@ -329,6 +336,14 @@ impl Topic {
         }
         self.bytes -= bytes;
         bytes
+    }
+
+    fn stand(&mut self, at: u64, change: isize) {
+        let here = match self.ring.get_mut(at) {
+            Some(entry) => &mut entry.next_for,
+            None => &mut self.up_to_date,
+        };
+        *here = here.saturating_add_signed(change);
     }
 }
 

@@ -194,7 +194,8 @@ mod tests {
     use super::*;
 
     const HEAD: &str = "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
-        Content-Type: application/x-www-form-urlencoded\r\nCache-Control: no-store, no-transform\r\n\
+        Content-Type: application/x-www-form-urlencoded\r\n\
+        Cache-Control: no-store, no-transform\r\n\
         X-Accel-Buffering: no\r\nX-Content-Type-Options: nosniff\r\n";
 
     fn read(old: bool, body: &str) -> Result<Vec<Part>, String> {

@@ -163,18 +163,7 @@ impl Client {
                 oracle.refused(order);
                 true
             }
-            Want::Published(number) if answer.status == 202 => {
-                self.check_accepted(&answer);
-                let id = answer.field("hookah-id").unwrap_or("");
-                oracle.feeds.promised(number, id);
-                false
-            }
-            Want::Published(number) => {
-                let excused = answer.status == 503 && oracle.may_refuse;
-                assert!(excused, "publication {number} was refused: {answer:?}");
-                oracle.feeds.publications[number].refused = true;
-                true
-            }
+            Want::Published(number) => self.published(oracle, number, &answer),
             Want::NotTaken(order, statuses) => {
                 oracle.refused(order);
                 check_refusal(oracle, &answer, statuses);
@@ -204,6 +193,20 @@ impl Client {
         self.script.answers += 1;
         self.got.push(answer);
         self.got_at.push(world.at());
+    }
+
+    /// The answer to a publication; whether it was refused.
+    fn published(&mut self, oracle: &mut Oracle, number: usize, answer: &Message) -> bool {
+        let taken = answer.status == 202;
+        if taken {
+            self.check_accepted(answer);
+            let id = answer.field("hookah-id").unwrap_or("");
+            oracle.feeds.promised(number, id);
+        } else {
+            check_refusal(oracle, answer, &[]);
+            oracle.feeds.publications[number].refused = true;
+        }
+        !taken
     }
 
     /// What every answer of ours must be (http.md).

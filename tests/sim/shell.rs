@@ -113,9 +113,14 @@ impl Sim {
         if !self.listening {
             return;
         }
-        let key = self.engine.opened(self.world.now, reader.ip);
-        let Ok(key) = key else {
-            panic!("no place for a reader")
+        let key = match self.engine.opened(self.world.now, reader.ip) {
+            Ok(key) => key,
+            Err(refusal) => {
+                self.world.note_bytes("not opened", 0, &refusal.answer);
+                assert!(self.oracle.crowded, "no place for a reader");
+                assert!(refusal.answer.starts_with(b"HTTP/1.1 503 "));
+                return;
+            }
         };
         self.world.note("opened", key.to_bits(), 0);
         self.net.name(link, key);

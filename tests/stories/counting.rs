@@ -37,7 +37,6 @@ fn the_metrics_count_what_happened_and_the_gauges_return_to_zero() {
         ("hookah_deliveries_expired_total", 1),
         ("hookah_requests_refused_total", 2),
         ("hookah_resends_total", 0),
-        ("hookah_bugs_total", 0),
         ("hookah_panics_caught_total", 0),
     ]);
     for (name, value) in expected {
