@@ -114,8 +114,8 @@ impl Dispatch {
             self.targets.push(self.known.get(url)?);
         }
         let has_topics = !intake.topics.is_empty();
-        let topics = TopicNames::cost(intake.topics.bytes());
-        let bytes = intake.body.len() + intake.content_type.len() + topics;
+        let topics = TopicNames::of(intake.topics.bytes());
+        let bytes = intake.body.len() + intake.content_type.len() + topics.bytes();
         let schedule = intake.options.schedule.as_ref();
         let cost = u64::from(has_topics) * publish_cost(bytes)
             + Deliveries::cost(bytes, &self.targets, schedule);
@@ -129,7 +129,7 @@ impl Dispatch {
             accepted: turn.now.wall,
             content_type: owned(intake.content_type),
             body: Frame::copy_of(intake.body),
-            topics: TopicNames::of(intake.topics.bytes()),
+            topics,
         });
         let open = self
             .deliveries
