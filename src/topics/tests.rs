@@ -213,7 +213,12 @@ fn topics_of_one_message_share_its_frame() {
     for name in [b"t", b"u"] {
         topics.publish(name, &one, &mut encoded);
     }
-    let frame = |seat: Seat| topics.frame(seat.topic, seat.at, Format::RawPlain).unwrap();
+    let frame = |seat: Seat| {
+        topics
+            .feed(seat.topic, Format::RawPlain)
+            .frame(seat.at)
+            .unwrap()
+    };
     assert!(frame(seats[0]).same(frame(seats[1])));
     topics.check();
 }
