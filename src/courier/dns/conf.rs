@@ -122,8 +122,8 @@ impl ResolvConf {
             return vec![absolute.into()];
         }
         let dots = name.bytes().filter(|byte| *byte == b'.').count();
-        let longer = |domain: &Box<str>| format!("{name}.{domain}").into_boxed_str();
-        let mut all: Vec<Box<str>> = self.search.iter().map(longer).collect();
+        let longer = |domain: &str| format!("{name}.{domain}").into_boxed_str();
+        let mut all: Vec<Box<str>> = self.search.iter().map(|domain| longer(domain)).collect();
         all.retain(|candidate| host::is_name(candidate));
         let place = if dots >= self.ndots { 0 } else { all.len() };
         all.insert(place, name.into());
