@@ -287,8 +287,10 @@ impl fmt::Display for Origin {
 pub struct Target {
     /// Its lane.
     pub origin: Origin,
-    /// Where to connect, in the order to try.
+    /// Where to connect, in the order to try; empty where that has to be looked up.
     pub addrs: Box<[SocketAddr]>,
+    /// The name to look up; none if the host is an address or this machine.
+    pub name: Option<Box<str>>,
     /// The Host field: the port is left out where it is the scheme's default.
     pub authority: Box<str>,
     /// The request target: path and query, as the URL standard serializes them.

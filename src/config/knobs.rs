@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::form::Form;
-use super::listen::{self, LISTEN_FORM};
+use super::listen::{self, LISTEN_FORM, SERVER_FORM};
 use crate::courier::guard::{Preset, RULE_FORM, Rule};
 use crate::dispatch::retry::{SCHEDULE_FORM, Schedule};
 use crate::store;
@@ -72,7 +72,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// All knobs, in the order of `--help`.
-pub(super) static KNOBS: [Knob; 24] = [
+pub(super) static KNOBS: [Knob; 25] = [
     Knob {
         key: "listen",
         group: Group::Listening,
@@ -234,6 +234,22 @@ pub(super) static KNOBS: [Knob; 24] = [
             min: 1,
             max: 10_000,
             set: |config, count| config.engine.courier.parallelism = small(count),
+        },
+    },
+    Knob {
+        key: "resolver",
+        group: Group::Webhooks,
+        value: "ADDR",
+        default: "",
+        help: "name server, not resolv.conf's; may be repeated",
+        form: Form::List {
+            complaint: "is not a name server's address",
+            allowed: SERVER_FORM,
+            add: |config, text| {
+                listen::name_server(text)
+                    .map(|addr| config.engine.courier.resolvers.push(addr))
+                    .is_some()
+            },
         },
     },
     Knob {

@@ -32,6 +32,8 @@ pub(super) struct Lane {
     pub(super) forgotten_at: Option<Mono>,
     /// Its node in the wheel, and for when.
     pub(super) timer: Option<(Key, Mono)>,
+    /// Whether its name is being looked up, so that it can have no new line yet.
+    pub(super) resolving: bool,
 }
 
 impl Lane {
@@ -49,6 +51,7 @@ impl Lane {
             first_expiry: Mono::NEVER,
             forgotten_at: None,
             timer: None,
+            resolving: false,
         }
     }
 

@@ -2,6 +2,7 @@
 //! addresses. It decides which call goes next and on which line, and never whether to call again.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::base::index::Index;
@@ -11,14 +12,21 @@ use crate::model::Origin;
 use crate::port::Turn;
 
 pub mod breaker;
+pub mod dns;
 pub mod guard;
 mod hold;
 mod lane;
+mod resolve;
 
 pub use hold::{LANES_PAUSED_MAX, LANES_TIMED_MAX, View};
 
+use dns::Resolver;
 use guard::Policy;
 use lane::Lane;
+pub use resolve::address;
+
+/// Nodes of the wheel that lookups use at most, two each.
+pub const TIMERS_MAX: usize = 2 * resolve::LOOKUPS_MAX;
 
 /// How calls go out.
 #[derive(Clone, Debug)]
@@ -31,6 +39,8 @@ pub struct Settings {
     pub idle_timeout: Duration,
     /// What may be called.
     pub policy: Policy,
+    /// Name servers, instead of those of resolv.conf.
+    pub resolvers: Vec<SocketAddr>,
 }
 
 impl Default for Settings {
@@ -40,6 +50,7 @@ impl Default for Settings {
             connect_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(30),
             policy: Policy::default(),
+            resolvers: Vec::new(),
         }
     }
 }
@@ -68,6 +79,8 @@ pub enum Start {
 #[derive(Debug)]
 pub struct Courier {
     settings: Settings,
+    /// Names to addresses.
+    pub names: Resolver,
     lanes: Slab<Lane>,
     by_origin: Index<Origin, Key>,
     /// Lanes that wait for a line to be closed somewhere, in the order in which they began to.
@@ -93,9 +106,15 @@ impl Courier {
     #[must_use]
     pub fn new(settings: Settings, lines_max: usize, seed: u64) -> Courier {
         let lines_max = lines_max.max(1);
+        let servers = settings.resolvers.clone();
         Courier {
             width: width(settings.parallelism, lines_max),
             settings,
+            names: Resolver::new(
+                servers,
+                resolve::lookups_max(lines_max),
+                seed.rotate_left(7),
+            ),
             lanes: Slab::with_bound(u32::MAX as usize - 1),
             by_origin: Index::new(seed),
             starved: VecDeque::new(),
@@ -151,6 +170,9 @@ impl Courier {
         }
         let call = *lane.waiting.front()?;
         let ready = if call.fresh { None } else { lane.ready.pop() };
+        if ready.is_none() && lane.resolving {
+            return None;
+        }
         if ready.is_none() && self.lines >= self.lines_max {
             self.starve(key);
             return None;

@@ -5,13 +5,15 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use super::Engine;
+use super::names::nowhere;
 use crate::admin;
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::conn::Conn;
+use crate::conn::outbound::Place;
 use crate::courier::breaker::Evidence;
 use crate::courier::guard::Policy;
-use crate::courier::{Call, Courier};
+use crate::courier::{self, Call, Courier};
 use crate::dispatch::target;
 use crate::http::form;
 use crate::http::problem::{Problem, Reason};
@@ -24,27 +26,24 @@ impl Engine {
         self.courier.listening(addrs);
     }
 
-    /// The first of `addrs`, from place `from` on, that the delivery may be sent to, and its place.
-    /// This is the last look before a connection: whatever a name led to is judged here.
+    /// The first address from `place` on that the delivery may be sent to, and its place. This is
+    /// the last look before a connection: whatever a name led to is judged here.
     pub(super) fn vetted(
         &mut self,
         owner: Key,
-        addrs: &[SocketAddr],
-        from: usize,
-    ) -> Result<(usize, SocketAddr), Ending> {
+        mut place: Place,
+    ) -> Result<(Place, SocketAddr), Ending> {
         let deliveries = &self.dispatch.deliveries;
         let strict = deliveries.is_strict(owner);
-        let host = deliveries
-            .target(owner)
-            .map_or("", |target| &target.origin.host);
-        let policy = &self.courier.settings().policy;
-        let mut ending = Ending::Fault {
-            fault: Fault::Dns,
-            detail: "no_address",
+        let Some(target) = deliveries.target(owner) else {
+            return Err(nowhere("no_address"));
         };
-        for (place, addr) in addrs.iter().enumerate().skip(from) {
-            match policy.judge(*addr, host, strict) {
-                Ok(()) => return Ok((place, *addr)),
+        let host = &target.origin.host;
+        let policy = &self.courier.settings().policy;
+        let mut ending = nowhere("no_address");
+        while let Some(addr) = courier::address(target, place.named.as_deref(), place.number) {
+            match policy.judge(addr, host, strict) {
+                Ok(()) => return Ok((place, addr)),
                 Err(why) => {
                     log::info!("target_forbidden host={host:?} {why}");
                     self.turn.stats.add(Counter::TargetsForbidden, 1);
@@ -54,6 +53,7 @@ impl Engine {
                     };
                 }
             }
+            place.number += 1;
         }
         Err(ending)
     }

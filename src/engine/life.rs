@@ -92,6 +92,7 @@ impl Engine {
                 inbound.dismantle(&mut super::serve::context!(self));
             }
             Conn::Stream(stream) => self.count_out(stream.peer()),
+            Conn::Names(_) => {}
             Conn::Outbound(outbound) => {
                 let lane = outbound.lane();
                 self.courier.closed(lane, key, !outbound.is_resting());
@@ -106,6 +107,8 @@ impl Engine {
             Some(Conn::Inbound(_)) => self.client_expired(key),
             Some(Conn::Outbound(_)) => self.call_expired(key),
             Some(Conn::Stream(_)) => self.stream_expired(key),
+            // The resolver has its own node for the exchange.
+            Some(Conn::Names(_)) => self.close(key),
             None => {}
         }
     }
@@ -158,6 +161,7 @@ impl Engine {
             && self.turn.wheel.is_empty()
             && self.turn.memory.held() == 0
             && self.awaiting.is_empty()
+            && self.courier.names.is_idle()
             && self.topics.is_empty()
     }
 
@@ -198,6 +202,7 @@ impl Engine {
                     streams += usize::from(!stream.is_ending());
                     assert!(!stream.is_gone(), "line {key:?} should have been closed");
                 }
+                Conn::Names(_) => {}
                 Conn::Outbound(call) => {
                     outbound += 1;
                     assert!(!call.is_gone(), "line {key:?} should have been closed");

@@ -13,7 +13,9 @@ use crate::engine::{self, Engine};
 use crate::store;
 
 mod clock;
+mod datagrams;
 mod guard;
+mod hosts;
 mod journal;
 mod listen;
 mod signals;

@@ -4,10 +4,13 @@
 
 #[path = "checks_forms.rs"]
 mod checks_forms;
+#[path = "checks_names.rs"]
+mod checks_names;
 #[path = "drive.rs"]
 mod drive;
 
 pub use checks_forms::{multipart, urlencoded};
+pub use checks_names::dns_message;
 use drive::Log;
 
 /// Panics if the rule does not hold for these bytes.
@@ -20,6 +23,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("response", response),
     ("urlencoded", urlencoded),
     ("multipart", multipart),
+    ("dns_message", dns_message),
 ];
 
 /// Request heads and framing: no split changes the result, and what is accepted has one framing.

@@ -375,7 +375,8 @@ impl Oracle {
             .reply
             .map_or(last.at + order.timeout_or_default(), |(at, _)| at);
         let most = (wait / 5 * 6).max(last.retry_after + last.retry_after / 5 + SECOND);
-        let bound = latest + most + SLACK + self.lane_slack(order.target, target);
+        let bound =
+            latest + most + SLACK + self.lane_slack(order.target, target) + target.lookup_within();
         assert!(
             sent.at <= bound,
             "too late by {} us: {sent:?} after {last:?}",
@@ -390,7 +391,7 @@ impl Oracle {
             return;
         };
         let due = durable.max(since + order.delay);
-        let bound = due + SLACK + self.lane_slack(order.target, target);
+        let bound = due + SLACK + self.lane_slack(order.target, target) + target.lookup_within();
         if target.sees_every_attempt() && !self.crowded {
             assert!(
                 sent.at <= bound,

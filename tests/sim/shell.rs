@@ -137,8 +137,18 @@ impl Sim {
             let Some(key) = self.net.get(link).key else {
                 continue;
             };
-            let Peer::Target(target) = self.net.get(link).peer else {
-                continue;
+            let target = match self.net.get(link).peer {
+                Peer::Target(target) => target,
+                Peer::NameServer(server) if self.names.takes_lines(server) => {
+                    self.net.near(link).open = true;
+                    self.engine.connected(self.world.now, key);
+                    continue;
+                }
+                Peer::NameServer(_) => {
+                    self.tell_ended(link, key, Ended::Refused);
+                    continue;
+                }
+                Peer::Client(_) | Peer::Reader(_) => continue,
             };
             let behaviour = self.targets[target].behaviour(self.world.at());
             let astray = self.net.near(link).astray;
@@ -197,7 +207,7 @@ impl Sim {
         }
     }
 
-    fn perform(&mut self) {
+    pub(crate) fn perform(&mut self) {
         while let Some(action) = self.engine.poll_action() {
             match action {
                 Action::Connect { key, addr, .. } => self.connect(key, addr),
@@ -218,6 +228,25 @@ impl Sim {
                     let link = self.line(key, "close");
                     self.oracle.line_closed(&self.world, link);
                     self.net.close(&mut self.world, link);
+                }
+                Action::Ask {
+                    key,
+                    server,
+                    packet,
+                } => {
+                    self.world.note_bytes("ask", key.to_bits(), &packet);
+                    self.names.ask(&mut self.world, key, server, &packet);
+                }
+                Action::Forget { key } => {
+                    self.world.note("forget", key.to_bits(), 0);
+                    self.names.forget(key);
+                }
+                Action::ReadNames => {
+                    self.world.note("read names", 0, 0);
+                    let (hosts, resolv) = self.names.changed();
+                    let now = self.world.now;
+                    self.engine
+                        .names_conf(now, hosts.as_deref(), resolv.as_deref());
                 }
                 Action::Store(op) => self.take_op(op),
                 Action::StopListening => {
@@ -256,6 +285,12 @@ impl Sim {
     fn connect(&mut self, key: Key, addr: SocketAddr) {
         self.world
             .note("connect", key.to_bits(), u64::from(addr.port()));
+        if let Some(server) = self.names.whose(addr) {
+            let link = self.net.link(&mut self.world, Peer::NameServer(server));
+            self.net.name(link, key);
+            let delay = self.net.delay(&mut self.world, link);
+            return self.world.after(delay, Event::Resolve(link));
+        }
         assert!(is_open(addr), "a call to {addr}, which is forbidden");
         let Some((target, astray)) = self.whose(addr) else {
             panic!("a call to {addr}, which nobody ordered")
@@ -284,6 +319,7 @@ impl Sim {
         } = &self.targets[target];
         let astray = *right != addr;
         let other = host == "localhost" && addr.ip().is_loopback();
+        let other = other || self.names.lists(host, addr.ip());
         (!astray || other).then_some((target, astray))
     }
 

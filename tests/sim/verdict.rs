@@ -3,6 +3,7 @@
 
 use hookah::model::Outcome;
 
+use crate::names::Names;
 use crate::oracle::{Fate, Oracle, Sent};
 use crate::order::Order;
 use crate::targets::Target;
@@ -41,7 +42,7 @@ pub fn judge(oracle: &Oracle, orders: &[Order], targets: &[Target]) {
             .iter()
             .map(|sent| sent.retry_after / 5 * 6 + SECOND)
             .sum();
-        let tries = u64::from(order.budget()) * 16 * SECOND;
+        let tries = u64::from(order.budget()) * (16 * SECOND + target.lookup_within());
         let rounds = 1 + oracle.load[&order.target] as u64 / oracle.parallelism as u64;
         let held = u64::from(order.budget()) * oracle.breaker_slack(order.target, target);
         let bound = order.delay + total + pauses + tries * rounds + 20 * rounds * SECOND + held;
@@ -51,6 +52,23 @@ pub fn judge(oracle: &Oracle, orders: &[Order], targets: &[Target]) {
         assert!(spent, "{order:?} took {} us", at - since);
     }
     judge_shut(oracle, orders, targets);
+}
+
+/// Every question about a name belongs to an attempt, twice as many at most for stale lines: both
+/// families, two servers, two rounds, datagram and line.
+pub fn judge_names(names: &Names, orders: &[Order], targets: &[Target]) {
+    for (number, target) in targets.iter().enumerate() {
+        let Some(name) = names.zone.get(&target.host) else {
+            continue;
+        };
+        let placed = orders.iter().filter(|order| order.target == number);
+        let attempts: u32 = placed.map(Order::budget).sum();
+        let most = 2 * attempts * 16;
+        assert!(name.asked <= most, "{name:?} for {attempts} attempts");
+        if !target.is_found() {
+            assert!(target.got.is_empty(), "{target:?} cannot be found");
+        }
+    }
 }
 
 fn judge_end(order: &Order, target: &Target, fate: &Fate, attempts: &[&Sent], outcome: Outcome) {
