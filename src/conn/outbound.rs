@@ -323,6 +323,10 @@ impl Outbound {
             Phase::Exchange { heard: false, .. } if self.served > 0 => {
                 self.call.take().map(|_| Verdict::Stale)
             }
+            // TLS 1.3 lets a server refuse after the client is done with the handshake.
+            Phase::Exchange { .. } if matches!(why, Ended::Tls(_)) => {
+                self.conclude(connect_fault(why))
+            }
             Phase::Exchange { heard, .. } => self.conclude(protocol(match (heard, why) {
                 (false, Ended::Finished) => "closed_before_answer",
                 (false, _) => "reset_before_answer",

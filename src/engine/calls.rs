@@ -1,6 +1,9 @@
 //! Outbound lines: due deliveries to lanes, lanes to lines, answers back to deliveries.
 //! It carries between the rooms and decides neither which call is next nor what an answer means.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use super::Engine;
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
@@ -59,7 +62,7 @@ impl Engine {
                         continue;
                     };
                     let line = Outbound::connecting(lane, call.owner, until);
-                    if !self.connect(line, *addr) {
+                    if !self.connect(line, *addr, target.server_name.clone()) {
                         self.dispatch.deliveries.unbegin(call.owner);
                         self.courier.put_back(lane, call);
                         self.courier.starve(lane);
@@ -73,7 +76,12 @@ impl Engine {
     }
 
     /// Takes a place in the slab for a line and has it connected; false if there is no place.
-    fn connect(&mut self, outbound: Outbound, addr: std::net::SocketAddr) -> bool {
+    fn connect(
+        &mut self,
+        outbound: Outbound,
+        addr: SocketAddr,
+        server_name: Option<Arc<str>>,
+    ) -> bool {
         let connect_by = self.turn.now.mono + self.settings.courier.connect_timeout;
         let at = outbound.deadline().min(connect_by);
         let Ok(key) = self.lines.insert(Line::new(Conn::Outbound(outbound))) else {
@@ -86,7 +94,7 @@ impl Engine {
         self.turn.actions.push_back(Action::Connect {
             key,
             addr,
-            server_name: None,
+            server_name,
         });
         true
     }
@@ -184,12 +192,13 @@ impl Engine {
         let Some(addr) = target.addrs.get(address).copied() else {
             return false;
         };
+        let server_name = target.server_name.clone();
         if until <= self.turn.now.mono || !self.courier.may_replace(lane) {
             return false;
         }
         let mut line = Outbound::connecting(lane, owner, until);
         line.try_address(address);
-        let connects = self.connect(line, addr);
+        let connects = self.connect(line, addr, server_name);
         if connects {
             self.courier.started(lane, true);
         }

@@ -101,6 +101,40 @@ fn every_part_has_its_place() {
     }
 }
 
+#[test]
+fn https_has_its_own_port_lane_and_name() {
+    let rows = [
+        ("https://127.0.0.1", 443, "127.0.0.1", "127.0.0.1"),
+        ("HTTPS://127.1:443/", 443, "127.0.0.1", "127.0.0.1"),
+        ("https://127.0.0.1:80/", 80, "127.0.0.1:80", "127.0.0.1"),
+        ("https://[::1]:8443/", 8443, "[::1]:8443", "::1"),
+        ("https://LocalHost.:9/", 9, "localhost.:9", "localhost"),
+        (
+            "https://api.localhost/",
+            443,
+            "api.localhost",
+            "api.localhost",
+        ),
+    ];
+    for (text, port, authority, name) in rows {
+        let target = ok(text);
+        assert_eq!(target.origin.scheme, Scheme::Https, "{text}");
+        assert_eq!(target.origin.port, port, "{text}");
+        assert_eq!(&*target.authority, authority, "{text}");
+        assert_eq!(target.server_name.as_deref(), Some(name), "{text}");
+        assert!(target.url.starts_with("https://"), "{text}");
+        assert!(
+            target.addrs.iter().all(|addr| addr.port() == port),
+            "{text}"
+        );
+    }
+    assert_eq!(ok("http://localhost/").server_name, None);
+    assert_ne!(
+        ok("http://localhost:9/").origin,
+        ok("https://localhost:9/").origin
+    );
+}
+
 /// security.md, "Spellings".
 #[test]
 fn all_spellings_of_an_address_are_that_address() {
@@ -175,11 +209,12 @@ fn what_cannot_be_called_is_refused_and_says_why() {
         ("http://[fe80::1%25eth0]/", "is not a URL"),
         ("http://127.0.0.1:65536/", "is not a URL"),
         ("http://127.0.0.1:0/", "port 0; allowed: 1 to 65535"),
+        ("https://127.0.0.1:0/", "port 0; allowed: 1 to 65535"),
         (
-            "https://127.0.0.1/",
-            "scheme https is not supported by this version; allowed: http",
+            "https://example.com/",
+            "host \"example.com\": this version calls only literal",
         ),
-        ("ftp://127.0.0.1/", "scheme \"ftp\"; allowed: http"),
+        ("ftp://127.0.0.1/", "scheme \"ftp\"; allowed: http, https"),
         ("file:///etc/passwd", "scheme \"file\"; allowed: http"),
         ("gopher://127.0.0.1/", "scheme \"gopher\"; allowed: http"),
         (
