@@ -69,7 +69,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// All knobs, in the order of `--help`.
-pub(super) static KNOBS: [Knob; 21] = [
+pub(super) static KNOBS: [Knob; 22] = [
     Knob {
         key: "listen",
         group: Group::Listening,
@@ -304,6 +304,16 @@ pub(super) static KNOBS: [Knob; 21] = [
             min: Duration::ZERO,
             max: HOUR,
             set: |config, span| config.engine.drain_timeout = span,
+        },
+    },
+    Knob {
+        key: "ca-file",
+        group: Group::Running,
+        value: "FILE",
+        default: "",
+        help: "PEM of authorities to trust besides the usual",
+        form: Form::Path {
+            set: |config, path| config.shell.ca_file = Some(path),
         },
     },
     Knob {

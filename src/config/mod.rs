@@ -286,6 +286,7 @@ fn blank() -> Config {
         shell: shell::Settings {
             listen: vec![],
             store: String::new(),
+            ca_file: None,
         },
         engine: engine::Settings {
             limits: conn::Limits::default(),

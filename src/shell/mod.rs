@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 
 use mio::Poll;
 
@@ -15,9 +16,11 @@ mod clock;
 mod guard;
 mod journal;
 mod listen;
+mod secure;
 mod signals;
 mod sockets;
 mod sys;
+mod tls;
 mod traffic;
 mod turn;
 
@@ -37,6 +40,8 @@ pub struct Settings {
     pub listen: Vec<Listen>,
     /// The store's name, as in `--store`.
     pub store: String,
+    /// Certificates to trust besides the built-in roots, in PEM.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// Why the server could not start, or had to stop.
@@ -51,6 +56,13 @@ pub enum Failure {
     },
     /// No backend has that name.
     Store(String),
+    /// The file of `--ca-file` is no use.
+    CaFile {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong with it, in words that follow its name.
+        why: String,
+    },
     /// The system refused something that nothing works without.
     System {
         /// What we were doing.
@@ -69,7 +81,7 @@ impl Failure {
         match self {
             Failure::Listen { .. } => 69,
             Failure::System { .. } | Failure::Broken => 70,
-            Failure::Store(_) => 78,
+            Failure::Store(_) | Failure::CaFile { .. } => 78,
         }
     }
 }
@@ -91,6 +103,7 @@ impl fmt::Display for Failure {
             }
             Failure::Listen { addr, why } => write!(out, "cannot listen on {addr}: {why}"),
             Failure::Store(name) => write!(out, "there is no store {name:?}; allowed: memory"),
+            Failure::CaFile { path, why } => write!(out, "--ca-file {} {why}", path.display()),
             Failure::System { doing, why } => write!(out, "the system failed at {doing}: {why}"),
             Failure::Broken => write!(out, "an internal fault; the log above says where"),
         }
@@ -117,6 +130,10 @@ fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, 
         .map_err(system("registering for signals"))?;
     let opened =
         store::open(&settings.store).ok_or_else(|| Failure::Store(settings.store.clone()))?;
+    let tls = tls::Client::new(settings.ca_file.as_deref()).map_err(|why| Failure::CaFile {
+        path: settings.ca_file.clone().unwrap_or_default(),
+        why,
+    })?;
     let listeners = listen::Listeners::bind(registry, turn::LISTENERS, &settings.listen)
         .map_err(|(addr, why)| Failure::Listen { addr, why })?;
     let seed = sys::entropy().map_err(system("asking for entropy"))?;
@@ -136,6 +153,7 @@ fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, 
         clock,
         now,
         engine,
+        tls,
         listeners,
         signals,
         store,
