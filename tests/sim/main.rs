@@ -18,6 +18,7 @@ mod shell;
 mod sim;
 mod store;
 mod stories;
+mod stories_tls;
 mod tap;
 mod targets;
 mod trace;

@@ -1,5 +1,5 @@
-//! The shell's part in the simulation: facts in, the tick, actions, the store, writes, in the order of
-//! DESIGN section 2. It holds the engine to the contract of `port`.
+//! The shell's part in the simulation: facts in, the tick, actions, the store, writes, in the order
+//! of DESIGN section 2. It holds the engine to the contract of `port`.
 
 use std::net::SocketAddr;
 
@@ -121,6 +121,7 @@ impl Sim {
                 Door::Shut => Ended::Refused,
                 Door::NoRoute => Ended::Unreachable,
                 Door::Hangs => Ended::TimedOut,
+                Door::Insecure(word) => Ended::Tls(word),
             };
             self.tell_ended(link, key, why);
         }
@@ -167,7 +168,11 @@ impl Sim {
     fn perform(&mut self) {
         while let Some(action) = self.engine.poll_action() {
             match action {
-                Action::Connect { key, addr, .. } => self.connect(key, addr),
+                Action::Connect {
+                    key,
+                    addr,
+                    server_name,
+                } => self.connect(key, addr, server_name.as_deref()),
                 Action::Shutdown { key } => {
                     let link = self.line(key, "shutdown");
                     assert!(!self.net.get(link).near.shut, "shut down twice");
@@ -220,12 +225,14 @@ impl Sim {
         }
     }
 
-    fn connect(&mut self, key: Key, addr: SocketAddr) {
+    fn connect(&mut self, key: Key, addr: SocketAddr, server_name: Option<&str>) {
         self.world
             .note("connect", key.to_bits(), u64::from(addr.port()));
         let Some((target, astray)) = self.whose(addr) else {
             panic!("a call to {addr}, which nobody ordered")
         };
+        let expected = self.targets[target].server_name();
+        assert_eq!(server_name, expected, "the name to verify at {addr}");
         let link = self.net.link(&mut self.world, Peer::Target(target));
         self.net.name(link, key);
         self.net.near(link).astray = astray;

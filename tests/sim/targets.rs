@@ -11,7 +11,7 @@ use crate::http::{Kind, Message, Reader};
 use crate::net::{Item, LinkId, Net};
 use crate::order::Order;
 use crate::script::Script;
-use crate::world::World;
+use crate::world::{MINUTE, World};
 
 /// One target.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub struct Target {
     pub host: String,
     /// Where it listens.
     pub addr: SocketAddr,
+    /// Whether it is called over TLS.
+    pub secure: bool,
     /// Its behaviour, in turn, each until its time; the last has no end.
     pub phases: Vec<(u64, Behaviour)>,
     /// Whole requests got, in order.
@@ -51,6 +53,7 @@ impl Target {
         Target {
             host: host.to_owned(),
             addr,
+            secure: matches!(behaviour, Behaviour::Insecure(_)),
             phases,
             got: Vec::new(),
             lines: BTreeMap::new(),
@@ -66,7 +69,25 @@ impl Target {
 
     /// The start of its URLs.
     pub fn base(&self) -> String {
-        format!("http://{}:{}", self.host, self.addr.port())
+        let scheme = if self.secure { "https" } else { "http" };
+        format!("{scheme}://{}:{}", self.host, self.addr.port())
+    }
+
+    /// The name that its certificate must be for, over TLS.
+    pub fn server_name(&self) -> Option<&str> {
+        let name = self.host.trim_matches(['[', ']']);
+        self.secure.then_some(name)
+    }
+
+    /// The longest that a failed certificate holds a retry back.
+    pub fn distrust(&self) -> u64 {
+        let mut phases = self.phases.iter();
+        let untrusted = |(_, behaviour): &(u64, Behaviour)| match behaviour {
+            Behaviour::Insecure(word) => word.starts_with("tls_cert_"),
+            _ => false,
+        };
+        let waits = phases.any(untrusted);
+        if waits { 5 * MINUTE } else { 0 }
     }
 
     /// Whether a request goes out to it with every attempt, at any time.
@@ -154,7 +175,7 @@ fn check(orders: &[Order], addr: SocketAddr, world: &World, request: &Message) -
         "order {order:?} came to {addr}"
     );
     assert_eq!(request.word(0), order.method_out(), "method of {order:?}");
-    let host = order.base.strip_prefix("http://");
+    let host = order.base.split_once("://").map(|(_, host)| host);
     assert_eq!(request.field("host"), host, "Host of {order:?}");
     let agent = request.field("user-agent").unwrap_or("");
     assert!(agent.starts_with("Hookah/"), "User-Agent {agent:?}");

@@ -39,9 +39,10 @@ pub fn judge(oracle: &Oracle, orders: &[Order], targets: &[Target]) {
             .iter()
             .map(|sent| sent.retry_after / 5 * 6 + SECOND)
             .sum();
+        let distrust = u64::from(order.budget()) * target.distrust();
         let tries = u64::from(order.budget()) * (order.timeout_or_default() + SECOND);
         let rounds = 1 + oracle.load[&order.target] as u64 / oracle.parallelism as u64;
-        let bound = order.delay + total + pauses + tries * rounds + 20 * rounds * SECOND;
+        let bound = order.delay + total + pauses + distrust + tries * rounds + 20 * rounds * SECOND;
         let since = fate.durable.unwrap_or(at);
         assert!(at <= since + bound, "{order:?} took {} us", at - since);
     }
