@@ -180,6 +180,8 @@ impl Behaviour {
     }
 
     /// The longest that an exchange that succeeds takes the target; `None` if one may fail.
+    /// What lies behind an answer may come when the next request is out already, and then nobody
+    /// can tell that it does not belong to it.
     pub fn good_within(self) -> Option<u64> {
         match self {
             Behaviour::Healthy
@@ -190,7 +192,7 @@ impl Behaviour {
             | Behaviour::Interim(0..=8)
             | Behaviour::Resets(Point::Body)
             | Behaviour::Liar(Lie::TwoFramings | Lie::ChunkSize | Lie::ChunkHuge)
-            | Behaviour::Liar(Lie::ChunkEnd | Lie::Extra | Lie::Behind | Lie::Short) => Some(0),
+            | Behaviour::Liar(Lie::ChunkEnd | Lie::Extra | Lie::Short) => Some(0),
             Behaviour::Slow(span) => Some(span),
             _ => None,
         }
