@@ -30,7 +30,9 @@ impl Engine {
             }
             if let Some(lane) = self.hungry.pop_front() {
                 self.pump(lane);
-            } else if let Some(lane) = self.courier.next_starved() {
+            } else if !self.lines.is_full()
+                && let Some(lane) = self.courier.next_starved()
+            {
                 self.pump(lane);
             } else if let Some(line) = self.courier.oldest_resting() {
                 self.evict(line);

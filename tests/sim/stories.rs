@@ -465,6 +465,23 @@ fn a_full_house_turns_clients_away_and_calls_still_go_out() {
 }
 
 #[test]
+fn more_calls_than_places_wait_for_a_place() {
+    let mut settings = setup::settings();
+    settings.lines_max = 16;
+    let mut sim = setup::calm_with(settings);
+    let target = sim.target(Behaviour::Slow(60 * MS));
+    for _ in 0..10 {
+        place(&mut sim, 0, target, |order| order.delay = 5 * SECOND);
+    }
+    for _ in 0..30 {
+        let steps = vec![Step::Wait(20 * SECOND), Step::Close];
+        sim.client(SECOND, Client::new(steps, vec![]));
+    }
+    sim.run();
+    assert_eq!(sim.targets[target].got.len(), 10);
+}
+
+#[test]
 fn a_narrow_lane_keeps_to_its_width() {
     let mut settings = setup::settings();
     settings.courier.parallelism = 4;
