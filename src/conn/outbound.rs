@@ -55,10 +55,14 @@ const SURPLUS_BYTES_MAX: usize = 64 << 10;
 /// Time given to that.
 const SURPLUS_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// What a session of TLS holds, in bytes, as measured; it is made and kept by the shell.
+const SESSION_BYTES: u64 = 12 << 10;
+
 /// A line to a target.
 #[derive(Debug)]
 pub struct Outbound {
     lane: Key,
+    secure: bool,
     phase: Phase,
     /// The owner of the call on the line, until its verdict.
     call: Option<Key>,
@@ -82,6 +86,7 @@ impl Outbound {
     pub fn connecting(lane: Key, call: Key, deadline: Mono) -> Outbound {
         Outbound {
             lane,
+            secure: false,
             phase: Phase::Connecting { address: 0 },
             call: Some(call),
             head_only: false,
@@ -94,6 +99,17 @@ impl Outbound {
             deadline,
             resting: false,
         }
+    }
+
+    /// It is to be a line with TLS.
+    pub fn secure(&mut self) {
+        self.secure = true;
+    }
+
+    /// What it holds besides its place, in bytes, for the account of memory.
+    #[must_use]
+    pub fn charged(&self) -> u64 {
+        if self.secure { SESSION_BYTES } else { 0 }
     }
 
     /// The lane it belongs to.

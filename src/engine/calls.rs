@@ -80,15 +80,21 @@ impl Engine {
     /// Takes a place in the slab for a line and has it connected; false if there is no place.
     fn connect(
         &mut self,
-        outbound: Outbound,
+        mut outbound: Outbound,
         addr: SocketAddr,
         server_name: Option<Arc<str>>,
     ) -> bool {
         let connect_by = self.turn.now.mono + self.settings.courier.connect_timeout;
         let at = outbound.deadline().min(connect_by);
+        if server_name.is_some() {
+            outbound.secure();
+        }
+        let bytes = outbound.charged();
         let Ok(key) = self.lines.insert(Line::new(Conn::Outbound(outbound))) else {
             return false;
         };
+        // Never refused: messages that wait for such a line hold what it would have to wait for.
+        self.turn.memory.charge(bytes);
         if let Some(line) = self.lines.get_mut(key) {
             line.deadline.set(&mut self.turn, key, at);
         }

@@ -89,6 +89,7 @@ impl Engine {
             Conn::Stream(stream) => self.count_out(stream.peer()),
             Conn::Outbound(outbound) => {
                 let lane = outbound.lane();
+                self.turn.memory.give(outbound.charged());
                 self.courier.closed(lane, key, !outbound.is_resting());
                 self.hungry.push_back(lane);
             }
@@ -193,6 +194,7 @@ impl Engine {
                 }
                 Conn::Outbound(call) => {
                     outbound += 1;
+                    bytes += call.charged();
                     assert!(!call.is_gone(), "line {key:?} should have been closed");
                 }
             }
