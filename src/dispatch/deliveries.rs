@@ -14,14 +14,12 @@ use crate::port::{Action, StoreOp, Timer, Turn};
 
 use super::Settings;
 use super::compose;
-use super::delivery::{Delivery, Next, State};
+use super::delivery::{Delivery, Next, State, charge};
 use super::far::{Far, HORIZON};
 use super::retry::Schedule;
 
 /// Deliveries that stand in the wheel at most; the rest wait in the due-index.
 pub const NEAR_MAX: usize = 1 << 16;
-/// Memory a delivery is charged for besides its message's body.
-const DELIVERY_BYTES: usize = 384;
 /// The due-index is looked at no more often than this.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -80,11 +78,12 @@ impl Deliveries {
         }
     }
 
-    /// What a message with that many targets is charged, in bytes.
+    /// What a message of that size with these targets is charged, in bytes.
     #[must_use]
-    pub fn cost(body_bytes: usize, targets: usize) -> u64 {
-        let body_bytes = if targets == 0 { 0 } else { body_bytes };
-        (body_bytes + targets * DELIVERY_BYTES) as u64
+    pub fn cost(message_bytes: usize, targets: &[Arc<Target>], schedule: Option<&Schedule>) -> u64 {
+        let message_bytes = if targets.is_empty() { 0 } else { message_bytes };
+        let charges = targets.iter().map(|target| charge(target, schedule));
+        message_bytes as u64 + charges.sum::<u64>()
     }
 
     /// Takes in a message whose `cost` is on the account already. It is held until `durable`.
@@ -150,10 +149,10 @@ impl Deliveries {
         };
         let mut next = open.first;
         while let Some(delivery) = next.and_then(|key| self.deliveries.remove(key)) {
-            turn.memory.give(DELIVERY_BYTES as u64);
+            turn.memory.give(delivery.charge());
             next = delivery.sibling;
         }
-        turn.memory.give(open.message.body.len() as u64);
+        turn.memory.give(open.message.bytes() as u64);
     }
 
     fn wait(&mut self, turn: &mut Turn, key: Key, due: Mono) {
@@ -327,7 +326,7 @@ impl Deliveries {
         let Some(delivery) = self.deliveries.remove(key) else {
             return;
         };
-        turn.memory.give(DELIVERY_BYTES as u64);
+        turn.memory.give(delivery.charge());
         turn.stats.add(
             match outcome {
                 Outcome::Delivered => Counter::DeliveriesDelivered,
@@ -351,7 +350,7 @@ impl Deliveries {
         }));
         open.left -= 1;
         if open.left == 0 {
-            turn.memory.give(open.message.body.len() as u64);
+            turn.memory.give(open.message.bytes() as u64);
             self.messages.remove(delivery.message);
         }
     }
@@ -378,7 +377,7 @@ impl Deliveries {
                 "a delivery without its message: {delivery:?}"
             );
             waiting += usize::from(matches!(delivery.state, State::Waiting { .. }));
-            bytes += DELIVERY_BYTES as u64;
+            bytes += delivery.charge();
         }
         assert_eq!(
             waiting,
@@ -392,7 +391,7 @@ impl Deliveries {
         let mut left = 0;
         for (_, open) in self.messages.iter() {
             left += open.left as usize;
-            bytes += open.message.body.len() as u64;
+            bytes += open.message.bytes() as u64;
         }
         assert_eq!(
             left,

@@ -14,6 +14,15 @@ use crate::model::{Ending, Fault, Method, Outcome, Target};
 /// somebody has to repair it first.
 const UNTRUSTED_WAIT_MIN: Duration = Duration::from_secs(300);
 
+/// Memory a delivery is charged for besides its message, its target and its schedule.
+const DELIVERY_BYTES: usize = 384;
+
+/// What a delivery is charged for besides its message, in bytes. A target that several deliveries
+/// share is charged to each of them: none of them knows who will be the last to hold it.
+pub(super) fn charge(target: &Target, schedule: Option<&Schedule>) -> u64 {
+    (DELIVERY_BYTES + target.bytes() + schedule.map_or(0, Schedule::bytes)) as u64
+}
+
 /// A message's way to one of its targets.
 #[derive(Debug)]
 pub(super) struct Delivery {
@@ -90,6 +99,11 @@ impl Delivery {
             expires: plan.expires,
             state: State::Held { delay: plan.delay },
         }
+    }
+
+    /// What it is charged for besides its message, in bytes.
+    pub(super) fn charge(&self) -> u64 {
+        charge(&self.target, self.schedule.as_ref())
     }
 
     /// Judges the ending of the attempt under way (dispatch.md sections 4 and 7): any 2xx delivers

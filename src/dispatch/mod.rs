@@ -67,8 +67,8 @@ pub struct Accepted {
 
 /// What a message is charged while it waits to be published, in bytes.
 #[must_use]
-pub fn publish_cost(body_bytes: usize) -> u64 {
-    body_bytes as u64 + 256
+pub fn publish_cost(message_bytes: usize) -> u64 {
+    message_bytes as u64 + 256
 }
 
 /// The webhook room.
@@ -114,8 +114,11 @@ impl Dispatch {
             self.targets.push(self.known.get(url)?);
         }
         let has_topics = !intake.topics.is_empty();
-        let publish_cost = u64::from(has_topics) * publish_cost(intake.body.len());
-        let cost = publish_cost + Deliveries::cost(intake.body.len(), self.targets.len());
+        let topics = TopicNames::of(intake.topics.bytes());
+        let bytes = intake.body.len() + intake.content_type.len() + topics.bytes();
+        let schedule = intake.options.schedule.as_ref();
+        let cost = u64::from(has_topics) * publish_cost(bytes)
+            + Deliveries::cost(bytes, &self.targets, schedule);
         if !turn.memory.take(cost) {
             turn.stats.add(Counter::MessagesRefusedForMemory, 1);
             return Err(Reason::MemoryFull.into());
@@ -126,7 +129,7 @@ impl Dispatch {
             accepted: turn.now.wall,
             content_type: owned(intake.content_type),
             body: Frame::copy_of(intake.body),
-            topics: TopicNames::of(intake.topics.bytes()),
+            topics,
         });
         let open = self
             .deliveries

@@ -123,18 +123,22 @@ pub struct Row {
     pub take: Take,
     /// The values that are allowed, in words.
     pub allowed: &'static str,
+    /// What holds if the message says nothing and no knob of the same name does; may be empty.
+    pub default: &'static str,
     /// What it means, in words.
     pub help: &'static str,
 }
 
 macro_rules! table {
-    ($($name:literal $take:expr, $place:expr, $allowed:expr, $help:literal;)+) => {
+    ($($name:literal $take:expr, $place:expr, $allowed:expr, $help:literal
+        $(, $default:literal)?;)+) => {
         /// Every option of dispatch.md section 4, in its order.
         pub const TABLE: &[Row] = &[$(Row {
             name: $name,
             place: $place,
             take: $take,
             allowed: $allowed,
+            default: concat!("" $(, $default)?),
             help: $help,
         },)+];
     };
@@ -143,11 +147,12 @@ macro_rules! table {
 table! {
     "url" Url, Anywhere, "an http URL", "a URL that gets the message";
     "topic" Topic, Anywhere, "1 to 1024 bytes", "a topic that gets the message";
-    "method" Value(method), Anywhere, METHODS, "the method of the call";
+    "method" Value(method), Anywhere, METHODS, "the method of the call",
+        "POST; GET for a form with no field left";
     "header" Unsupported, Field, "", "a header for the target";
     "forward-headers" Unsupported, Anywhere, "", "forward the request's headers";
     "forward-" Unsupported, HeaderPrefix("Hookah-Forward-"), "", "a header for the target";
-    "delay" Value(delay), Anywhere, DELAY_FORM, "wait before the first attempt";
+    "delay" Value(delay), Anywhere, DELAY_FORM, "wait before the first attempt", "0";
     "not-before" Value(not_before), Anywhere, TIME_FORM, "no attempt before; wins over delay";
     "expires" Value(expires), Anywhere, EXPIRES_FORM, "give up after this age or at this time";
     "retries" Value(retries), Anywhere, "0 to 1000", "retries after the first attempt";

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use mio::Poll;
 
+use crate::base::exit::Exit;
 use crate::engine::{self, Engine};
 use crate::store;
 
@@ -79,10 +80,11 @@ impl Failure {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Failure::Listen { .. } => 69,
-            Failure::System { .. } | Failure::Broken => 70,
-            Failure::Store(_) | Failure::CaFile { .. } => 78,
+            Failure::Listen { .. } => Exit::Unavailable,
+            Failure::System { .. } | Failure::Broken => Exit::Software,
+            Failure::Store(_) | Failure::CaFile { .. } => Exit::Config,
         }
+        .code()
     }
 }
 

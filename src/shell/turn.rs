@@ -15,6 +15,7 @@ use super::sockets::{Layer, Sockets, ended};
 use super::tls;
 use super::{Failure, READ_BYTES_MAX};
 use crate::base::slab::Key;
+use crate::base::stats::Counter;
 use crate::base::time::Now;
 use crate::engine::Engine;
 use crate::port::{Action, Ended};
@@ -96,6 +97,11 @@ impl Server {
         let mut events = Events::with_capacity(EVENTS_MAX);
         while !(self.draining && self.guard.engine().drained()) {
             self.turn(&mut events)?;
+        }
+        let left = self.guard.engine().deliveries();
+        if left > 0 {
+            // Only a store in memory forgets them; whoever stopped the server should know.
+            log::warn!("drain_left deliveries={left}");
         }
         log::info!("drain_end");
         Ok(())
@@ -183,9 +189,15 @@ impl Server {
                     let adopted = self.sockets.adopt(self.poll.registry(), key, stream);
                     self.report(key, adopted.map_err(|why| ended(&why)));
                 }
-                Some(Err(refusal)) => turn_away(stream, refusal.answer),
+                Some(Err(refusal)) => turn_away(stream, &refusal.answer),
                 None => {}
             }
+        }
+        let errors = self.listeners.take_errors();
+        if errors > 0 {
+            self.guard.tell(self.now, None, |engine| {
+                engine.stats_mut().add(Counter::AcceptErrors, errors);
+            });
         }
     }
 
