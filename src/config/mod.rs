@@ -315,6 +315,7 @@ fn blank() -> Config {
             listen: vec![],
             store: String::new(),
             targets: "",
+            ca_file: None,
         },
         engine: engine::Settings {
             limits: conn::Limits::default(),

@@ -66,10 +66,14 @@ const SURPLUS_BYTES_MAX: usize = 64 << 10;
 /// Time given to that.
 const SURPLUS_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// What a session of TLS holds, in bytes, as measured; it is made and kept by the shell.
+const SESSION_BYTES: u64 = 12 << 10;
+
 /// A line to a target.
 #[derive(Debug)]
 pub struct Outbound {
     lane: Key,
+    secure: bool,
     phase: Phase,
     /// The owner of the call on the line, until its verdict.
     call: Option<Key>,
@@ -95,6 +99,7 @@ impl Outbound {
     pub fn connecting(lane: Key, call: Key, place: Place, deadline: Mono) -> Outbound {
         Outbound {
             lane,
+            secure: false,
             phase: Phase::Connecting(place),
             call: Some(call),
             head_only: false,
@@ -119,6 +124,17 @@ impl Outbound {
     #[must_use]
     pub fn leads_to(&self) -> Option<SocketAddr> {
         self.addr
+    }
+
+    /// It is to be a line with TLS.
+    pub fn secure(&mut self) {
+        self.secure = true;
+    }
+
+    /// What it holds besides its place, in bytes, for the account of memory.
+    #[must_use]
+    pub fn charged(&self) -> u64 {
+        if self.secure { SESSION_BYTES } else { 0 }
     }
 
     /// The lane it belongs to.
@@ -347,6 +363,10 @@ impl Outbound {
             Phase::Connecting(_) => self.conclude(connect_fault(why)),
             Phase::Exchange { heard: false, .. } if self.served > 0 => {
                 self.call.take().map(|_| Verdict::Stale)
+            }
+            // TLS 1.3 lets a server refuse after the client is done with the handshake.
+            Phase::Exchange { .. } if matches!(why, Ended::Tls(_)) => {
+                self.conclude(connect_fault(why))
             }
             Phase::Exchange { heard, .. } => self.conclude(protocol(match (heard, why) {
                 (false, Ended::Finished) => "closed_before_answer",

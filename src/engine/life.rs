@@ -95,6 +95,7 @@ impl Engine {
             Conn::Names(_) => {}
             Conn::Outbound(outbound) => {
                 let lane = outbound.lane();
+                self.turn.memory.give(outbound.charged());
                 self.courier.closed(lane, key, !outbound.is_resting());
                 self.hungry.push_back(lane);
             }
@@ -205,6 +206,7 @@ impl Engine {
                 Conn::Names(_) => {}
                 Conn::Outbound(call) => {
                     outbound += 1;
+                    bytes += call.charged();
                     assert!(!call.is_gone(), "line {key:?} should have been closed");
                 }
             }

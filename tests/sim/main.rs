@@ -26,6 +26,7 @@ mod store;
 mod stories;
 mod stories_names;
 mod stories_streams;
+mod stories_tls;
 mod tap;
 mod targets;
 mod trace;
