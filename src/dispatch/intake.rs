@@ -158,13 +158,13 @@ pub fn read<'a>(
     if !reader.has_target() {
         return Err(Reason::NoDestination.into());
     }
-    if let (Outgoing::Untouched, Some(name)) = (outgoing, stray) {
+    if let (Outgoing::Untouched | Outgoing::Members, Some(name)) = (outgoing, stray) {
         return Err(stray_field(name));
     }
     let given = reader.given;
     let usual = match outgoing {
         Outgoing::NoField => Method::Get,
-        Outgoing::Untouched | Outgoing::Fields => Method::Post,
+        Outgoing::Untouched | Outgoing::Fields | Outgoing::Members => Method::Post,
     };
     let method = given.method.unwrap_or(usual);
     let options = given.settle(defaults, now)?;
@@ -172,6 +172,7 @@ pub fn read<'a>(
     let given_type = submission.media_type();
     let (content_type, body) = match outgoing {
         Outgoing::Untouched => (given_type.unwrap_or_default(), submission.body),
+        Outgoing::Members => (given_type.unwrap_or_default(), &scratch.body[..]),
         Outgoing::Fields => (given_type.unwrap_or(form::MEDIA_TYPE), &scratch.body[..]),
         Outgoing::NoField => ("", &[][..]),
     };

@@ -178,6 +178,12 @@ pub const NAME_BYTES_MAX: usize = 32;
 const _: () = assert!(TABLE.len() <= 64);
 
 impl Row {
+    /// Whether it may stand more than once in one source.
+    #[must_use]
+    pub fn is_repeatable(&self) -> bool {
+        matches!(self.take, Url | Topic)
+    }
+
     fn is_field(&self, name: &[u8]) -> bool {
         let same = |(given, own): (&u8, u8)| *given == if own == b'-' { b'_' } else { own };
         !matches!(self.place, Place::HeaderPrefix(_))

@@ -151,6 +151,8 @@ reasons! {
     MemoryFull = 503 "memory_full" "Out of memory for new messages; try again later";
     /// RFC 7578: a form that cannot be read for certain.
     BadForm = 400 "bad_form" "Malformed form";
+    /// RFC 8259: a body that may name a target and cannot be read.
+    BadJson = 400 "bad_json" "Malformed JSON";
     /// dispatch.md section 3: query fields that are no options, beside a body they cannot go into.
     BadQuery = 400 "bad_query" "Query fields cannot be merged into this body";
     /// A message has a bound on its targets.

@@ -4,10 +4,13 @@
 
 #[path = "checks_forms.rs"]
 mod checks_forms;
+#[path = "checks_json.rs"]
+mod checks_json;
 #[path = "drive.rs"]
 mod drive;
 
 pub use checks_forms::{multipart, urlencoded};
+pub use checks_json::json;
 use drive::Log;
 
 /// Panics if the rule does not hold for these bytes.
@@ -20,6 +23,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("response", response),
     ("urlencoded", urlencoded),
     ("multipart", multipart),
+    ("json", json),
 ];
 
 /// Request heads and framing: no split changes the result, and what is accepted has one framing.
