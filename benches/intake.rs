@@ -16,8 +16,9 @@ use hookah::engine::{Engine, Settings};
 use hookah::port::{Action, StoreDone, StoreOp};
 
 const LOCAL: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-/// Rounds before counting, so that every buffer has its size.
-const WARM: u64 = 200;
+/// Rounds before counting, so that every buffer has its size and as many messages are remembered as
+/// ever will be.
+const WARM: u64 = 1_200;
 
 /// A path through the engine: its name, what it may allocate a round, and the round.
 type Path = (&'static str, u64, fn() -> Box<dyn FnMut()>);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use lexopt::{Arg, Parser};
 
 use crate::dispatch::retry::Schedule;
+use crate::dispatch::sign::Keys;
 use crate::{conn, courier, dispatch, engine, shell};
 use form::Form;
 use knobs::{KNOBS, Knob};
@@ -296,6 +297,7 @@ fn blank() -> Config {
                 jitter_percent: 0,
                 timeout: Duration::ZERO,
                 expires: Duration::ZERO,
+                keys: Keys::default(),
             },
             lines_max: 0,
             lines_per_address_max: None,

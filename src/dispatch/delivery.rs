@@ -5,10 +5,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::slab::Key;
-use crate::base::time::Mono;
+use crate::base::time::{Mono, Now};
 use crate::dispatch::deliveries::Plan;
+use crate::dispatch::redirect::{self, Hop};
 use crate::dispatch::retry::Schedule;
+use crate::dispatch::sign::Signer;
+use crate::dispatch::status::Success;
 use crate::model::{Ending, Method, Outcome, Target};
+
+/// What all deliveries of a message share besides the message itself.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// Servers of our kind that it had passed when it came.
+    pub hops: u8,
+    /// Redirects that one attempt follows.
+    pub redirects: u8,
+    /// Bytes kept of an answer's body.
+    pub capture: u32,
+    /// Which statuses have delivered.
+    pub success: Success,
+    /// What signs each attempt.
+    pub signer: Option<Signer>,
+}
 
 /// A message's way to one of its targets.
 #[derive(Debug)]
@@ -29,6 +47,10 @@ pub(super) struct Delivery {
     pub(super) timeout: Duration,
     pub(super) expires: Mono,
     pub(super) state: State,
+    /// When the attempt under way, or the last one, began.
+    pub(super) began: Now,
+    /// Where the attempt under way was sent on to, if it was.
+    pub(super) hop: Option<Box<Hop>>,
 }
 
 /// The states of a delivery.
@@ -68,6 +90,8 @@ pub(super) enum Next {
         /// The least wait.
         at_least: Option<Duration>,
     },
+    /// The same attempt goes on where the answer says.
+    Follow,
 }
 
 impl Delivery {
@@ -85,27 +109,49 @@ impl Delivery {
             timeout: plan.timeout,
             expires: plan.expires,
             state: State::Held { delay: plan.delay },
+            began: Now::default(),
+            hop: None,
         }
     }
 
-    /// Judges the ending of the attempt under way (dispatch.md sections 4 and 7): any 2xx delivers
-    /// and so does 303, 410 is final, everything else is tried again while the budget lasts.
-    pub(super) fn judge(&self, ending: &Ending) -> Next {
-        let retry = |at_least| match self.attempts > self.retries {
+    /// Where the attempt under way goes.
+    pub(super) fn target_now(&self) -> &Arc<Target> {
+        self.hop.as_ref().map_or(&self.target, |hop| &hop.target)
+    }
+
+    /// Whether the attempt under way has left its origin.
+    pub(super) fn is_stripped(&self) -> bool {
+        self.hop.as_ref().is_some_and(|hop| hop.stripped)
+    }
+
+    /// Judges the ending of the attempt under way (dispatch.md sections 4, 7 and 10): what counts
+    /// as success delivers and so does 303, 410 is final, a redirect is followed while hops are
+    /// left, everything else is tried again while the budget lasts.
+    pub(super) fn judge(&self, terms: &Terms, ending: &Ending) -> Next {
+        let hops = self.hop.as_ref().map_or(0, |hop| hop.count);
+        match ending {
+            Ending::Answer { status, .. } if *status == 303 || terms.success.has(*status) => {
+                Next::End(Outcome::Delivered)
+            }
+            Ending::Answer { status: 410, .. } => Next::End(Outcome::Failed),
+            Ending::Answer { status, .. }
+                if redirect::redirects(*status) && hops < terms.redirects =>
+            {
+                Next::Follow
+            }
+            Ending::Answer { retry_after, .. } => self.retry(*retry_after),
+            Ending::Fault { .. } => self.retry(None),
+        }
+    }
+
+    /// The next retry, or the end of them.
+    pub(super) fn retry(&self, at_least: Option<Duration>) -> Next {
+        match self.attempts > self.retries {
             true => Next::End(Outcome::Failed),
             false => Next::Retry {
                 number: self.attempts,
                 at_least,
             },
-        };
-        match ending {
-            Ending::Answer {
-                status: 200..=299 | 303,
-                ..
-            } => Next::End(Outcome::Delivered),
-            Ending::Answer { status: 410, .. } => Next::End(Outcome::Failed),
-            Ending::Answer { retry_after, .. } => retry(*retry_after),
-            Ending::Fault { .. } => retry(None),
         }
     }
 }

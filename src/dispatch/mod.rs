@@ -9,20 +9,27 @@ use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::http::form;
 use crate::http::problem::{Problem, Reason};
-use crate::model::{Message, MessageId, Target, TopicNames};
+use crate::model::{Extra, Message, MessageId, Target, TopicNames};
 use crate::port::{Action, Seq, StoreOp, Turn};
 
 mod compose;
 pub mod deliveries;
 mod delivery;
 mod far;
+mod fields;
+pub mod history;
 pub mod intake;
 pub mod options;
+mod redirect;
 pub mod retry;
+pub mod sign;
+pub mod status;
 pub mod target;
 
 use deliveries::{Deliveries, Plan};
+use delivery::Terms;
 use intake::{Intake, Scratch, Submission};
+use sign::Keys;
 use target::Targets;
 
 pub use deliveries::NEAR_MAX;
@@ -40,6 +47,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// Age at which a delivery is given up.
     pub expires: Duration,
+    /// Signing keys by name.
+    pub keys: Keys,
 }
 
 impl Default for Settings {
@@ -50,6 +59,7 @@ impl Default for Settings {
             jitter_percent: 20,
             timeout: Duration::from_secs(15),
             expires: Duration::from_secs(4 * 24 * 3_600),
+            keys: Keys::default(),
         }
     }
 }
@@ -88,7 +98,7 @@ impl Dispatch {
     #[must_use]
     pub fn new(settings: Settings, seed: u64) -> Dispatch {
         Dispatch {
-            deliveries: Deliveries::new(settings.clone()),
+            deliveries: Deliveries::new(settings.clone(), seed.rotate_left(32)),
             settings,
             known: Targets::new(seed),
             scratch: Scratch::default(),
@@ -108,14 +118,17 @@ impl Dispatch {
         seq: Seq,
         submission: &Submission<'_>,
     ) -> Result<Accepted, Problem> {
-        let intake = intake::read(submission, &self.settings, turn.now.wall, &mut self.scratch)?;
+        let now = turn.now.wall;
+        let mut intake = intake::read(submission, &self.settings, now, &mut self.scratch)?;
         self.targets.clear();
         for url in intake.urls.strs() {
             self.targets.push(self.known.get(url)?);
         }
         let has_topics = !intake.topics.is_empty();
         let publish_cost = u64::from(has_topics) * publish_cost(intake.body.len());
-        let cost = publish_cost + Deliveries::cost(intake.body.len(), self.targets.len());
+        let extra = extra(&mut intake);
+        let bytes = intake.body.len() + extra.as_ref().map_or(0, |extra| extra.bytes());
+        let cost = publish_cost + Deliveries::cost(bytes, self.targets.len());
         if !turn.memory.take(cost) {
             turn.stats.add(Counter::MessagesRefusedForMemory, 1);
             return Err(Reason::MemoryFull.into());
@@ -127,6 +140,7 @@ impl Dispatch {
             content_type: owned(intake.content_type),
             body: Frame::copy_of(intake.body),
             topics: TopicNames::of(intake.topics.bytes()),
+            extra,
         });
         let open = self
             .deliveries
@@ -143,6 +157,17 @@ impl Dispatch {
     }
 }
 
+/// What the message brings along, if anything.
+fn extra(intake: &mut Intake<'_>) -> Option<Box<Extra>> {
+    let options = &mut intake.options;
+    let extra = Extra {
+        fields: intake.fields.into(),
+        label: options.label.take(),
+        event: options.event.take(),
+    };
+    (extra != Extra::default()).then(|| Box::new(extra))
+}
+
 fn plan(turn: &Turn, intake: &Intake<'_>) -> Plan {
     let (now, options) = (turn.now, &intake.options);
     Plan {
@@ -152,6 +177,13 @@ fn plan(turn: &Turn, intake: &Intake<'_>) -> Plan {
         schedule: options.schedule.clone(),
         timeout: options.timeout,
         expires: now.mono + options.expires_at.since(now.wall),
+        terms: Terms {
+            hops: intake.hops,
+            redirects: options.redirects,
+            capture: options.capture,
+            success: options.success.clone(),
+            signer: options.signer.clone(),
+        },
     }
 }
 

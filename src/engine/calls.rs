@@ -114,11 +114,12 @@ impl Engine {
         };
         let deliveries = &self.dispatch.deliveries;
         let head = outbound.begin(owner, deliveries.is_head(owner), until);
-        let Some(body) = deliveries.compose(&self.turn, owner, head) else {
+        let body = deliveries.compose(&self.turn, owner, head);
+        let (Some(body), Some((ticket, capture))) = (body, deliveries.ticket(owner)) else {
             outbound.abandon();
             return self.close(key);
         };
-        outbound.send(body);
+        outbound.send(body, ticket, capture);
         line.deadline.set(&mut self.turn, key, until);
         line.touch(&mut self.turn, key);
     }
@@ -161,15 +162,15 @@ impl Engine {
                     // Closed first, for the next address takes its place in the lane.
                     self.settle_outbound(key);
                     if !self.try_next(lane, owner, address + 1, until) {
-                        self.dispatch
-                            .deliveries
-                            .concluded(&mut self.turn, owner, &ending);
+                        let deliveries = &mut self.dispatch.deliveries;
+                        deliveries.concluded(&mut self.turn, owner, &ending, None);
                     }
                 }
                 (Verdict::Ending(ending), _) => {
-                    self.dispatch
-                        .deliveries
-                        .concluded(&mut self.turn, owner, &ending);
+                    let is_answer = matches!(ending, Ending::Answer { .. });
+                    let answer = is_answer.then(|| outbound.answer());
+                    let deliveries = &mut self.dispatch.deliveries;
+                    deliveries.concluded(&mut self.turn, owner, &ending, answer);
                 }
             }
         }
@@ -204,6 +205,11 @@ impl Engine {
         let Conn::Outbound(outbound) = &mut line.conn else {
             return;
         };
+        if let Some((ticket, body, truncated)) = outbound.late_answer() {
+            let deliveries = &mut self.dispatch.deliveries;
+            deliveries.completed(&mut self.turn, ticket, body, truncated);
+        }
+        outbound.charge(&mut self.turn.memory);
         if outbound.is_ready() && !outbound.is_resting() {
             let lane = outbound.lane();
             let draining = self.drain != super::life::Drain::No;

@@ -89,6 +89,7 @@ impl Engine {
             Conn::Stream(stream) => self.count_out(stream.peer()),
             Conn::Outbound(outbound) => {
                 let lane = outbound.lane();
+                self.turn.memory.give(outbound.charged());
                 self.courier.closed(lane, key, !outbound.is_resting());
                 self.hungry.push_back(lane);
             }
@@ -145,7 +146,8 @@ impl Engine {
         self.dispatch.deliveries.len()
     }
 
-    /// Whether nothing is left: no line, no delivery, no timer, no byte on the account.
+    /// Whether nothing is left: no line, no delivery, no timer, no byte on the account but
+    /// those lent to what is remembered.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.lines.is_empty()
@@ -169,7 +171,8 @@ impl Engine {
         stats.set(Counter::Streams, self.topics.streams() as u64);
         stats.set(Counter::Topics, self.topics.len() as u64);
         stats.set(Counter::CallsWaiting, self.courier.waiting() as u64);
-        stats.set(Counter::BytesHeld, self.turn.memory.held());
+        let memory = &self.turn.memory;
+        stats.set(Counter::BytesHeld, memory.held() + memory.lent());
         stats.set(Counter::Timers, self.turn.wheel.len() as u64);
     }
 
@@ -193,6 +196,7 @@ impl Engine {
                 }
                 Conn::Outbound(call) => {
                     outbound += 1;
+                    bytes += call.charged();
                     assert!(!call.is_gone(), "line {key:?} should have been closed");
                 }
             }
@@ -206,6 +210,12 @@ impl Engine {
             bytes,
             self.turn.memory.held(),
             "the account of memory is wrong"
+        );
+        let remembered = self.dispatch.deliveries.remembered_bytes();
+        assert_eq!(
+            remembered,
+            self.turn.memory.lent(),
+            "what is lent is not accounted for"
         );
         assert!(self.hungry.is_empty(), "a lane was left hungry");
     }

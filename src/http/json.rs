@@ -1,6 +1,7 @@
-//! Writes a text as a JSON string (RFC 8259 section 7); what reads JSON stands in `scan`.
+//! Writes a text as a JSON string (RFC 8259 section 7); what reads it stands in `scan`.
 //! It never builds a tree, and it never writes anything but strings.
 
+pub mod cut;
 pub mod scan;
 
 /// Appends `text` in quotes, escaped where JSON demands it and nowhere else.

@@ -5,7 +5,8 @@ use hookah::base::time::Wall;
 use hookah::dispatch::Settings;
 use hookah::dispatch::intake::{self, Scratch, Submission};
 use hookah::dispatch::options;
-use hookah::http::json::scan::{self, Cutter, Member};
+use hookah::http::json::cut::Cutter;
+use hookah::http::json::scan::{self, Member};
 use serde_json::value::RawValue;
 
 /// Cuts that are tried on one input; the checks stay linear in its length.

@@ -248,6 +248,12 @@ fn without_options_the_defaults_hold() {
         retries: 9,
         schedule: None,
         timeout: span("15s"),
+        redirects: 0,
+        success: Success::default(),
+        signer: None,
+        label: None,
+        event: None,
+        capture: 64 << 10,
     };
     assert_eq!(options, want);
 }
@@ -267,6 +273,12 @@ fn values_become_options() {
         retries: 0,
         schedule: Some(Schedule::parse("exponential(1s,2,1m)").unwrap()),
         timeout: span("250ms"),
+        redirects: 0,
+        success: Success::default(),
+        signer: None,
+        label: None,
+        event: None,
+        capture: 64 << 10,
     };
     assert_eq!(options, Ok(want));
 }
