@@ -14,10 +14,12 @@ use form::Form;
 use knobs::{KNOBS, Knob};
 
 mod form;
+mod keys;
 mod knobs;
 mod listen;
 mod text;
 
+pub use keys::signing_keys;
 pub use text::{help, readme_table};
 
 /// Connections without being asked for more.
