@@ -143,7 +143,9 @@ impl Bench {
                     break;
                 }
                 bytes += count;
-                self.engine.wrote(self.now, key, count);
+                if !self.engine.wrote(self.now, key, count) {
+                    break;
+                }
             }
         }
         self.act();

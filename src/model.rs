@@ -149,16 +149,32 @@ impl Extra {
     }
 }
 
+impl Message {
+    /// Bytes of memory held by what a client chose the size of.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let extra = self.extra.as_ref().map_or(0, |extra| extra.bytes());
+        self.body.len() + self.content_type.len() + self.topics.bytes() + extra
+    }
+}
+
 /// Names of topics: opaque bytes, in one piece of memory, none of it if there are none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TopicNames(Box<[u8]>);
 
 impl TopicNames {
-    /// Holds these names, each at most 65,535 bytes long.
+    /// The memory that these names take at most.
+    pub fn cost<'n>(names: impl Iterator<Item = &'n [u8]>) -> usize {
+        names.map(|name| 2 + name.len()).sum()
+    }
+
+    /// Holds these names, each of them once and at most 65,535 bytes long.
     pub fn of<'n>(names: impl Iterator<Item = &'n [u8]> + Clone) -> TopicNames {
-        let len = names.clone().map(|name| 2 + name.len()).sum();
-        let mut bytes = Vec::with_capacity(len);
+        let mut bytes = Vec::with_capacity(TopicNames::cost(names.clone()));
         for name in names {
+            if names_in(&bytes).any(|known| known == name) {
+                continue;
+            }
             let len = u16::try_from(name.len()).unwrap_or(u16::MAX);
             bytes.extend_from_slice(&len.to_be_bytes());
             bytes.extend_from_slice(&name[..usize::from(len)]);
@@ -168,13 +184,7 @@ impl TopicNames {
 
     /// The names in their order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let mut rest = &self.0[..];
-        std::iter::from_fn(move || {
-            let (len, after) = rest.split_first_chunk::<2>()?;
-            let (name, after) = after.split_at_checked(u16::from_be_bytes(*len).into())?;
-            rest = after;
-            Some(name)
-        })
+        names_in(&self.0)
     }
 
     /// Bytes of memory held.
@@ -182,6 +192,16 @@ impl TopicNames {
     pub fn bytes(&self) -> usize {
         self.0.len()
     }
+}
+
+/// The names in the form in which [`TopicNames`] holds them.
+fn names_in(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (len, after) = rest.split_first_chunk::<2>()?;
+        let (name, after) = after.split_at_checked(u16::from_be_bytes(*len).into())?;
+        rest = after;
+        Some(name)
+    })
 }
 
 /// Why an attempt failed; the words of `error` in dispatch.md section 7.
@@ -317,6 +337,16 @@ pub struct Answer<'a> {
     pub location: Option<&'a [u8]>,
 }
 
+impl Target {
+    /// Bytes of memory held by what a client chose the size of.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let authorization = self.authorization.as_ref().map_or(0, |value| value.len());
+        let texts = [&self.origin.host, &self.authority, &self.path, &self.url];
+        authorization + texts.map(|text| text.len()).iter().sum::<usize>()
+    }
+}
+
 /// How one attempt at a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -344,5 +374,17 @@ impl fmt::Display for Ending {
                 write!(out, "error={} detail={detail}", fault.as_str())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_named_twice_is_one_topic() {
+        let names: [&[u8]; 5] = [b"a", b"b", b"a", b"", b"b"];
+        let held = TopicNames::of(names.into_iter());
+        assert_eq!(held.iter().collect::<Vec<_>>(), [&b"a"[..], b"b", b""]);
     }
 }

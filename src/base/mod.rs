@@ -2,6 +2,7 @@
 //! It never knows HTTP, a room, a socket or a clock.
 
 pub mod buf;
+pub mod exit;
 pub mod frame;
 pub mod index;
 pub mod ledger;

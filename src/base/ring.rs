@@ -41,6 +41,12 @@ impl<T> Ring<T> {
         Some(value)
     }
 
+    /// The oldest value.
+    #[must_use]
+    pub fn front(&self) -> Option<&T> {
+        self.values.front()
+    }
+
     /// Position of the oldest value; equal to `end()` if there is none.
     #[must_use]
     pub fn first(&self) -> u64 {

@@ -70,6 +70,7 @@ table! {
     Gauge Timers "hookah_timers" "Timers armed now.";
     Gauge Streams "hookah_streams" "Streams open now.";
     Gauge Topics "hookah_topics" "Topics that have streams.";
+    Gauge TopicsBytes "hookah_topics_bytes" "Bytes of messages that wait for streams.";
     Counter StreamsSlow "hookah_streams_slow_total"
         "Streams ended because they were too far behind.";
     Counter BytesIn "hookah_bytes_in_total" "Bytes received on all lines.";
@@ -85,9 +86,10 @@ table! {
         "Deliveries given up for their age.";
     Gauge DeliveriesWaiting "hookah_deliveries_waiting" "Deliveries that have not ended.";
     Gauge BytesHeld "hookah_bytes_held" "Bytes of messages, deliveries and buffers in memory.";
+    Gauge BytesRemembered "hookah_bytes_remembered"
+        "Bytes of messages that have ended and are remembered; they make way for others.";
     Counter TimersFired "hookah_timers_fired_total" "Timers fired.";
     Counter Turns "hookah_turns_total" "Turns of the event loop.";
-    Counter Bugs "hookah_bugs_total" "Broken invariants that closed one line.";
     Counter PanicsCaught "hookah_panics_caught_total" "Panics caught at the boundary of one fact.";
     Counter AcceptErrors "hookah_accept_errors_total"
         "Failures to accept a connection, as for want of descriptors.";

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use lexopt::{Arg, Parser};
 
+use crate::base::exit::Exit;
 use crate::dispatch::retry::Schedule;
 use crate::dispatch::sign::Keys;
 use crate::{conn, courier, dispatch, engine, shell};
@@ -68,7 +69,7 @@ impl Refusal {
     fn usage(text: impl fmt::Display) -> Refusal {
         Refusal {
             text: format!("{text} (try hookah --help)"),
-            exit_code: 64,
+            exit_code: Exit::Usage.code(),
         }
     }
 }
@@ -252,8 +253,8 @@ fn apply(config: &mut Config, said: &[Said]) -> Result<(), Refusal> {
 
 fn refuse(knob: &Knob, source: Source, text: &str, complaint: &str) -> Refusal {
     let (name, exit_code) = match source {
-        Source::Flag => (format!("--{}", knob.key), 64),
-        Source::Environment | Source::Default => (knob.variable(), 78),
+        Source::Flag => (format!("--{}", knob.key), Exit::Usage.code()),
+        Source::Environment | Source::Default => (knob.variable(), Exit::Config.code()),
     };
     let allowed = knob.form.allowed();
     let text = format!("{name}: {text:?} {complaint}; allowed: {allowed} (try hookah --help)");
@@ -277,7 +278,7 @@ fn consent(config: &Config) -> Result<(), Refusal> {
                  is what you want",
                 addr.port()
             ),
-            exit_code: 78,
+            exit_code: Exit::Config.code(),
         }),
         _ => Ok(()),
     }

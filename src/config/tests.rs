@@ -326,17 +326,3 @@ fn the_log_filter_may_come_from_the_usual_variable() {
     assert_eq!(config(&[], &[usual, ("HOOKAH_LOG", "warn")]).log, "warn");
     assert_eq!(config(&["--log=off"], &[usual]).log, "off");
 }
-
-#[test]
-fn the_readme_s_table_is_the_code_s() {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
-    let readme = readme.unwrap();
-    let (_, rest) = readme.split_once("<!-- knobs -->\n").unwrap();
-    let (table, _) = rest.split_once("<!-- /knobs -->").unwrap();
-    assert_eq!(
-        table.trim(),
-        readme_table().trim(),
-        "put this there:\n{}",
-        readme_table()
-    );
-}

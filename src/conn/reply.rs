@@ -107,9 +107,12 @@ impl Replies {
     }
 
     /// What was accepted up to `seq` and is not durable was lost by the store: refused after all.
-    pub fn fail(&mut self, durable: Seq, seq: Seq, problem: &Problem) {
+    /// Gives the number of those.
+    pub fn fail(&mut self, durable: Seq, seq: Seq, problem: &Problem) -> u64 {
+        let mut refused = 0;
         for pending in &mut self.queue {
             if pending.seq > durable && pending.seq <= seq {
+                refused += 1;
                 pending.seq = 0;
                 let problem = problem.clone();
                 let json = matches!(pending.reply, Reply::Accepted { json: true, .. });
@@ -121,6 +124,7 @@ impl Replies {
                 };
             }
         }
+        refused
     }
 
     /// The stream that the line becomes now, if that is what comes next.

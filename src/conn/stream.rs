@@ -36,6 +36,8 @@ pub struct Stream {
     head: Vec<u8>,
     /// A frame that was sent in part, or keep-alive bytes.
     partial: Option<Frame>,
+    /// Whether `partial` is the topic's: it stays on the topic's account until it is sent whole.
+    borrows: bool,
     /// Bytes of `head`, of `partial` or of `tail` that are sent.
     sent: usize,
     /// The terminator, once it is ending.
@@ -69,6 +71,7 @@ impl Stream {
             at,
             head,
             partial: None,
+            borrows: false,
             sent: 0,
             tail: b"",
             ending: false,
@@ -102,12 +105,16 @@ impl Stream {
     }
 
     /// That many bytes were accepted. The positions that were passed: from, up to and excluding to.
+    /// A frame is passed when it is sent whole.
     pub fn wrote(&mut self, bytes: usize, source: &impl Source, now: Mono) -> (u64, u64) {
-        let from = self.at;
+        let from = self.at();
         self.pass(bytes, source);
-        // What is left waits from now on: these bytes were proof that the reader lives.
-        (self.moved, self.waits) = (now, self.has_output(source));
-        (from, self.at)
+        // What is left waits from now on: these bytes were proof that the reader lives. A farewell
+        // is not made longer by them.
+        if !self.ending {
+            (self.moved, self.waits) = (now, self.has_output(source));
+        }
+        (from, self.at())
     }
 
     fn pass(&mut self, bytes: usize, source: &impl Source) {
@@ -119,6 +126,7 @@ impl Stream {
         }
         left -= begun;
         (self.head, self.partial, self.sent) = (Vec::new(), None, 0);
+        self.borrows = false;
         while !self.ending
             && left > 0
             && let Some(frame) = source.frame(self.at)
@@ -126,6 +134,7 @@ impl Stream {
             self.at += 1;
             if left < frame.len() {
                 self.partial = Some(frame.clone());
+                self.borrows = true;
                 self.sent = left;
                 return;
             }
@@ -225,10 +234,16 @@ impl Stream {
         self.place = place;
     }
 
-    /// The position of the next frame to be begun.
+    /// The position of the first frame that is not sent whole.
     #[must_use]
     pub fn at(&self) -> u64 {
-        self.at
+        self.at - u64::from(self.borrows)
+    }
+
+    /// Whether bytes wait for the reader to take them.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.waits
     }
 
     /// Whether it has been ended and sits in its topic no more.

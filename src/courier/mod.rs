@@ -15,12 +15,23 @@ use lane::Lane;
 /// How calls go out.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Calls in flight to one origin.
+    /// Calls in flight to one origin; fewer if that would be more than a tenth of all lines.
     pub parallelism: u32,
     /// Connecting, of the whole deadline.
     pub connect_timeout: Duration,
     /// A kept-alive line without a call.
     pub idle_timeout: Duration,
+}
+
+impl Settings {
+    /// Calls in flight to one origin if there are `lines_max` lines to all of them: a tenth at
+    /// most. An origin that never answers holds its lines until their deadlines, and must leave
+    /// some to the others.
+    #[must_use]
+    pub fn parallelism_within(&self, lines_max: usize) -> u32 {
+        let share = u32::try_from(lines_max / 10).unwrap_or(u32::MAX);
+        self.parallelism.min(share.max(1))
+    }
 }
 
 impl Default for Settings {
@@ -69,7 +80,8 @@ pub struct Courier {
 impl Courier {
     /// No lanes yet. `lines_max` bounds outbound lines of all lanes together.
     #[must_use]
-    pub fn new(settings: Settings, lines_max: usize, seed: u64) -> Courier {
+    pub fn new(mut settings: Settings, lines_max: usize, seed: u64) -> Courier {
+        settings.parallelism = settings.parallelism_within(lines_max);
         Courier {
             settings,
             lanes: Slab::with_bound(u32::MAX as usize - 1),

@@ -14,7 +14,7 @@ use crate::port::{Action, StoreOp, Turn};
 
 use super::Settings;
 use super::compose;
-use super::delivery::{Delivery, Next, State, Terms};
+use super::delivery::{Delivery, Next, State, Terms, charge};
 use super::far::Far;
 use super::history::{History, Log};
 use super::redirect::{self, Hop};
@@ -25,8 +25,6 @@ mod look;
 
 /// Deliveries that stand in the wheel at most; the rest wait in the due-index.
 pub const NEAR_MAX: usize = 1 << 16;
-/// Memory a delivery is charged for besides its message's body.
-const DELIVERY_BYTES: usize = 384;
 /// A message with deliveries that have not ended.
 #[derive(Debug)]
 struct Open {
@@ -61,6 +59,27 @@ pub struct Plan {
     pub terms: Terms,
 }
 
+impl Plan {
+    /// What a message of that size with these targets is charged, in bytes.
+    #[must_use]
+    pub fn cost(&self, message_bytes: usize, targets: &[Arc<Target>]) -> u64 {
+        let own = match targets {
+            [] => 0,
+            _ => message_bytes + self.terms.bytes(),
+        };
+        let schedule = self.schedule.as_ref();
+        let charges = targets.iter().map(|target| charge(target, schedule));
+        own as u64 + charges.sum::<u64>()
+    }
+}
+
+impl Open {
+    /// What it is charged besides its deliveries and its log, in bytes.
+    fn bytes(&self) -> u64 {
+        (self.message.bytes() + self.terms.bytes()) as u64
+    }
+}
+
 /// Everything on its way, and what is remembered of it.
 #[derive(Debug)]
 pub struct Deliveries {
@@ -91,19 +110,6 @@ impl Deliveries {
             near: 0,
             history: History::new(seed),
         }
-    }
-
-    /// What a message with that many targets is charged, in bytes.
-    #[must_use]
-    pub fn cost(message_bytes: usize, targets: usize) -> u64 {
-        let message_bytes = if targets == 0 { 0 } else { message_bytes };
-        (message_bytes + targets * DELIVERY_BYTES) as u64
-    }
-
-    /// What of that is the message's own, its signing keys not counted.
-    #[must_use]
-    pub fn message_bytes(message: &Message) -> usize {
-        message.body.len() + message.extra.as_ref().map_or(0, |extra| extra.bytes())
     }
 
     /// Takes in a message whose `cost` is on the account already. It is held until `durable`.
@@ -173,11 +179,10 @@ impl Deliveries {
         };
         let mut next = open.first;
         while let Some(delivery) = next.and_then(|key| self.deliveries.remove(key)) {
-            turn.memory.give(DELIVERY_BYTES as u64);
+            turn.memory.give(delivery.charge());
             next = delivery.sibling;
         }
-        turn.memory
-            .give(Deliveries::message_bytes(&open.message) as u64);
+        turn.memory.give(open.bytes());
         self.history.give(turn, open.log_bytes);
         self.history.forget(open.message.id, open.log);
     }
@@ -354,7 +359,7 @@ impl Deliveries {
         let Some(delivery) = self.deliveries.remove(key) else {
             return;
         };
-        turn.memory.give(DELIVERY_BYTES as u64);
+        turn.memory.give(delivery.charge());
         turn.stats.add(
             match outcome {
                 Outcome::Delivered => Counter::DeliveriesDelivered,
@@ -381,8 +386,7 @@ impl Deliveries {
         let last = open.left == 0;
         self.unlink(delivery.message, key, delivery.sibling);
         if last && let Some(mut open) = self.messages.remove(delivery.message) {
-            turn.memory
-                .give(Deliveries::message_bytes(&open.message) as u64);
+            turn.memory.give(open.bytes());
             self.history.give(turn, open.log_bytes);
             open.log.message(&open.message, open.method);
             self.history.ended(turn, id, open.log);
@@ -430,7 +434,7 @@ impl Deliveries {
                 "a delivery without its message: {delivery:?}"
             );
             waiting += usize::from(matches!(delivery.state, State::Waiting { .. }));
-            bytes += DELIVERY_BYTES as u64;
+            bytes += delivery.charge();
         }
         assert_eq!(
             waiting,
@@ -444,7 +448,7 @@ impl Deliveries {
         let (mut left, mut log_bytes) = (0, 0);
         for (_, open) in self.messages.iter() {
             left += open.left as usize;
-            bytes += Deliveries::message_bytes(&open.message) as u64 + open.log_bytes;
+            bytes += open.bytes() + open.log_bytes;
             log_bytes += open.log_bytes;
         }
         self.history.check(self.messages.len(), log_bytes);

@@ -28,6 +28,22 @@ pub struct Terms {
     pub signer: Option<Signer>,
 }
 
+impl Terms {
+    /// Bytes of memory held by what the message brought along.
+    pub(super) fn bytes(&self) -> usize {
+        self.signer.as_ref().map_or(0, Signer::bytes) + self.success.bytes()
+    }
+}
+
+/// Memory a delivery is charged for besides its message, its target and its schedule.
+const DELIVERY_BYTES: usize = 384;
+
+/// What a delivery is charged for besides its message, in bytes. A target that several deliveries
+/// share is charged to each of them: none of them knows who will be the last to hold it.
+pub(super) fn charge(target: &Target, schedule: Option<&Schedule>) -> u64 {
+    (DELIVERY_BYTES + target.bytes() + schedule.map_or(0, Schedule::bytes)) as u64
+}
+
 /// A message's way to one of its targets.
 #[derive(Debug)]
 pub(super) struct Delivery {
@@ -112,6 +128,11 @@ impl Delivery {
             began: Now::default(),
             hop: None,
         }
+    }
+
+    /// What it is charged for besides its message, in bytes.
+    pub(super) fn charge(&self) -> u64 {
+        charge(&self.target, self.schedule.as_ref())
     }
 
     /// Where the attempt under way goes.

@@ -77,8 +77,8 @@ pub struct Accepted {
 
 /// What a message is charged while it waits to be published, in bytes.
 #[must_use]
-pub fn publish_cost(body_bytes: usize) -> u64 {
-    body_bytes as u64 + 256
+pub fn publish_cost(message_bytes: usize) -> u64 {
+    message_bytes as u64 + 256
 }
 
 /// The webhook room.
@@ -125,10 +125,14 @@ impl Dispatch {
             self.targets.push(self.known.get(url)?);
         }
         let has_topics = !intake.topics.is_empty();
-        let publish_cost = u64::from(has_topics) * publish_cost(intake.body.len());
         let extra = extra(&mut intake);
-        let bytes = intake.body.len() + extra.as_ref().map_or(0, |extra| extra.bytes());
-        let cost = publish_cost + Deliveries::cost(bytes, self.targets.len());
+        let topics = TopicNames::cost(intake.topics.bytes());
+        let bytes = intake.body.len()
+            + intake.content_type.len()
+            + topics
+            + extra.as_ref().map_or(0, |extra| extra.bytes());
+        let plan = plan(turn, &intake);
+        let cost = u64::from(has_topics) * publish_cost(bytes) + plan.cost(bytes, &self.targets);
         if !turn.memory.take(cost) {
             turn.stats.add(Counter::MessagesRefusedForMemory, 1);
             return Err(Reason::MemoryFull.into());
@@ -142,9 +146,7 @@ impl Dispatch {
             topics: TopicNames::of(intake.topics.bytes()),
             extra,
         });
-        let open = self
-            .deliveries
-            .insert(&message, &self.targets, &plan(turn, &intake));
+        let open = self.deliveries.insert(&message, &self.targets, &plan);
         turn.stats.add(Counter::MessagesAccepted, 1);
         let publish = has_topics.then(|| Arc::clone(&message));
         turn.actions

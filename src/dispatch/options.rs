@@ -203,18 +203,22 @@ pub struct Row {
     pub take: Take,
     /// The values that are allowed, in words.
     pub allowed: &'static str,
+    /// What holds if the message says nothing and no knob of the same name does; may be empty.
+    pub default: &'static str,
     /// What it means, in words.
     pub help: &'static str,
 }
 
 macro_rules! table {
-    ($($name:literal $take:expr, $place:expr, $allowed:expr, $help:literal;)+) => {
+    ($($name:literal $take:expr, $place:expr, $allowed:expr, $help:literal
+        $(, $default:literal)?;)+) => {
         /// Every option of dispatch.md section 4, in its order.
         pub const TABLE: &[Row] = &[$(Row {
             name: $name,
             place: $place,
             take: $take,
             allowed: $allowed,
+            default: concat!("" $(, $default)?),
             help: $help,
         },)+];
     };
@@ -223,12 +227,14 @@ macro_rules! table {
 table! {
     "url" Url, Anywhere, "an http URL", "a URL that gets the message";
     "topic" Topic, Anywhere, "1 to 1024 bytes", "a topic that gets the message";
-    "method" Value(values::method), Anywhere, values::METHODS, "the method of the call";
+    "method" Value(values::method), Anywhere, values::METHODS, "the method of the call",
+        "POST; GET for a form with no field left";
     "header" Line, Field, FIELD_FORM, "a header for the target";
     "forward-headers" Value(values::forward_headers), Anywhere, BOOL_FORM,
-        "forward the request's headers";
+        "forward the request's headers", "false";
     "forward-" Forward, HeaderPrefix("Hookah-Forward-"), FIELD_FORM, "a header for the target";
-    "delay" Value(values::delay), Anywhere, values::DELAY_FORM, "wait before the first attempt";
+    "delay" Value(values::delay), Anywhere, values::DELAY_FORM, "wait before the first attempt",
+        "0";
     "not-before" Value(values::not_before), Anywhere, values::TIME_FORM,
         "no attempt before; wins over delay";
     "expires" Value(values::expires), Anywhere, values::EXPIRES_FORM,
@@ -237,13 +243,14 @@ table! {
     "retry-schedule" Value(values::schedule), Anywhere, SCHEDULE_FORM, "the wait before each retry";
     "timeout" Value(values::timeout), Anywhere, values::TIMEOUT_FORM,
         "deadline of one whole exchange";
-    "redirects" Value(values::redirects), Anywhere, "0 to 10", "redirects followed";
-    "success" Value(values::success), Anywhere, SUCCESS_FORM, "statuses that count as delivered";
+    "redirects" Value(values::redirects), Anywhere, "0 to 10", "redirects followed", "0";
+    "success" Value(values::success), Anywhere, SUCCESS_FORM, "statuses that count as delivered",
+        "200-299";
     "callback" Unsupported, Anywhere, "", "told when the delivery has ended";
     "errback" Unsupported, Anywhere, "", "told if the delivery has failed or expired";
     "secret" Hidden(values::secret), Anywhere, SECRET_FORM, "signing keys";
     "sign" Value(values::sign), Anywhere, SIGN_FORM, "name of a signing key";
-    "sign-scheme" Value(values::sign_scheme), Anywhere, SCHEME_FORM, "how to sign";
+    "sign-scheme" Value(values::sign_scheme), Anywhere, SCHEME_FORM, "how to sign", "standard";
     "idempotency-key" Unsupported, Header("Idempotency-Key"), "", "the same key is taken once";
     "queue" Unsupported, Anywhere, "", "a FIFO, one in flight";
     "flow-key" Unsupported, Anywhere, "", "what shares rate and parallelism";
@@ -253,7 +260,7 @@ table! {
     "event" Value(values::event), Anywhere, values::LABEL_FORM,
         "the event name that SSE readers get";
     "capture" Value(values::capture), Anywhere, values::CAPTURE_FORM,
-        "bytes kept of the target's answer";
+        "bytes kept of the target's answer", "64k";
     "targets" Unsupported, Anywhere, "", "`public` forbids private addresses";
 }
 

@@ -60,6 +60,16 @@ impl Schedule {
         Ok(Schedule(Arc::new(shape)))
     }
 
+    /// Bytes of memory held.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let steps = match &*self.0 {
+            Shape::List(steps) => std::mem::size_of_val(&steps[..]),
+            Shape::Exponential { .. } => 0,
+        };
+        std::mem::size_of::<Shape>() + steps
+    }
+
     /// The wait before retry number `retry_number`, counted from 1: the schedule's step, `random`
     /// (64 uniform bits) spread over `jitter_percent` either way (at most 100), and no less than
     /// the target's own `retry_after`, of which at most 24 h count.

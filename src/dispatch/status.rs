@@ -26,6 +26,12 @@ impl Success {
         Ok(Success(Some(ranges.into())))
     }
 
+    /// Bytes of memory held.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |ranges| size_of_val(&**ranges))
+    }
+
     /// Whether an answer with that status has delivered.
     #[must_use]
     pub fn has(&self, status: u16) -> bool {

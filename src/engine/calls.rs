@@ -27,7 +27,7 @@ impl Engine {
             }
             if let Some(lane) = self.hungry.pop_front() {
                 self.pump(lane);
-            } else if let Some(lane) = self.courier.next_starved() {
+            } else if let Some(lane) = self.next_starved() {
                 self.pump(lane);
             } else if let Some(line) = self.courier.oldest_resting() {
                 self.evict(line);
@@ -35,6 +35,15 @@ impl Engine {
                 return;
             }
         }
+    }
+
+    /// A lane that waits for a place, if the slab has one: clients may hold what the courier's own
+    /// bound would still allow, and then only a closed line helps.
+    fn next_starved(&mut self) -> Option<Key> {
+        if self.lines.is_full() {
+            return None;
+        }
+        self.courier.next_starved()
     }
 
     /// Starts calls of a lane as long as it may start any.

@@ -9,21 +9,10 @@ use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::base::time::Now;
 use crate::conn::Conn;
+use crate::http::problem::Reason;
+use crate::http::request::Version;
+use crate::http::write::{self, How};
 use crate::port::{Action, Timer};
-
-/// The slab is full.
-pub(super) const FULL: Refusal = Refusal {
-    answer: b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n\
-        Content-Type: text/plain; charset=utf-8\r\nContent-Length: 28\r\n\r\n\
-        503 Too many connections now",
-};
-
-/// One address has more than its share.
-const TOO_MANY: Refusal = Refusal {
-    answer: b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nConnection: close\r\n\
-        Content-Type: text/plain; charset=utf-8\r\nContent-Length: 38\r\n\r\n\
-        429 Too many connections from this one",
-};
 
 /// Of a drain: not begun, under way, or out of time.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -46,13 +35,29 @@ impl Drain {
 impl Engine {
     /// Why a client from `peer` cannot be let in, if so. Outbound lines keep a quarter of the
     /// places.
-    pub(super) fn crowded(&self, peer: IpAddr) -> Option<Refusal> {
-        if self.lines.is_full() || self.inbound >= self.settings.lines_max.div_ceil(4) * 3 {
-            return Some(FULL);
+    pub(super) fn crowded(&self, peer: IpAddr) -> Option<Reason> {
+        let kept = self.settings.lines_max.div_ceil(4);
+        if self.lines.is_full() || self.inbound + kept >= self.settings.lines_max {
+            return Some(Reason::ConnectionsFull);
         }
         let max = self.settings.lines_per_address_max?;
         let held = self.per_address.get(&peer).copied().unwrap_or(0);
-        (held >= max).then_some(TOO_MANY)
+        (held >= max).then_some(Reason::AddressFull)
+    }
+
+    /// A connection that is not let in, and the answer that says why.
+    pub(super) fn turn_away(&mut self, reason: Reason) -> Refusal {
+        self.turn.stats.add(Counter::LinesRefused, 1);
+        let how = How {
+            keep_alive: false,
+            version: Version::Http11,
+            head_only: false,
+            date: self.date.at(self.turn.now.wall),
+        };
+        let mut answer = Vec::with_capacity(256);
+        let fields = [("Retry-After", "1")];
+        write::problem(&mut answer, &reason.into(), false, &fields, &how);
+        Refusal { answer }
     }
 
     pub(super) fn count_in(&mut self, peer: IpAddr) {
@@ -170,9 +175,10 @@ impl Engine {
         );
         stats.set(Counter::Streams, self.topics.streams() as u64);
         stats.set(Counter::Topics, self.topics.len() as u64);
+        stats.set(Counter::TopicsBytes, self.topics.bytes() as u64);
         stats.set(Counter::CallsWaiting, self.courier.waiting() as u64);
-        let memory = &self.turn.memory;
-        stats.set(Counter::BytesHeld, memory.held() + memory.lent());
+        stats.set(Counter::BytesHeld, self.turn.memory.held());
+        stats.set(Counter::BytesRemembered, self.turn.memory.lent());
         stats.set(Counter::Timers, self.turn.wheel.len() as u64);
     }
 
@@ -218,5 +224,68 @@ impl Engine {
             "what is lent is not accounted for"
         );
         assert!(self.hungry.is_empty(), "a lane was left hungry");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::time::{Mono, Wall};
+    use crate::engine::Settings;
+    use crate::port::Ended;
+
+    fn engine(lines_max: usize) -> (Engine, Now) {
+        let now = Now {
+            mono: Mono(0),
+            wall: Wall(1_763_880_000_000_000),
+        };
+        let settings = Settings {
+            lines_max,
+            lines_per_address_max: Some(2),
+            ..Settings::default()
+        };
+        (Engine::new(settings, [1; 32], now), now)
+    }
+
+    fn answer(refusal: Option<Refusal>) -> String {
+        refusal.map_or_else(String::new, |refusal| {
+            String::from_utf8_lossy(&refusal.answer).into_owned()
+        })
+    }
+
+    #[test]
+    fn one_address_has_its_share_and_loopback_is_free() {
+        let (mut engine, now) = engine(100);
+        let far = IpAddr::from([192, 0, 2, 1]);
+        let first = engine.opened(now, far).unwrap();
+        engine.opened(now, far).unwrap();
+        let refused = answer(engine.opened(now, far).err());
+        assert!(refused.starts_with("HTTP/1.1 429 "), "{refused}");
+        for field in ["\r\nDate: Sun, 23 Nov 2025 ", "\r\nRetry-After: 1\r\n"] {
+            assert!(refused.contains(field), "{refused}");
+        }
+        assert!(engine.opened(now, IpAddr::from([192, 0, 2, 2])).is_ok());
+        for _ in 0..3 {
+            engine.opened(now, IpAddr::from([127, 0, 0, 1])).unwrap();
+        }
+        engine.ended(now, first, Ended::Reset);
+        assert!(
+            engine.opened(now, far).is_ok(),
+            "the place was not given back"
+        );
+        engine.check();
+    }
+
+    #[test]
+    fn clients_leave_a_quarter_of_the_places_to_targets() {
+        for (places, clients) in [(4, 3), (5, 3), (6, 4), (8, 6), (9, 6), (13, 9)] {
+            let (mut engine, now) = engine(places);
+            for _ in 0..clients {
+                engine.opened(now, IpAddr::from([127, 0, 0, 1])).unwrap();
+            }
+            let refused = answer(engine.opened(now, IpAddr::from([127, 0, 0, 1])).err());
+            assert!(refused.starts_with("HTTP/1.1 503 "), "{places}: {refused}");
+            engine.check();
+        }
     }
 }

@@ -19,6 +19,7 @@ use crate::conn::{self, Conn, Line};
 use crate::courier::{self, Courier};
 use crate::dispatch::{self, Dispatch};
 use crate::http::date::DateCache;
+use crate::http::problem::Reason;
 use crate::port::{Action, Ended, Seq, StoreDone, Timer, Turn};
 use crate::topics::Topics;
 
@@ -29,7 +30,7 @@ mod serve;
 mod stored;
 mod streams;
 
-use streams::View;
+use streams::feed_of;
 
 pub use routes::{Route, routes};
 
@@ -70,10 +71,10 @@ impl Default for Settings {
 }
 
 /// A connection that is not taken in: what to send before closing it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Refusal {
     /// A complete answer, to be written once and without waiting.
-    pub answer: &'static [u8],
+    pub answer: Vec<u8>,
 }
 
 /// Timers fired in one turn at most; what is left fires in the next, which follows at once.
@@ -151,13 +152,12 @@ impl Engine {
     /// A client connected. The key names its line from now on, unless it is refused.
     pub fn opened(&mut self, now: Now, peer: IpAddr) -> Result<Key, Refusal> {
         self.turn.now = now;
-        if let Some(refusal) = self.crowded(peer) {
-            self.turn.stats.add(Counter::LinesRefused, 1);
-            return Err(refusal);
+        if let Some(reason) = self.crowded(peer) {
+            return Err(self.turn_away(reason));
         }
         let line = Line::new(Conn::Inbound(Inbound::new(peer, now.mono)));
         let Ok(key) = self.lines.insert(line) else {
-            return Err(life::FULL);
+            return Err(self.turn_away(Reason::ConnectionsFull));
         };
         self.count_in(peer);
         self.turn.stats.add(Counter::LinesOpened, 1);
@@ -286,26 +286,45 @@ impl Engine {
         None
     }
 
-    /// Appends what the line has to write. It may be more than one list holds: ask again after
-    /// `wrote`.
+    /// Appends what the line has to write. It may be more than one list holds: ask again if `wrote`
+    /// says so.
     pub fn outgoing<'a>(&'a self, key: Key, gather: &mut Gather<'a>) {
         match self.lines.get(key).map(|line| &line.conn) {
             Some(Conn::Inbound(inbound)) => inbound.outgoing(gather),
             Some(Conn::Outbound(outbound)) => outbound.outgoing(gather),
-            Some(Conn::Stream(stream)) => View::of(&self.topics, stream).gather(stream, gather),
+            Some(Conn::Stream(stream)) => {
+                let feed = feed_of(&self.topics, stream);
+                stream.outgoing(gather, |at| feed.frame(at));
+            }
             None => {}
         }
     }
 
-    /// That many bytes of what `outgoing` gave were accepted.
-    pub fn wrote(&mut self, now: Now, key: Key, bytes: usize) {
+    /// That many bytes of what `outgoing` gave were accepted. Whether the line has more to write.
+    pub fn wrote(&mut self, now: Now, key: Key, bytes: usize) -> bool {
         self.turn.now = now;
         self.turn.stats.add(Counter::BytesOut, bytes as u64);
+        let mut more = None;
         match self.lines.get_mut(key).map(|line| &mut line.conn) {
             Some(Conn::Inbound(_)) => self.answer_written(key, bytes),
             Some(Conn::Outbound(outbound)) => outbound.wrote(bytes),
-            Some(Conn::Stream(_)) => self.stream_written(key, bytes),
+            Some(Conn::Stream(_)) => more = Some(self.stream_written(key, bytes)),
             None => {}
+        }
+        // They were the line's last bytes, and a call may wait for its place.
+        if !self.lines.contains(key) {
+            self.run_lanes();
+            return false;
+        }
+        more.unwrap_or_else(|| self.has_output(key))
+    }
+
+    fn has_output(&self, key: Key) -> bool {
+        match self.lines.get(key).map(|line| &line.conn) {
+            Some(Conn::Inbound(inbound)) => inbound.has_output(),
+            Some(Conn::Outbound(outbound)) => outbound.has_output(),
+            Some(Conn::Stream(stream)) => stream.has_output(&feed_of(&self.topics, stream)),
+            None => false,
         }
     }
 
@@ -344,3 +363,6 @@ impl Engine {
         &mut self.turn.stats
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,7 +68,7 @@ const ROUTES: &[Route] = &[
         tail: false,
         methods: READ,
         allow: "GET, HEAD",
-        help: "this text",
+        help: "a short text for people",
         handler: Handler::About,
     },
     Route {

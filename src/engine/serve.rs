@@ -69,7 +69,7 @@ impl Engine {
         let Conn::Inbound(inbound) = &mut line.conn else {
             return;
         };
-        inbound.wrote(&mut context!(self), key, bytes);
+        inbound.wrote(&mut context!(self), bytes);
         if !self.unpause(key) {
             self.rearm_inbound(key);
         }
@@ -125,6 +125,7 @@ impl Engine {
         let Conn::Inbound(inbound) = &mut line.conn else {
             return;
         };
+        inbound.part(&mut context!(self), key);
         if inbound.is_gone() {
             return self.close(key);
         }

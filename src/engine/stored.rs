@@ -29,7 +29,7 @@ impl Awaiting {
     pub(super) fn charged(&self) -> u64 {
         self.publish
             .as_ref()
-            .map_or(0, |message| publish_cost(message.body.len()))
+            .map_or(0, |message| publish_cost(message.bytes()))
     }
 }
 

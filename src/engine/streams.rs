@@ -4,43 +4,25 @@
 use super::Engine;
 use super::life::Drain;
 use super::serve::context;
-use crate::base::frame::{Frame, Gather};
+use crate::base::frame::Frame;
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::conn::Conn;
 use crate::conn::reply::Subscription;
 use crate::conn::stream::{Source, Stream};
 use crate::model::Message;
+use crate::port::Action;
 use crate::topics::format::Format;
-use crate::topics::{Seat, Topics};
+use crate::topics::{Feed, Seat, Topics};
 
-/// One topic's ring in one format.
-pub(super) struct View<'a> {
-    topics: &'a Topics,
-    topic: Key,
-    format: Format,
+/// What a stream reads: its topic's frames in its format.
+pub(super) fn feed_of<'a>(topics: &'a Topics, stream: &Stream) -> Feed<'a> {
+    topics.feed(stream.topic(), Format::from_index(stream.format()))
 }
 
-impl<'a> View<'a> {
-    pub(super) fn of(topics: &'a Topics, stream: &Stream) -> View<'a> {
-        let format = Format::from_index(stream.format());
-        View {
-            topics,
-            topic: stream.topic(),
-            format,
-        }
-    }
-
-    /// What a stream has to write, straight from the ring.
-    pub(super) fn gather(self, stream: &'a Stream, gather: &mut Gather<'a>) {
-        let (topics, topic, format) = (self.topics, self.topic, self.format);
-        stream.outgoing(gather, |at| topics.frame(topic, at, format));
-    }
-}
-
-impl Source for View<'_> {
+impl Source for Feed<'_> {
     fn frame(&self, at: u64) -> Option<&Frame> {
-        self.topics.frame(self.topic, at, self.format)
+        Feed::frame(self, at)
     }
 }
 
@@ -54,6 +36,10 @@ impl Engine {
         let Conn::Inbound(inbound) = &line.conn else {
             return;
         };
+        // A reader that has finished sending is taken to be gone, whenever it did.
+        if inbound.is_finished() {
+            return self.close(key);
+        }
         let format = Format::from_index(wish.format);
         let Some(seat) = self.topics.join(&wish.topic, key, format) else {
             return self.close(key);
@@ -70,6 +56,8 @@ impl Engine {
             now.mono,
         );
         let conn = std::mem::replace(&mut line.conn, Conn::Stream(stream));
+        // Behind its request the client was not read; its end may have come meanwhile.
+        self.turn.actions.push_back(Action::Resume { key });
         if let Conn::Inbound(inbound) = conn {
             inbound.dismantle(&mut context!(self));
         }
@@ -157,16 +145,28 @@ impl Engine {
         }
     }
 
-    /// A stream's socket took bytes.
-    pub(super) fn stream_written(&mut self, key: Key, bytes: usize) {
-        let Some(Conn::Stream(stream)) = self.lines.get_mut(key).map(|line| &mut line.conn) else {
-            return;
+    /// A stream's socket took bytes. Whether it has more to write.
+    pub(super) fn stream_written(&mut self, key: Key, bytes: usize) -> bool {
+        let Some(line) = self.lines.get_mut(key) else {
+            return false;
+        };
+        let Conn::Stream(stream) = &mut line.conn else {
+            return false;
         };
         let topic = stream.topic();
-        let view = View::of(&self.topics, stream);
-        let (from, to) = stream.wrote(bytes, &view, self.turn.now.mono);
-        self.topics.passed(topic, from, to);
-        self.rearm_stream(key);
+        let feed = feed_of(&self.topics, stream);
+        let (from, to) = stream.wrote(bytes, &feed, self.turn.now.mono);
+        if from < to {
+            self.topics.passed(topic, from, to);
+        }
+        if stream.is_gone() {
+            self.close(key);
+            self.run_lanes();
+            return false;
+        }
+        let at = stream.deadline(self.settings.limits.stall_timeout);
+        line.deadline.set(&mut self.turn, key, at);
+        stream.waits()
     }
 
     /// Bytes from a reader, who has nothing to say.
@@ -190,23 +190,8 @@ impl Engine {
         self.settle_stream(key);
     }
 
-    /// After any fact: the line is closed, or has its deadline and stands on the list.
+    /// After any fact but a write: the line is closed, or has its deadline and stands on the list.
     pub(super) fn settle_stream(&mut self, key: Key) {
-        self.rearm_stream(key);
-        let Some(line) = self.lines.get_mut(key) else {
-            return;
-        };
-        let Conn::Stream(stream) = &line.conn else {
-            return;
-        };
-        if stream.has_output(&View::of(&self.topics, stream)) {
-            line.touch_stream(&mut self.turn, key);
-        }
-    }
-
-    /// After a write: the line is closed or has its deadline. It is not put on the list, where it
-    /// has just been.
-    fn rearm_stream(&mut self, key: Key) {
         let Some(line) = self.lines.get_mut(key) else {
             return;
         };
@@ -218,5 +203,8 @@ impl Engine {
         }
         let at = stream.deadline(self.settings.limits.stall_timeout);
         line.deadline.set(&mut self.turn, key, at);
+        if stream.has_output(&feed_of(&self.topics, stream)) {
+            line.touch_stream(&mut self.turn, key);
+        }
     }
 }

@@ -131,6 +131,8 @@ reasons! {
     BodyTimeout = 408 "body_timeout" "Request body took too long", closes;
     /// All places for connections are taken.
     ConnectionsFull = 503 "connections_full" "Too many connections; try again later", closes;
+    /// One address has all the connections that one may have.
+    AddressFull = 429 "address_full" "Too many connections from one address", closes;
     /// dispatch.md section 1: the seed's own words.
     NoDestination = 400 "no_destination" "No destination URL";
     /// dispatch.md section 2: an option has a value it cannot have.

@@ -6,6 +6,7 @@ use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::base::slab::Key;
+use crate::base::stats::Counter;
 use crate::base::time::Now;
 use crate::engine::Engine;
 use crate::port::Ended;
@@ -73,6 +74,7 @@ impl Guard {
     #[cold]
     fn recover(&mut self, now: Now, key: Option<Key>) {
         self.caught += 1;
+        self.engine.stats_mut().add(Counter::PanicsCaught, 1);
         self.homeless += u32::from(key.is_none());
         let engine = &mut self.engine;
         let sound = catch_unwind(AssertUnwindSafe(|| {
@@ -121,6 +123,8 @@ mod tests {
         }
         assert_eq!(guard.tell(now, key, |_| 5), Some(5));
         assert_eq!(guard.caught(), 100);
+        let counted = guard.engine().stats().get(Counter::PanicsCaught);
+        assert_eq!(counted, 100);
         assert!(!guard.is_broken());
     }
 

@@ -52,6 +52,8 @@ pub(super) struct Listeners {
     retry_at: Option<Mono>,
     /// Refused since descriptors ran out; `Some` while they have.
     shed: Option<u64>,
+    /// Failures to accept that nobody has counted yet.
+    errors: u64,
 }
 
 impl Listeners {
@@ -88,6 +90,7 @@ impl Listeners {
             spare: spare(),
             retry_at: None,
             shed: None,
+            errors: 0,
         })
     }
 
@@ -133,6 +136,11 @@ impl Listeners {
         None
     }
 
+    /// Failures to accept since this was last asked.
+    pub(super) fn take_errors(&mut self) -> u64 {
+        std::mem::take(&mut self.errors)
+    }
+
     /// Whether connections may be waiting that this turn had no share left for.
     pub(super) fn has_ready(&self) -> bool {
         self.list.iter().any(|listener| listener.ready)
@@ -160,7 +168,9 @@ impl Listeners {
     }
 
     fn failed(&mut self, place: usize, now: Mono, why: &io::Error) {
-        match why.raw_os_error() {
+        let code = why.raw_os_error();
+        self.errors += u64::from(code != Some(libc::EAGAIN));
+        match code {
             Some(libc::EAGAIN) => self.list[place].ready = false,
             Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
                 self.exhausted(place, now, why);

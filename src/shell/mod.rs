@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mio::Poll;
 
+use crate::base::exit::Exit;
 use crate::engine::{self, Engine};
 use crate::store;
 
@@ -67,10 +68,11 @@ impl Failure {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Failure::Listen { .. } => 69,
-            Failure::System { .. } | Failure::Broken => 70,
-            Failure::Store(_) => 78,
+            Failure::Listen { .. } => Exit::Unavailable,
+            Failure::System { .. } | Failure::Broken => Exit::Software,
+            Failure::Store(_) => Exit::Config,
         }
+        .code()
     }
 }
 

@@ -10,6 +10,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook_mio::v1_0::Signals as Pipe;
 
+use crate::base::exit::Exit;
+
 /// The signals that came in, to be asked when its token is ready.
 pub(super) struct Signals {
     pipe: Pipe,
@@ -23,9 +25,10 @@ impl Signals {
     /// (143, 130) as a shell would report it: it must work even if the loop itself is stuck.
     pub(super) fn register(registry: &Registry, token: Token) -> io::Result<Signals> {
         let stopping = Arc::new(AtomicBool::new(false));
-        for signal in [SIGTERM, SIGINT] {
+        for (signal, exit) in [(SIGTERM, Exit::Terminated), (SIGINT, Exit::Interrupted)] {
             // Handlers run in the order of registration, so the first signal finds the flag down.
-            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stopping))?;
+            let code = i32::from(exit.code());
+            flag::register_conditional_shutdown(signal, code, Arc::clone(&stopping))?;
             flag::register(signal, Arc::clone(&stopping))?;
         }
         let mut pipe = Pipe::new([SIGTERM, SIGINT, SIGHUP])?;

@@ -184,12 +184,14 @@ impl Server {
             }
             let step = self.guard.tell(now, Some(key), |engine| {
                 let step = write_once(engine, key, entry);
-                if let Step::Wrote(count) | Step::Full(count) = step
-                    && count > 0
-                {
-                    engine.wrote(now, key, count);
+                match step {
+                    Step::Wrote(count) if !engine.wrote(now, key, count) => Step::Nothing,
+                    Step::Full(count) if count > 0 => {
+                        engine.wrote(now, key, count);
+                        step
+                    }
+                    _ => step,
                 }
-                step
             });
             match step {
                 Some(Step::Wrote(_)) => {}
@@ -220,7 +222,7 @@ impl Server {
 
 /// What came of one write.
 enum Step {
-    /// The line has nothing to send.
+    /// The line has nothing to send, or nothing more.
     Nothing,
     /// All of this many bytes went out; there may be more.
     Wrote(usize),

@@ -13,6 +13,7 @@ use super::signals::Signals;
 use super::sockets::{Sockets, ended};
 use super::{Failure, READ_BYTES_MAX};
 use crate::base::slab::Key;
+use crate::base::stats::Counter;
 use crate::base::time::Now;
 use crate::engine::Engine;
 use crate::port::Action;
@@ -182,9 +183,15 @@ impl Server {
                     let adopted = self.sockets.adopt(self.poll.registry(), key, stream);
                     self.report(key, adopted);
                 }
-                Some(Err(refusal)) => turn_away(stream, refusal.answer),
+                Some(Err(refusal)) => turn_away(stream, &refusal.answer),
                 None => {}
             }
+        }
+        let errors = self.listeners.take_errors();
+        if errors > 0 {
+            self.guard.tell(self.now, None, |engine| {
+                engine.stats_mut().add(Counter::AcceptErrors, errors);
+            });
         }
     }
 

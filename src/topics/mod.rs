@@ -25,9 +25,12 @@ struct Entry {
     id: MessageId,
     /// One frame per format in use when it was published.
     frames: [Option<Frame>; Format::COUNT],
+    /// Bytes of all its frames.
     bytes: usize,
-    /// Members that have yet to pass it.
-    left: usize,
+    /// Bytes of the longest of them: what a reader that has yet to pass it is behind by.
+    longest: usize,
+    /// Members for whom it is the next. It goes, when it is the oldest, once there is none.
+    next_for: usize,
 }
 
 /// What is known of a topic while somebody reads it.
@@ -36,6 +39,10 @@ struct Topic {
     name: Box<[u8]>,
     ring: Ring<Entry>,
     bytes: usize,
+    /// What its slowest reader is behind by, in bytes.
+    behind: usize,
+    /// Members that have passed everything.
+    up_to_date: usize,
     /// The streams, each with its format; a stream knows its place in this list.
     members: Vec<(Key, Format)>,
     /// Members of each format.
@@ -52,6 +59,21 @@ pub struct Topics {
     last: MessageId,
     keep_alive: [Frame; Format::COUNT],
     scratch: Vec<u8>,
+}
+
+/// A topic's frames in one format.
+#[derive(Clone, Copy, Debug)]
+pub struct Feed<'a> {
+    ring: Option<&'a Ring<Entry>>,
+    format: Format,
+}
+
+impl<'a> Feed<'a> {
+    /// The frame at a position.
+    #[must_use]
+    pub fn frame(&self, at: u64) -> Option<&'a Frame> {
+        self.ring?.get(at)?.frames[self.format.index()].as_ref()
+    }
 }
 
 /// A stream's seat in a topic.
@@ -93,6 +115,7 @@ impl Topics {
         let topic = self.topics.get_mut(key)?;
         let place = topic.members.len();
         topic.members.push((line, format));
+        topic.up_to_date += 1;
         topic.formats[format.index()] += 1;
         self.streams += 1;
         Some(Seat {
@@ -114,6 +137,7 @@ impl Topics {
         self.streams -= 1;
         let moved = topic.members.get(seat.place).map(|(line, _)| *line);
         self.bytes -= topic.pass(seat.at, topic.ring.end());
+        topic.up_to_date -= 1;
         if topic.members.is_empty()
             && let Some(topic) = self.topics.remove(seat.topic)
         {
@@ -132,20 +156,31 @@ impl Topics {
         let Some(topic) = self.topics.get_mut(key) else {
             return &[];
         };
+        // A message that names its topic twice comes once (streams.md section 5).
+        let newest = topic.ring.end().checked_sub(1);
+        if newest
+            .and_then(|at| topic.ring.get(at))
+            .is_some_and(|it| it.id == message.id)
+        {
+            return &[];
+        }
         let mut entry = Entry {
             id: message.id,
             frames: [const { None }; Format::COUNT],
             bytes: 0,
-            left: topic.members.len(),
+            longest: 0,
+            next_for: std::mem::take(&mut topic.up_to_date),
         };
         for format in Format::ALL {
             if topic.formats[format.index()] > 0 {
                 let frame = format.encode(message, &mut self.scratch);
                 entry.bytes += frame.len();
+                entry.longest = entry.longest.max(frame.len());
                 entry.frames[format.index()] = Some(frame);
             }
         }
         topic.bytes += entry.bytes;
+        topic.behind += entry.longest;
         self.bytes += entry.bytes;
         // The ring has room for more than the bound that `over` keeps.
         let pushed = topic.ring.push(entry);
@@ -160,17 +195,19 @@ impl Topics {
         let topic = self.topics.get(*self.by_name.get(name)?)?;
         // One message is always admitted, whatever its size.
         if topic.ring.len() > 1
-            && (topic.bytes > BEHIND_BYTES_MAX || topic.ring.len() > BEHIND_MESSAGES_MAX)
+            && (topic.behind > BEHIND_BYTES_MAX || topic.ring.len() > BEHIND_MESSAGES_MAX)
         {
             return Some(*self.by_name.get(name)?);
         }
         if self.bytes <= FRAMES_BYTES_MAX {
             return None;
         }
-        let oldest = self.topics.iter().filter(|(_, topic)| topic.ring.len() > 1);
-        oldest
-            .min_by_key(|(_, topic)| topic.ring.get(topic.ring.first()).map(|entry| entry.id))
-            .map(|(key, _)| key)
+        // The newest message is always admitted; all that came before it may have to make room.
+        let fronts = self.topics.iter().filter_map(|(key, topic)| {
+            let front = topic.ring.get(topic.ring.first())?;
+            (front.id < self.last).then_some((front.id, key))
+        });
+        fronts.min().map(|(_, key)| key)
     }
 
     /// The streams of a topic.
@@ -185,10 +222,11 @@ impl Topics {
         self.topics.get(topic).map_or(0, |topic| topic.ring.first())
     }
 
-    /// The frame at a position, in a format.
+    /// The frames of a topic in one format; none if the topic is gone.
     #[must_use]
-    pub fn frame(&self, topic: Key, at: u64, format: Format) -> Option<&Frame> {
-        self.topics.get(topic)?.ring.get(at)?.frames[format.index()].as_ref()
+    pub fn feed(&self, topic: Key, format: Format) -> Feed<'_> {
+        let ring = self.topics.get(topic).map(|topic| &topic.ring);
+        Feed { ring, format }
     }
 
     /// A stream has passed the frames from `from` up to, not including, `to`.
@@ -222,6 +260,12 @@ impl Topics {
         self.topics.len()
     }
 
+    /// Bytes of frames that streams have yet to pass.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether nobody reads anything.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -232,18 +276,21 @@ impl Topics {
     pub fn check(&self) {
         let (mut bytes, mut streams) = (0, 0);
         for (_, topic) in self.topics.iter() {
-            let mut held = 0;
+            let (mut held, mut behind, mut members) = (0, 0, topic.up_to_date);
             for at in topic.ring.first()..topic.ring.end() {
                 let entry = topic.ring.get(at);
-                assert!(entry.is_some_and(|entry| entry.left <= topic.members.len()));
+                members += entry.map_or(0, |entry| entry.next_for);
                 held += entry.map_or(0, |entry| entry.bytes);
+                behind += entry.map_or(0, |entry| entry.longest);
             }
             let front = topic.ring.get(topic.ring.first());
             assert!(
-                front.is_none_or(|entry| entry.left > 0),
+                front.is_none_or(|entry| entry.next_for > 0),
                 "a frame that nobody waits for"
             );
-            assert_eq!(held, topic.bytes, "a topic's bytes are miscounted");
+            assert_eq!(members, topic.members.len(), "a member stands nowhere");
+            let known = (topic.bytes, topic.behind);
+            assert_eq!((held, behind), known, "a topic's bytes are miscounted");
             assert_eq!(topic.formats.iter().sum::<usize>(), topic.members.len());
             bytes += topic.bytes;
             streams += topic.members.len();
@@ -267,28 +314,36 @@ impl Topic {
             name: name.into(),
             ring: Ring::with_bound(BEHIND_MESSAGES_MAX + 2),
             bytes: 0,
+            behind: 0,
+            up_to_date: 0,
             members: Vec::new(),
             formats: [0; Format::COUNT],
         }
     }
 
-    /// One member less has to pass these; what nobody waits for goes. Gives the bytes let go.
+    /// A member moves from one position to another; what nobody waits for goes. Gives the bytes let
+    /// go.
     fn pass(&mut self, from: u64, to: u64) -> usize {
-        for at in from..to {
-            if let Some(entry) = self.ring.get_mut(at) {
-                entry.left = entry.left.saturating_sub(1);
-            }
-        }
+        self.stand(to, 1);
+        self.stand(from, -1);
         let mut bytes = 0;
-        while self
-            .ring
-            .get(self.ring.first())
-            .is_some_and(|entry| entry.left == 0)
-        {
-            bytes += self.ring.pop_front().map_or(0, |entry| entry.bytes);
+        while self.ring.front().is_some_and(|entry| entry.next_for == 0) {
+            let Some(entry) = self.ring.pop_front() else {
+                break;
+            };
+            bytes += entry.bytes;
+            self.behind -= entry.longest;
         }
         self.bytes -= bytes;
         bytes
+    }
+
+    fn stand(&mut self, at: u64, change: isize) {
+        let here = match self.ring.get_mut(at) {
+            Some(entry) => &mut entry.next_for,
+            None => &mut self.up_to_date,
+        };
+        *here = here.saturating_add_signed(change);
     }
 }
 

@@ -24,7 +24,12 @@ fn keys(count: usize) -> Vec<Key> {
 
 fn seen(topics: &Topics, seat: Seat, format: Format) -> Vec<Vec<u8>> {
     (seat.at..)
-        .map_while(|at| topics.frame(seat.topic, at, format).map(|f| f.to_vec()))
+        .map_while(|at| {
+            topics
+                .feed(seat.topic, format)
+                .frame(at)
+                .map(|f| f.to_vec())
+        })
         .collect()
 }
 
@@ -142,5 +147,44 @@ fn a_hundred_thousand_names_that_nobody_reads_cost_nothing() {
         topics.publish(format!("topic-{number}").as_bytes(), &message(number, b"x"));
     }
     assert_eq!((topics.len(), topics.bytes), (0, 0));
+    topics.check();
+}
+
+#[test]
+fn a_message_that_names_a_topic_twice_comes_once() {
+    let mut topics = Topics::new(1);
+    let keys = keys(1);
+    let seat = topics.join(b"t", keys[0], Format::RawPlain).unwrap();
+    topics.publish(b"t", &message(1, b"x"));
+    topics.publish(b"u", &message(1, b"x"));
+    assert!(topics.publish(b"t", &message(1, b"x")).is_empty());
+    topics.publish(b"t", &message(2, b"y"));
+    assert_eq!(
+        seen(&topics, seat, Format::RawPlain),
+        [&b"x\r\n"[..], b"y\r\n"]
+    );
+    topics.check();
+}
+
+#[test]
+fn all_topics_together_have_a_bound_though_each_holds_one_message() {
+    let mut topics = Topics::new(1);
+    let body = vec![b'x'; FRAMES_BYTES_MAX / 4];
+    let keys = keys(5);
+    let names = [b"a", b"b", b"c", b"d", b"e"];
+    let mut seats = Vec::new();
+    for (number, name) in names.iter().enumerate() {
+        seats.push(topics.join(*name, keys[number], Format::RawPlain).unwrap());
+        topics.publish(*name, &message(number as u128 + 1, &body));
+        let over = match number {
+            0..3 => None,
+            _ => Some(seats[number - 3].topic),
+        };
+        assert_eq!(topics.over(*name), over, "message {number}");
+        if over.is_some() {
+            topics.leave(seats[number - 3]);
+        }
+        assert_eq!(topics.over(*name), None);
+    }
     topics.check();
 }

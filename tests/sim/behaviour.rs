@@ -175,7 +175,7 @@ impl Behaviour {
             | Behaviour::Interim(0..=8)
             | Behaviour::Resets(Point::Body)
             | Behaviour::Liar(Lie::TwoFramings | Lie::ChunkSize | Lie::ChunkHuge)
-            | Behaviour::Liar(Lie::ChunkEnd | Lie::Extra | Lie::Behind | Lie::Short) => Some(0),
+            | Behaviour::Liar(Lie::ChunkEnd | Lie::Short) => Some(0),
             Behaviour::Slow(span) => Some(span),
             _ => None,
         }

@@ -103,11 +103,6 @@ impl Reader {
         self.current.is_none() && self.buf.is_empty()
     }
 
-    /// Whether a head was read whose body is not complete.
-    pub fn in_body(&self) -> bool {
-        self.current.is_some()
-    }
-
     /// The next complete message, or what is wrong with it.
     pub fn next(&mut self) -> Result<Option<Message>, String> {
         while self.current.is_none() {

@@ -5,11 +5,15 @@
 //! `HOOKAH_SIM_SEED=123 cargo test --test sim` replays one.
 
 mod behaviour;
+mod chunks;
 mod clients;
+mod crowd;
+mod feeds;
 mod http;
 mod net;
 mod oracle;
 mod order;
+mod readers;
 mod requests;
 mod rng;
 mod script;
@@ -18,10 +22,12 @@ mod shell;
 mod sim;
 mod store;
 mod stories;
+mod stories_streams;
 mod tap;
 mod targets;
 mod trace;
 mod verdict;
+mod watch;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -37,6 +37,8 @@ pub enum Peer {
     Client(usize),
     /// A line of the target of that number.
     Target(usize),
+    /// The reader of that number.
+    Reader(usize),
 }
 
 /// How segments are cut.
@@ -160,6 +162,11 @@ impl Net {
             hung_up: false,
         });
         self.links.len() - 1
+    }
+
+    /// Gives a link on which nothing has passed another temper.
+    pub fn reshape(&mut self, link: LinkId, shape: Shape) {
+        (self.links[link].shape, self.links[link].space) = (shape, shape.window);
     }
 
     /// Gives a link its key.

@@ -56,6 +56,8 @@ pub struct Order {
     pub timeout: Option<u64>,
     /// Bytes of filler in the body.
     pub filler: usize,
+    /// Topics that get it too.
+    pub topics: Vec<String>,
 }
 
 /// dispatch.md section 4.
@@ -98,6 +100,7 @@ impl Order {
             schedule: None,
             timeout: None,
             filler: 0,
+            topics: Vec::new(),
         }
     }
 
@@ -175,7 +178,8 @@ impl Order {
 
     /// The control fields, the URL apart.
     fn options(&self) -> Vec<(&'static str, String)> {
-        let mut options = Vec::new();
+        let topics = self.topics.iter().map(|topic| ("_topic", topic.clone()));
+        let mut options: Vec<_> = topics.collect();
         options.extend(self.method.map(|method| ("_method", method.to_owned())));
         if self.delay > 0 {
             options.push(("_delay", duration(self.delay)));
@@ -273,7 +277,7 @@ impl Order {
     }
 
     /// The body its target must see; `None` where only a part of it is known.
-    fn payload(&self) -> Option<Vec<u8>> {
+    pub fn payload(&self) -> Option<Vec<u8>> {
         match self.spelling {
             Spelling::Form => Some(format!("_foo=%C3%A9+1&order={}", self.mark()).into()),
             Spelling::Empty => Some(Vec::new()),

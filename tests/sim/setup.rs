@@ -9,6 +9,7 @@ use hookah::{courier, dispatch, engine};
 
 use crate::behaviour::Behaviour;
 use crate::clients::{Client, Want};
+use crate::crowd;
 use crate::net::Shape;
 use crate::order::Order;
 use crate::requests::{self, Framing};
@@ -53,8 +54,13 @@ pub fn random(seed: u64) -> Sim {
     if chance.chance(10) {
         settings.memory_bytes_max = chance.between(100_000, 600_000);
     }
+    let crowded = chance.chance(10);
+    if crowded {
+        settings.lines_max = chance.between(4, 12) as usize;
+    }
     let small = settings.memory_bytes_max < 1 << 20;
     let mut sim = Sim::new(seed, settings);
+    sim.oracle.crowded = crowded;
     sim.sloppy = sim.world.rng.chance(50);
     if sim.world.rng.chance(25) {
         sim.net.shape = Some(Shape::calm());
@@ -68,6 +74,9 @@ pub fn random(seed: u64) -> Sim {
     };
     sim.oracle.may_refuse = fail_percent > 0 || small;
     targets(&mut sim);
+    if sim.world.rng.chance(50) {
+        crowd::random(&mut sim);
+    }
     for _ in 0..sim.world.rng.between(3, 25) {
         client(&mut sim);
     }
@@ -146,6 +155,7 @@ fn order(sim: &mut Sim) -> Order {
     let target = sim.world.rng.between(0, sim.targets.len() as u64 - 1) as usize;
     let number = sim.order(target).number;
     sim.orders[number].randomize(&mut sim.world.rng);
+    crowd::share(sim, number);
     sim.orders[number].clone()
 }
 

@@ -1,10 +1,11 @@
-//! The shell's part in the simulation: facts in, the tick, actions, the store, writes, in the order of
-//! DESIGN section 2. It holds the engine to the contract of `port`.
+//! The shell's part in the simulation: facts in, the tick, actions, the store, writes, in the order
+//! of DESIGN section 2. It holds the engine to the contract of `port`.
 
 use std::net::SocketAddr;
 
 use hookah::base::frame::Gather;
 use hookah::base::slab::Key;
+use hookah::base::stats::Counter;
 use hookah::port::{Action, Ended, StoreOp};
 
 use crate::behaviour::Door;
@@ -17,6 +18,8 @@ use crate::world::{Event, MINUTE, SECOND};
 const READ_MAX: usize = 64 << 10;
 /// Clients taken in per turn.
 const ACCEPT_MAX: usize = 64;
+/// Bytes that may wait for streams at the start of a turn: the bound, and one message.
+const FRAMES_BYTES_MAX: u64 = (64 << 20) + (2 << 20);
 /// Every so many turns all invariants are swept.
 const CHECK_EVERY: u64 = 16;
 
@@ -67,6 +70,8 @@ impl Sim {
             let ended = self.net.get(link).near.ended;
             assert!(!ended, "a line that ended was not closed");
         }
+        let held = self.engine.stats().get(Counter::TopicsBytes);
+        assert!(held <= FRAMES_BYTES_MAX, "{held} bytes wait for streams");
         if self.turns.is_multiple_of(CHECK_EVERY) {
             self.engine.check();
         }
@@ -75,6 +80,10 @@ impl Sim {
     fn accept(&mut self) {
         let callers = self.callers.len().min(ACCEPT_MAX);
         for link in self.callers.drain(..callers).collect::<Vec<_>>() {
+            if let Peer::Reader(reader) = self.net.get(link).peer {
+                self.accept_reader(link, reader);
+                continue;
+            }
             let Peer::Client(client) = self.net.get(link).peer else {
                 continue;
             };
@@ -91,12 +100,35 @@ impl Sim {
                     self.clients[client].opened(&mut self.world, &mut self.net, link);
                 }
                 Err(refusal) => {
-                    self.world.note_bytes("not opened", 0, refusal.answer);
-                    self.clients[client].turned_away(refusal.answer);
+                    self.world.note_bytes("not opened", 0, &refusal.answer);
+                    self.clients[client].turned_away(&refusal.answer);
                 }
             }
         }
         self.again |= !self.callers.is_empty();
+    }
+
+    fn accept_reader(&mut self, link: LinkId, reader: usize) {
+        let reader = &mut self.readers[reader];
+        if !self.listening {
+            return;
+        }
+        let key = match self.engine.opened(self.world.now, reader.ip) {
+            Ok(key) => key,
+            Err(refusal) => {
+                self.world.note_bytes("not opened", 0, &refusal.answer);
+                assert!(self.oracle.crowded, "no place for a reader");
+                assert!(refusal.answer.starts_with(b"HTTP/1.1 503 "));
+                return;
+            }
+        };
+        self.world.note("opened", key.to_bits(), 0);
+        self.net.name(link, key);
+        self.net.near(link).open = true;
+        self.oracle
+            .feeds
+            .opened(link, self.world.at(), &reader.asks);
+        reader.opened(&mut self.world, &mut self.net, link);
     }
 
     fn connected(&mut self) {
@@ -183,7 +215,7 @@ impl Sim {
                 }
                 Action::Close { key } => {
                     let link = self.line(key, "close");
-                    self.oracle.line_closed(link);
+                    self.oracle.line_closed(&self.world, link);
                     self.net.close(&mut self.world, link);
                 }
                 Action::Store(op) => self.take_op(op),
@@ -273,13 +305,19 @@ impl Sim {
                 .for_each(|slice| bytes.extend_from_slice(slice));
             assert_eq!(bytes.len(), gather.bytes());
             let taken = self.net.write(&mut self.world, link, &bytes);
+            let cut = taken < bytes.len();
+            let feeds = &mut self.oracle.feeds;
+            feeds.wrote(link, self.world.at(), &bytes[..taken], cut);
             if taken > 0 {
                 self.world
                     .note_bytes("wrote", key.to_bits(), &bytes[..taken]);
                 let (orders, targets) = (&self.orders, &self.targets);
                 self.oracle
                     .wrote(&self.world, orders, targets, link, &bytes[..taken]);
-                self.engine.wrote(self.world.now, key, taken);
+                let more = self.engine.wrote(self.world.now, key, taken);
+                let mut gather = Gather::new();
+                self.engine.outgoing(key, &mut gather);
+                assert_eq!(more, !gather.is_empty(), "whether more is to be written");
             }
             if taken < bytes.len() {
                 return;

@@ -11,6 +11,7 @@ use crate::clients::Client;
 use crate::net::{LinkId, Net, Peer, Side};
 use crate::oracle::Oracle;
 use crate::order::Order;
+use crate::readers::Reader;
 use crate::store::{Store, Temper};
 use crate::targets::Target;
 use crate::verdict;
@@ -28,6 +29,8 @@ pub struct Sim {
     pub clients: Vec<Client>,
     /// Targets, by number.
     pub targets: Vec<Target>,
+    /// Readers of streams, by number.
+    pub readers: Vec<Reader>,
     /// Orders, by number.
     pub orders: Vec<Order>,
     /// The judge.
@@ -58,7 +61,8 @@ impl Sim {
     /// A world of that seed around an engine with those settings.
     pub fn new(seed: u64, settings: Settings) -> Sim {
         let mut world = World::new(seed);
-        let oracle = Oracle::new(settings.courier.parallelism as usize);
+        let parallelism = settings.courier.parallelism_within(settings.lines_max / 2);
+        let oracle = Oracle::new(parallelism as usize);
         let engine = Engine::new(settings, world.rng.entropy(), world.now);
         Sim {
             world,
@@ -69,6 +73,7 @@ impl Sim {
             }),
             clients: Vec::new(),
             targets: Vec::new(),
+            readers: Vec::new(),
             orders: Vec::new(),
             oracle,
             sloppy: false,
@@ -140,6 +145,11 @@ impl Sim {
             );
         }
         verdict::judge(&self.oracle, &self.orders, &self.targets);
+        self.oracle.feeds.judge();
+        for reader in self.readers.iter().filter(|reader| reader.link.is_some()) {
+            let written = &self.oracle.feeds.watch(reader.link.unwrap_or(0)).written;
+            assert!(written.starts_with(&reader.got), "a byte was lost");
+        }
     }
 
     /// Runs for so long, or until nothing is left to happen.
@@ -196,6 +206,13 @@ impl Sim {
                 let link = self.net.link(&mut self.world, Peer::Client(client));
                 self.callers.push_back(link);
             }
+            Event::Join(reader) => {
+                let link = self.net.link(&mut self.world, Peer::Reader(reader));
+                if let Some(shape) = self.readers[reader].shape {
+                    self.net.reshape(link, shape);
+                }
+                self.callers.push_back(link);
+            }
             Event::Resolve(link) => self.resolved.push(link),
             Event::Arrive(link, side, item) => {
                 let there = self.net.arrive(&mut self.world, link, side, item);
@@ -235,6 +252,7 @@ impl Sim {
                 Peer::Client(client) => {
                     self.clients[client].on(&mut self.oracle, world, net, link, item);
                 }
+                Peer::Reader(reader) => self.readers[reader].on(world, net, link, item),
                 Peer::Target(target) => {
                     self.targets[target].on(&self.orders, world, net, link, item);
                 }

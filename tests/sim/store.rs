@@ -68,7 +68,11 @@ impl Store {
 
     /// What has come of a batch by now.
     pub fn done(&mut self, world: &World) -> Option<StoreDone> {
-        let (_, done) = self.batches.pop_front_if(|(at, _)| *at <= world.at())?;
+        let (at, done) = *self.batches.front()?;
+        if at > world.at() {
+            return None;
+        }
+        self.batches.pop_front();
         Some(done)
     }
 }

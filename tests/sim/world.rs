@@ -23,6 +23,8 @@ pub const HOUR: u64 = 60 * MINUTE;
 pub enum Event {
     /// A scripted client connects.
     Open(usize),
+    /// A scripted reader connects.
+    Join(usize),
     /// A connection that the engine asked for is made, or is not.
     Resolve(LinkId),
     /// Something comes to one end of a link.

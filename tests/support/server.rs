@@ -10,6 +10,10 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
+use std::time::Duration;
+
+/// How long a line on stderr is waited for. A bound on failure, never on success.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A command that runs the binary without any knob from our own environment.
 pub fn hookah() -> Command {
@@ -105,11 +109,9 @@ impl Server {
     /// Waits for a line on stderr that contains `part` (lines passed over before do not count).
     pub fn line_with(&mut self, part: &str) -> String {
         loop {
-            let Ok(line) = self.lines.recv() else {
-                panic!(
-                    "it ended without {part:?} on stderr:\n{}",
-                    self.seen.join("\n")
-                );
+            let Ok(line) = self.lines.recv_timeout(PATIENCE) else {
+                let seen = self.seen.join("\n");
+                panic!("it ended, or went on for long, without {part:?} on stderr:\n{seen}");
             };
             self.seen.push(line.clone());
             if line.contains(part) {

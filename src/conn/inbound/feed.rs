@@ -62,14 +62,19 @@ impl Inbound {
         let end = match desk.scan.scan(rest, &limits) {
             Ok(Some(end)) => end,
             Ok(None) => {
-                if matches!(self.phase, Phase::Idle) {
+                // Empty lines are no request yet (RFC 9112 section 2.2): the line is still idle.
+                if matches!(self.phase, Phase::Idle) && desk.scan.begun() {
                     self.phase = Phase::Head {
                         since: context.turn.now.mono,
                     };
                 }
                 return None;
             }
-            Err(reason) => return self.refuse(context, desk, reason, rest.len()),
+            Err(reason) => {
+                // The desk may soon be another line's, which must not inherit how far this one got.
+                desk.scan = HeadScan::default();
+                return self.refuse(context, desk, reason, rest.len());
+            }
         };
         desk.scan = HeadScan::default();
         self.phase = Phase::Idle;
@@ -143,11 +148,20 @@ impl Inbound {
         manner: Manner,
     ) {
         let (seq, reply) = service.serve(context.turn, request, body);
-        self.owe(desk, seq, reply, manner);
+        self.owe(context, desk, seq, reply, manner);
     }
 
-    pub(super) fn owe(&mut self, desk: &mut Desk, seq: Seq, reply: Reply, mut manner: Manner) {
+    /// Whatever a request comes to is owed to its client, in the order of the requests.
+    fn owe(
+        &mut self,
+        context: &mut Context<'_>,
+        desk: &mut Desk,
+        seq: Seq,
+        reply: Reply,
+        mut manner: Manner,
+    ) {
         if let Reply::Problem { problem, .. } = &reply {
+            context.turn.stats.add(Counter::RequestsRefused, 1);
             manner.keep_alive &= !problem.reason.closes();
         }
         manner.keep_alive &= !matches!(reply, Reply::Stream(_));
@@ -167,15 +181,15 @@ impl Inbound {
         reply: Reply,
         mut manner: Manner,
     ) {
-        context.turn.stats.add(Counter::RequestsRefused, 1);
         let cheap = match request.body {
-            BodyKind::None => true,
+            BodyKind::None | BodyKind::Length(0) => true,
             BodyKind::Length(bytes) => bytes <= SKIP_BYTES_MAX && !request.expect_continue,
             BodyKind::Chunked => !request.expect_continue,
         };
         manner.keep_alive &= cheap;
-        self.owe(desk, 0, reply, manner);
-        if matches!(self.phase, Phase::Last) || matches!(request.body, BodyKind::None) {
+        self.owe(context, desk, 0, reply, manner);
+        let no_body = matches!(request.body, BodyKind::None | BodyKind::Length(0));
+        if matches!(self.phase, Phase::Last) || no_body {
             return;
         }
         if let Ok(reader) = BodyReader::new(request.body, SKIP_BYTES_MAX) {
@@ -259,7 +273,6 @@ impl Inbound {
         reason: Reason,
         rest: usize,
     ) -> Option<usize> {
-        context.turn.stats.add(Counter::RequestsRefused, 1);
         let manner = Manner {
             version: Version::Http11,
             head_only: false,
@@ -273,7 +286,7 @@ impl Inbound {
             allow: None,
             retry_after,
         };
-        self.owe(desk, 0, reply, manner);
+        self.owe(context, desk, 0, reply, manner);
         Some(rest)
     }
 }

@@ -180,7 +180,8 @@ impl Inbound {
     /// The store lost what was accepted up to `seq` and is not durable.
     pub fn refuse_lost(&mut self, context: &mut Context<'_>, seq: Seq, problem: &Problem) {
         if let Some(desk) = &mut self.desk {
-            desk.replies.fail(context.durable, seq, problem);
+            let refused = desk.replies.fail(context.durable, seq, problem);
+            context.turn.stats.add(Counter::RequestsRefused, refused);
         }
         self.send(context);
     }
@@ -193,7 +194,7 @@ impl Inbound {
     }
 
     /// That many bytes were accepted.
-    pub fn wrote(&mut self, context: &mut Context<'_>, key: Key, bytes: usize) {
+    pub fn wrote(&mut self, context: &mut Context<'_>, bytes: usize) {
         let now = context.turn.now.mono;
         let Some(desk) = &mut self.desk else { return };
         debug_assert!(bytes <= desk.unsent(), "more was written than there was");
@@ -204,18 +205,30 @@ impl Inbound {
         }
         desk.out.clear();
         desk.sent = 0;
-        if matches!(self.phase, Phase::Last) && desk.replies.is_empty() {
-            if self.finished {
-                self.phase = Phase::Gone;
-            } else {
-                self.phase = Phase::Linger {
-                    since: now,
-                    dropped: 0,
-                };
-                context.turn.actions.push_back(Action::Shutdown { key });
-                context.turn.actions.push_back(Action::Resume { key });
-            }
+        self.rest(context);
+    }
+
+    /// Once nothing is owed on a line that takes no more requests, our half is shut, and what still
+    /// comes is dropped. While the server stops, that is so between any two requests.
+    pub fn part(&mut self, context: &mut Context<'_>, key: Key) {
+        let ends = match self.phase {
+            Phase::Last => true,
+            Phase::Idle => context.draining,
+            _ => false,
+        };
+        if !ends || self.desk.as_ref().is_some_and(|desk| desk.owes()) {
+            return;
         }
+        if self.finished {
+            self.phase = Phase::Gone;
+            return;
+        }
+        self.phase = Phase::Linger {
+            since: context.turn.now.mono,
+            dropped: 0,
+        };
+        context.turn.actions.push_back(Action::Shutdown { key });
+        context.turn.actions.push_back(Action::Resume { key });
         self.rest(context);
     }
 
@@ -340,6 +353,12 @@ impl Inbound {
     #[must_use]
     pub fn charged(&self) -> u64 {
         self.charged
+    }
+
+    /// Whether the client has finished sending.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.finished
     }
 
     /// Whether the line is to be closed.

@@ -134,6 +134,8 @@ fn unknown_trouble_rests_and_a_lost_connection_does_not() {
     listeners.failed(0, Mono(0), &io::Error::from_raw_os_error(libc::EINVAL));
     assert!(!listeners.has_ready());
     assert_eq!(listeners.retry_at(), Some(Mono(0) + RETRY));
+    assert_eq!(listeners.take_errors(), 2);
+    assert_eq!(listeners.take_errors(), 0);
     listeners.close();
     assert_eq!(listeners.retry_at(), None);
     assert!(listeners.accept(Mono(0)).is_none() && !listeners.note(FIRST));

@@ -1,0 +1,308 @@
+//! What must come of facts that are hard to bring about from outside: the engine alone, by hand.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::{Engine, Settings};
+use crate::base::frame::Gather;
+use crate::base::slab::Key;
+use crate::base::time::{Mono, Now, Wall};
+use crate::port::{Action, Ended, StoreDone, StoreOp};
+
+const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+/// An engine, the time, and what it wanted done.
+struct World {
+    engine: Engine,
+    now: Now,
+    /// Whether sockets take bytes.
+    writable: bool,
+    /// Whether the store answers.
+    stores: bool,
+    connects: Vec<Key>,
+    closed: Vec<Key>,
+    written: Vec<(Key, Vec<u8>)>,
+}
+
+impl World {
+    fn new(settings: Settings) -> World {
+        let now = Now {
+            mono: Mono(1_000_000),
+            wall: Wall(1_763_880_000_000_000),
+        };
+        World {
+            engine: Engine::new(settings, [1; 32], now),
+            now,
+            writable: true,
+            stores: true,
+            connects: Vec::new(),
+            closed: Vec::new(),
+            written: Vec::new(),
+        }
+    }
+
+    fn open(&mut self) -> Key {
+        self.engine.opened(self.now, LOOPBACK).expect("let in")
+    }
+
+    /// Bytes come from the peer, and the turn goes on to its end. What was written on the line.
+    fn say(&mut self, key: Key, text: &str) -> String {
+        self.written.clear();
+        self.engine.received(self.now, key, text.as_bytes());
+        self.turn();
+        let of_line = self.written.iter().filter(|(line, _)| *line == key);
+        let bytes: Vec<u8> = of_line.flat_map(|(_, bytes)| bytes.clone()).collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn pass(&mut self, time: Duration) {
+        let end = self.now.mono + time;
+        while let Some(wake) = self.engine.next_wake().filter(|wake| *wake <= end) {
+            self.now.mono = self.now.mono.max(wake);
+            self.turn();
+        }
+        self.now.mono = end;
+        self.turn();
+    }
+
+    fn turn(&mut self) {
+        self.act();
+        self.engine.tick(self.now);
+        self.act();
+        self.write();
+        self.act();
+        self.engine.check();
+    }
+
+    /// The turn's end: what is to be written is, and what follows from it is done.
+    fn write(&mut self) {
+        while self.writable
+            && let Some(key) = self.engine.next_dirty()
+        {
+            let mut gather = Gather::new();
+            self.engine.outgoing(key, &mut gather);
+            let bytes: Vec<u8> = gather
+                .slices()
+                .iter()
+                .flat_map(|part| part.to_vec())
+                .collect();
+            if !bytes.is_empty() {
+                self.engine.wrote(self.now, key, bytes.len());
+                self.written.push((key, bytes));
+            }
+        }
+    }
+
+    fn act(&mut self) {
+        while let Some(action) = self.engine.poll_action() {
+            match action {
+                Action::Connect { key, .. } => self.connects.push(key),
+                Action::Close { key } => self.closed.push(key),
+                Action::Store(StoreOp::Accept { seq, .. }) if self.stores => {
+                    self.engine.stored(self.now, StoreDone::Durable(seq));
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn a_body_that_breaks_after_its_refusal_ends_the_line() {
+    for rest in ["nonsense\r\n", "10001\r\n"] {
+        let mut world = World::new(Settings::default());
+        let key = world.open();
+        let head = "POST /nowhere HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+        assert!(world.say(key, head).starts_with("HTTP/1.1 404 "));
+        world.say(key, rest);
+        world.pass(Duration::from_secs(2));
+        assert_eq!(world.closed, [key], "{rest:?}: the line is there for ever");
+    }
+}
+
+#[test]
+fn an_empty_line_begins_no_request() {
+    let mut world = World::new(Settings::default());
+    let key = world.open();
+    world.say(key, "GET /health HTTP/1.1\r\nHost: h\r\n\r\n\r\n");
+    world.pass(Duration::from_secs(30));
+    let answer = world.say(key, "GET /health HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:?}");
+}
+
+#[test]
+fn a_refused_request_of_no_bytes_leaves_an_idle_line() {
+    let mut world = World::new(Settings::default());
+    let key = world.open();
+    let head = "POST /nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n";
+    assert!(world.say(key, head).starts_with("HTTP/1.1 404 "));
+    world.engine.drain(world.now);
+    world.turn();
+    assert!(world.engine.drained());
+}
+
+#[test]
+fn a_drain_does_not_wait_for_more_requests_on_a_line_that_read_late() {
+    let mut world = World::new(Settings::default());
+    let key = world.open();
+    world.writable = false;
+    world.say(key, "GET /health HTTP/1.1\r\nHost: h\r\n\r\n");
+    world.engine.drain(world.now);
+    world.turn();
+    world.writable = true;
+    world.turn();
+    world.pass(Duration::from_secs(2));
+    assert!(world.engine.drained());
+    assert_eq!(world.closed, [key]);
+}
+
+#[test]
+fn a_drain_does_not_wait_for_more_requests_after_a_body_that_was_skipped() {
+    let mut world = World::new(Settings::default());
+    let key = world.open();
+    world.say(
+        key,
+        "POST /nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n1234",
+    );
+    world.engine.drain(world.now);
+    world.say(key, "56789");
+    world.pass(Duration::from_secs(2));
+    assert!(world.engine.drained());
+}
+
+#[test]
+fn a_place_that_a_write_frees_goes_to_the_call_that_waits_for_it() {
+    let mut world = World::new(Settings {
+        lines_max: 4,
+        ..Settings::default()
+    });
+    let clients = [world.open(), world.open(), world.open()];
+    let post = |port: u16| {
+        format!(
+            "POST /dispatch/http://127.0.0.1:{port}/ HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"
+        )
+    };
+    world.say(clients[0], &post(1));
+    world.say(clients[0], &post(2));
+    assert_eq!(world.connects.len(), 1, "the house is full");
+    world.writable = false;
+    world.say(clients[1], "GET /health HTTP/1.1\r\nHost: h\r\n\r\n");
+    world.engine.ended(world.now, clients[1], Ended::Finished);
+    world.turn();
+    world.writable = true;
+    world.write();
+    world.act();
+    assert_eq!(world.closed, [clients[1]]);
+    assert_eq!(world.connects.len(), 2, "nobody told the lane");
+}
+
+#[test]
+fn an_answer_that_the_store_turned_into_a_refusal_is_counted_as_one() {
+    use crate::base::stats::Counter;
+    let mut world = World::new(Settings::default());
+    world.stores = false;
+    let key = world.open();
+    world.say(
+        key,
+        "POST /dispatch?_topic=t HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n",
+    );
+    world.engine.stored(world.now, StoreDone::Failed(1));
+    world.turn();
+    assert!(
+        world
+            .written
+            .iter()
+            .any(|(_, bytes)| bytes.starts_with(b"HTTP/1.1 503 "))
+    );
+    assert_eq!(world.engine.stats().get(Counter::RequestsRefused), 1);
+}
+
+#[test]
+fn what_a_client_chose_the_size_of_is_on_the_account() {
+    let long = "x".repeat(8_000);
+    let waits = vec!["1s"; 64].join(",");
+    let topics = format!("_topic={}", "t".repeat(1_000));
+    let rows = [
+        (
+            format!("POST /dispatch/http://127.0.0.1:1/{long}"),
+            String::new(),
+            16_000,
+        ),
+        (
+            format!("POST /dispatch/http://{long}@127.0.0.1:1/"),
+            String::new(),
+            10_000,
+        ),
+        (
+            "POST /dispatch/http://127.0.0.1:1/".to_owned(),
+            format!("Content-Type: a/b;c={long}\r\n"),
+            8_000,
+        ),
+        (
+            "POST /dispatch/http://127.0.0.1:1/".to_owned(),
+            format!("Hookah-Retry-Schedule: {waits}\r\n"),
+            1_024,
+        ),
+        (
+            format!("POST /dispatch?_url=http://127.0.0.1:1/&{topics}"),
+            String::new(),
+            1_000,
+        ),
+    ];
+    for (line, fields, bytes) in rows {
+        let mut world = World::new(Settings::default());
+        let key = world.open();
+        let head = format!(
+            "{line} HTTP/1.1\r\nHost: h\r\nHookah-Delay: 1d\r\n{fields}Content-Length: 0\r\n\r\n"
+        );
+        let answer = world.say(key, &head);
+        assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
+        let held = world.engine.turn.memory.held();
+        assert!(
+            held >= 384 + bytes,
+            "{held} bytes for {} {}",
+            &head[..60],
+            bytes
+        );
+    }
+}
+
+#[test]
+fn frames_that_readers_took_in_part_count_against_the_bound_on_all() {
+    use crate::base::stats::Counter;
+    let mut world = World::new(Settings::default());
+    let readers: Vec<Key> = (0..70)
+        .map(|number| {
+            let key = world.open();
+            let head = format!("GET /stream?topic={number} HTTP/1.1\r\nHost: h\r\n\r\n");
+            assert!(world.say(key, &head).starts_with("HTTP/1.1 200 "));
+            key
+        })
+        .collect();
+    let publisher = world.open();
+    world.writable = false;
+    let body = "x".repeat(1 << 20);
+    for number in 0..70 {
+        let head = format!(
+            "POST /dispatch?_topic={number} HTTP/1.1\r\nHost: h\r\nContent-Type: a/b\r\n\
+             Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        world.say(publisher, &format!("{head}{body}"));
+        while let Some(key) = world.engine.next_dirty() {
+            let mut gather = Gather::new();
+            world.engine.outgoing(key, &mut gather);
+            let bytes = match readers.contains(&key) {
+                true => 1,
+                false => gather.bytes(),
+            };
+            world.engine.wrote(world.now, key, bytes);
+        }
+        world.engine.check();
+    }
+    let ended = world.engine.stats().get(Counter::StreamsSlow);
+    assert!(
+        (6..20).contains(&ended),
+        "{ended} of 70 readers of 1 MiB each ended"
+    );
+}

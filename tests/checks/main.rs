@@ -1,0 +1,94 @@
+//! The separate checks, against the release binary: what needs a clock, root or other programs.
+//! Never part of `cargo test`; a program that is missing is said and skipped, not failed.
+//!
+//! `cargo checks [PART OF A NAME …]`. Everything is on loopback and ends with this process.
+
+#[path = "../support/server.rs"]
+mod server;
+
+mod build;
+mod cost;
+mod load;
+mod overload;
+mod peer;
+mod process;
+mod readme;
+mod report;
+mod rest;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use report::{Check, Tally, Trouble};
+
+/// A check that takes longer, builds apart, hangs.
+const CHECK_MAX: Duration = Duration::from_secs(180);
+/// The same for a check that builds.
+const BUILD_MAX: Duration = Duration::from_secs(900);
+
+const CHECKS: &[Check] = &[
+    Check::building("README: its commands work", readme::commands),
+    Check::building("static: it is, it starts, it delivers", build::is_static),
+    Check::building("static: no getaddrinfo in it", build::no_resolver),
+    Check::new("rest: start to listening", rest::start),
+    Check::new("rest: resident memory at the start", rest::memory),
+    Check::new("rest: no wakeup without timers", rest::idle_alone),
+    Check::new(
+        "rest: no wakeup with 1,000 idle connections",
+        rest::idle_crowd,
+    ),
+    Check::new("overload: out of descriptors", overload::descriptors),
+    Check::new(
+        "overload: a failed accept is tried again",
+        overload::accept_again,
+    ),
+    Check::new("overload: 1,000 clients that drip", overload::slow_clients),
+    Check::building(
+        "overload: a target that is stopped",
+        overload::stopped_target,
+    ),
+    Check::new("overload: a stop under load", overload::drain),
+    Check::new("cost: instructions", cost::instructions),
+    Check::new("cost: system calls", cost::system_calls),
+];
+
+fn main() -> ExitCode {
+    // Connections of ours are descriptors too.
+    hookah::shell::raise_descriptors();
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let is_wanted = |check: &&Check| {
+        wanted.is_empty() || wanted.iter().any(|part| check.name.contains(part.as_str()))
+    };
+    let mut tally = Tally::default();
+    for check in CHECKS.iter().filter(is_wanted) {
+        let result = watched(check);
+        println!("{}", tally.line(check.name, &result));
+    }
+    println!("{tally}");
+    ExitCode::from(u8::from(tally.failed > 0))
+}
+
+/// Runs a check on a thread of its own. One that hangs leaves nothing to go on with.
+fn watched(check: &'static Check) -> report::Result {
+    let max = if check.builds { BUILD_MAX } else { CHECK_MAX };
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        let run = catch_unwind(AssertUnwindSafe(check.run));
+        let _ = sender.send(run.unwrap_or_else(|_| Err(Trouble::failed("it panicked, see above"))));
+    });
+    match receiver.recv_timeout(max) {
+        Ok(result) => result,
+        Err(RecvTimeoutError::Disconnected) => Err(Trouble::failed("it ended without a word")),
+        Err(RecvTimeoutError::Timeout) => {
+            println!(
+                "FAILED: {}: not done after {max:?}; the rest is not run",
+                check.name
+            );
+            process::end_children();
+            std::process::exit(1);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! README's reference tables are the code's own: each is made of its rows here and compared.
+//! `HOOKAH_WRITE_README=1 cargo test --test readme` puts them there; it touches nothing else.
+
+use std::env;
+use std::fs;
+use std::sync::{Mutex, PoisonError};
+
+use hookah::base::exit::Exit;
+use hookah::base::stats::Counter;
+use hookah::config;
+use hookah::dispatch::options::{self, Place, Row, Take};
+use hookah::engine;
+use hookah::http::problem::Reason;
+
+/// Both comparing and writing take the file as a whole, one test at a time.
+static README: Mutex<()> = Mutex::new(());
+const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+
+#[test]
+fn knobs() {
+    hold("knobs", &config::readme_table());
+}
+
+#[test]
+fn options() {
+    let (later, now): (Vec<&Row>, Vec<&Row>) = options::TABLE
+        .iter()
+        .partition(|row| matches!(row.take, Take::Unsupported));
+    let now = now.iter().map(|row| {
+        let default = default(row);
+        [row.name, &spelled(row), row.allowed, &default, row.help].map(str::to_owned)
+    });
+    let mut text = table(
+        ["option", "written as", "allowed", "default", "meaning"],
+        now,
+    );
+    text.push_str("\nNot in this version, and refused with 400 instead of ignored:\n\n");
+    let later = later
+        .iter()
+        .map(|row| [row.name, &spelled(row), row.help].map(str::to_owned));
+    text.push_str(&table(["option", "written as", "meaning"], later));
+    hold("options", &text);
+}
+
+#[test]
+fn endpoints() {
+    let rows = engine::routes().iter().map(|route| {
+        let path = match route.tail {
+            true => format!("`{0}`, `{0}/…`", route.path),
+            false => format!("`{}`", route.path),
+        };
+        [path, route.allow.to_owned(), route.help.to_owned()]
+    });
+    hold(
+        "endpoints",
+        &table(["path", "methods", "what it does"], rows),
+    );
+}
+
+#[test]
+fn reasons() {
+    let mut reasons = Reason::ALL.to_vec();
+    reasons.sort_by_key(|reason| reason.row().status);
+    let rows = reasons.iter().map(|reason| {
+        let row = reason.row();
+        let closes = if row.closes { "yes" } else { "" };
+        let code = format!("`{}`", row.code);
+        [
+            row.status.to_string(),
+            code,
+            row.text.to_owned(),
+            closes.to_owned(),
+        ]
+    });
+    hold(
+        "reasons",
+        &table(["status", "code", "text", "closes"], rows),
+    );
+}
+
+#[test]
+fn counters() {
+    let rows = Counter::ALL.iter().map(|counter| {
+        let row = counter.row();
+        let name = format!("`{}`", row.name);
+        [name, row.kind.as_str().to_owned(), row.help.to_owned()]
+    });
+    hold("counters", &table(["name", "kind", "what it counts"], rows));
+}
+
+#[test]
+fn exit_codes() {
+    let rows = Exit::ALL.map(|exit| [exit.code().to_string(), exit.text().to_owned()]);
+    hold("exit codes", &table(["code", "meaning"], rows));
+}
+
+/// How an option is written: as a field, as a header.
+fn spelled(row: &Row) -> String {
+    let field = format!("`_{}`", row.name.replace('-', "_"));
+    match row.place {
+        Place::Anywhere => format!("{field}, `Hookah-{}`", capitals(row.name)),
+        Place::Field => field,
+        Place::Header(name) => format!("{field}, `{name}`"),
+        Place::HeaderPrefix(prefix) => format!("`{prefix}…`"),
+    }
+}
+
+/// `retry-schedule` as header fields are written: `Retry-Schedule`.
+fn capitals(name: &str) -> String {
+    let mut first = true;
+    let capital = |letter: char| {
+        let shown = if first {
+            letter.to_ascii_uppercase()
+        } else {
+            letter
+        };
+        first = letter == '-';
+        shown
+    };
+    name.chars().map(capital).collect()
+}
+
+/// A knob of the same name sets an option's default.
+fn default(row: &Row) -> String {
+    let flag = format!("`--{}`", row.name);
+    match row.default {
+        "" if config::readme_table().contains(&format!("| {flag} |")) => format!("as {flag}"),
+        "" => "–".to_owned(),
+        text => text.to_owned(),
+    }
+}
+
+fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let mut text = format!("| {} |\n|{}\n", head.join(" | "), "---|".repeat(N));
+    for row in rows {
+        let cells = row.map(|cell| cell.replace('|', "\\|"));
+        text.push_str(&format!("| {} |\n", cells.join(" | ")));
+    }
+    text
+}
+
+/// Compares README's part of that name with `text`, or puts it there if asked to.
+fn hold(name: &str, text: &str) {
+    let _guard = README.lock().unwrap_or_else(PoisonError::into_inner);
+    let readme = fs::read_to_string(PATH).expect("README.md");
+    let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
+    let found = readme.split_once(&begin).and_then(|(before, rest)| {
+        let (part, after) = rest.split_once(&end)?;
+        Some((before, part, after))
+    });
+    let Some((before, part, after)) = found else {
+        panic!("README.md has no part between {begin:?} and {end:?}");
+    };
+    if part.trim() == text.trim() {
+        return;
+    }
+    if env::var_os("HOOKAH_WRITE_README").is_some() {
+        let text = format!("{before}{begin}{text}{end}{after}");
+        return fs::write(PATH, text).expect("README.md can be written");
+    }
+    panic!(
+        "README.md's part {name:?} is not the code's. Put this there, or let \
+         HOOKAH_WRITE_README=1 cargo test --test readme do it:\n{text}"
+    );
+}
