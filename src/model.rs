@@ -163,14 +163,10 @@ impl Message {
 pub struct TopicNames(Box<[u8]>);
 
 impl TopicNames {
-    /// The memory that these names take at most.
-    pub fn cost<'n>(names: impl Iterator<Item = &'n [u8]>) -> usize {
-        names.map(|name| 2 + name.len()).sum()
-    }
-
     /// Holds these names, each of them once and at most 65,535 bytes long.
     pub fn of<'n>(names: impl Iterator<Item = &'n [u8]> + Clone) -> TopicNames {
-        let mut bytes = Vec::with_capacity(TopicNames::cost(names.clone()));
+        let len = names.clone().map(|name| 2 + name.len()).sum();
+        let mut bytes = Vec::with_capacity(len);
         for name in names {
             if names_in(&bytes).any(|known| known == name) {
                 continue;

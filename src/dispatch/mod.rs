@@ -126,10 +126,10 @@ impl Dispatch {
         }
         let has_topics = !intake.topics.is_empty();
         let extra = extra(&mut intake);
-        let topics = TopicNames::cost(intake.topics.bytes());
+        let topics = TopicNames::of(intake.topics.bytes());
         let bytes = intake.body.len()
             + intake.content_type.len()
-            + topics
+            + topics.bytes()
             + extra.as_ref().map_or(0, |extra| extra.bytes());
         let plan = plan(turn, &intake);
         let cost = u64::from(has_topics) * publish_cost(bytes) + plan.cost(bytes, &self.targets);
@@ -143,7 +143,7 @@ impl Dispatch {
             accepted: turn.now.wall,
             content_type: owned(intake.content_type),
             body: Frame::copy_of(intake.body),
-            topics: TopicNames::of(intake.topics.bytes()),
+            topics,
             extra,
         });
         let open = self.deliveries.insert(&message, &self.targets, &plan);

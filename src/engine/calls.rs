@@ -25,9 +25,10 @@ impl Engine {
                     self.hungry.push_back(lane);
                 }
             }
-            if let Some(lane) = self.hungry.pop_front() {
+            // A place that was given up goes to who waits longest, not back to whoever gave it up.
+            if let Some(lane) = self.next_starved() {
                 self.pump(lane);
-            } else if let Some(lane) = self.next_starved() {
+            } else if let Some(lane) = self.hungry.pop_front() {
                 self.pump(lane);
             } else if let Some(line) = self.courier.oldest_resting() {
                 self.evict(line);

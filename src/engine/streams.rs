@@ -13,7 +13,7 @@ use crate::conn::stream::{Source, Stream};
 use crate::model::Message;
 use crate::port::Action;
 use crate::topics::format::Format;
-use crate::topics::{Feed, Seat, Topics};
+use crate::topics::{Encoded, Feed, Seat, Topics};
 
 /// What a stream reads: its topic's frames in its format.
 pub(super) fn feed_of<'a>(topics: &'a Topics, stream: &Stream) -> Feed<'a> {
@@ -69,8 +69,9 @@ impl Engine {
 
     /// A message that is durable goes to the streams of its topics.
     pub(super) fn publish(&mut self, message: &Message) {
+        let mut encoded = Encoded::default();
         for name in message.topics.iter() {
-            for (key, _) in self.topics.publish(name, message) {
+            for (key, _) in self.topics.publish(name, message, &mut encoded) {
                 let Some(line) = self.lines.get_mut(*key) else {
                     continue;
                 };

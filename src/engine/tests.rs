@@ -19,7 +19,8 @@ struct World {
     writable: bool,
     /// Whether the store answers.
     stores: bool,
-    connects: Vec<Key>,
+    /// The ports that were called, in order.
+    connects: Vec<u16>,
     closed: Vec<Key>,
     written: Vec<(Key, Vec<u8>)>,
 }
@@ -96,7 +97,7 @@ impl World {
     fn act(&mut self) {
         while let Some(action) = self.engine.poll_action() {
             match action {
-                Action::Connect { key, .. } => self.connects.push(key),
+                Action::Connect { addr, .. } => self.connects.push(addr.port()),
                 Action::Close { key } => self.closed.push(key),
                 Action::Store(StoreOp::Accept { seq, .. }) if self.stores => {
                     self.engine.stored(self.now, StoreDone::Durable(seq));
@@ -179,7 +180,8 @@ fn a_place_that_a_write_frees_goes_to_the_call_that_waits_for_it() {
     let clients = [world.open(), world.open(), world.open()];
     let post = |port: u16| {
         format!(
-            "POST /dispatch/http://127.0.0.1:{port}/ HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"
+            "POST /dispatch/http://127.0.0.1:{port}/ HTTP/1.1\r\n\
+                Host: h\r\nContent-Length: 0\r\n\r\n"
         )
     };
     world.say(clients[0], &post(1));
@@ -305,4 +307,26 @@ fn frames_that_readers_took_in_part_count_against_the_bound_on_all() {
         (6..20).contains(&ended),
         "{ended} of 70 readers of 1 MiB each ended"
     );
+}
+
+#[test]
+fn a_place_that_a_dead_target_gives_up_goes_to_who_waits_longest() {
+    let mut world = World::new(Settings {
+        lines_max: 20,
+        ..Settings::default()
+    });
+    let client = world.open();
+    for port in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10].repeat(3) {
+        let head = format!(
+            "POST /dispatch/http://127.0.0.1:{port}/ HTTP/1.1\r\nHost: h\r\n\
+             Hookah-Timeout: 1s\r\nHookah-Retries: 0\r\nContent-Length: 0\r\n\r\n"
+        );
+        world.say(client, &head);
+    }
+    let head =
+        "POST /dispatch/http://127.0.0.1:99/ HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n";
+    world.say(client, head);
+    assert!(!world.connects.contains(&99), "all places are taken");
+    world.pass(Duration::from_millis(1_500));
+    assert!(world.connects.contains(&99), "{:?}", world.connects);
 }

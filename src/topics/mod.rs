@@ -76,6 +76,10 @@ impl<'a> Feed<'a> {
     }
 }
 
+/// What one message was encoded to, format by format, while it is handed to its topics.
+#[derive(Debug, Default)]
+pub struct Encoded([Option<Frame>; Format::COUNT]);
+
 /// A stream's seat in a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seat {
@@ -148,7 +152,15 @@ impl Topics {
 
     /// Hands a message to all streams of the topic; gives them back, so that each can be put on the
     /// list of lines to be written. A topic without streams costs one look-up.
-    pub fn publish(&mut self, name: &[u8], message: &Message) -> &[(Key, Format)] {
+    ///
+    /// `encoded` is the message's own, the same for all its topics, so that their rings share one
+    /// frame a format: no format says yet under which topic a message came.
+    pub fn publish(
+        &mut self,
+        name: &[u8],
+        message: &Message,
+        encoded: &mut Encoded,
+    ) -> &[(Key, Format)] {
         self.last = self.last.max(message.id);
         let Some(key) = self.by_name.get(name).copied() else {
             return &[];
@@ -173,10 +185,11 @@ impl Topics {
         };
         for format in Format::ALL {
             if topic.formats[format.index()] > 0 {
-                let frame = format.encode(message, &mut self.scratch);
+                let frame = encoded.0[format.index()]
+                    .get_or_insert_with(|| format.encode(message, &mut self.scratch));
                 entry.bytes += frame.len();
                 entry.longest = entry.longest.max(frame.len());
-                entry.frames[format.index()] = Some(frame);
+                entry.frames[format.index()] = Some(frame.clone());
             }
         }
         topic.bytes += entry.bytes;

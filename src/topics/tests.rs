@@ -61,12 +61,16 @@ fn raw_bytes_are_as_specified() {
 fn a_reader_sees_what_is_published_from_its_joining_on() {
     let mut topics = Topics::new(1);
     let keys = keys(2);
-    assert!(topics.publish(b"t", &message(1, b"nobody")).is_empty());
+    assert!(
+        topics
+            .publish(b"t", &message(1, b"nobody"), &mut Encoded::default())
+            .is_empty()
+    );
     let early = topics.join(b"t", keys[0], Format::RawChunked).unwrap();
-    topics.publish(b"t", &message(2, b"one"));
+    topics.publish(b"t", &message(2, b"one"), &mut Encoded::default());
     let late = topics.join(b"t", keys[1], Format::RawPlain).unwrap();
-    topics.publish(b"other", &message(3, b"elsewhere"));
-    topics.publish(b"t", &message(4, b"two"));
+    topics.publish(b"other", &message(3, b"elsewhere"), &mut Encoded::default());
+    topics.publish(b"t", &message(4, b"two"), &mut Encoded::default());
     topics.check();
     let chunks = vec![b"5\r\none\r\n\r\n".to_vec(), b"5\r\ntwo\r\n\r\n".to_vec()];
     assert_eq!(seen(&topics, early, Format::RawChunked), chunks);
@@ -83,8 +87,8 @@ fn a_frame_goes_when_the_last_reader_has_passed_it() {
     let keys = keys(2);
     let first = topics.join(b"t", keys[0], Format::RawChunked).unwrap();
     let second = topics.join(b"t", keys[1], Format::RawChunked).unwrap();
-    topics.publish(b"t", &message(1, b"x"));
-    topics.publish(b"t", &message(2, b"y"));
+    topics.publish(b"t", &message(1, b"x"), &mut Encoded::default());
+    topics.publish(b"t", &message(2, b"y"), &mut Encoded::default());
     topics.passed(first.topic, first.at, first.at + 2);
     assert_eq!(seen(&topics, second, Format::RawChunked).len(), 2);
     topics.passed(second.topic, second.at, second.at + 1);
@@ -126,16 +130,16 @@ fn the_bounds_name_the_topic_that_holds_too_much() {
     let keys = keys(1);
     let seat = topics.join(b"t", keys[0], Format::RawChunked).unwrap();
     let big = vec![b'x'; BEHIND_BYTES_MAX + 1];
-    topics.publish(b"t", &message(1, &big));
+    topics.publish(b"t", &message(1, &big), &mut Encoded::default());
     assert_eq!(topics.over(b"t"), None, "one message is always admitted");
-    topics.publish(b"t", &message(2, b"y"));
+    topics.publish(b"t", &message(2, b"y"), &mut Encoded::default());
     assert_eq!(topics.over(b"t"), Some(seat.topic));
     topics.leave(seat);
     assert_eq!(topics.over(b"t"), None);
     let seat = topics.join(b"t", keys[0], Format::RawChunked).unwrap();
     for number in 0..=BEHIND_MESSAGES_MAX as u128 {
         assert_eq!(topics.over(b"t"), None);
-        topics.publish(b"t", &message(number, b"z"));
+        topics.publish(b"t", &message(number, b"z"), &mut Encoded::default());
     }
     assert_eq!(topics.over(b"t"), Some(seat.topic));
 }
@@ -144,7 +148,11 @@ fn the_bounds_name_the_topic_that_holds_too_much() {
 fn a_hundred_thousand_names_that_nobody_reads_cost_nothing() {
     let mut topics = Topics::new(1);
     for number in 0..100_000_u128 {
-        topics.publish(format!("topic-{number}").as_bytes(), &message(number, b"x"));
+        topics.publish(
+            format!("topic-{number}").as_bytes(),
+            &message(number, b"x"),
+            &mut Encoded::default(),
+        );
     }
     assert_eq!((topics.len(), topics.bytes), (0, 0));
     topics.check();
@@ -155,10 +163,14 @@ fn a_message_that_names_a_topic_twice_comes_once() {
     let mut topics = Topics::new(1);
     let keys = keys(1);
     let seat = topics.join(b"t", keys[0], Format::RawPlain).unwrap();
-    topics.publish(b"t", &message(1, b"x"));
-    topics.publish(b"u", &message(1, b"x"));
-    assert!(topics.publish(b"t", &message(1, b"x")).is_empty());
-    topics.publish(b"t", &message(2, b"y"));
+    topics.publish(b"t", &message(1, b"x"), &mut Encoded::default());
+    topics.publish(b"u", &message(1, b"x"), &mut Encoded::default());
+    assert!(
+        topics
+            .publish(b"t", &message(1, b"x"), &mut Encoded::default())
+            .is_empty()
+    );
+    topics.publish(b"t", &message(2, b"y"), &mut Encoded::default());
     assert_eq!(
         seen(&topics, seat, Format::RawPlain),
         [&b"x\r\n"[..], b"y\r\n"]
@@ -175,7 +187,11 @@ fn all_topics_together_have_a_bound_though_each_holds_one_message() {
     let mut seats = Vec::new();
     for (number, name) in names.iter().enumerate() {
         seats.push(topics.join(*name, keys[number], Format::RawPlain).unwrap());
-        topics.publish(*name, &message(number as u128 + 1, &body));
+        topics.publish(
+            *name,
+            &message(number as u128 + 1, &body),
+            &mut Encoded::default(),
+        );
         let over = match number {
             0..3 => None,
             _ => Some(seats[number - 3].topic),
@@ -186,5 +202,24 @@ fn all_topics_together_have_a_bound_though_each_holds_one_message() {
         }
         assert_eq!(topics.over(*name), None);
     }
+    topics.check();
+}
+
+#[test]
+fn topics_of_one_message_share_its_frame() {
+    let mut topics = Topics::new(1);
+    let keys = keys(2);
+    let seats = [b"t", b"u"].map(|name| topics.join(name, keys[0], Format::RawPlain).unwrap());
+    let (one, mut encoded) = (message(1, b"x"), Encoded::default());
+    for name in [b"t", b"u"] {
+        topics.publish(name, &one, &mut encoded);
+    }
+    let frame = |seat: Seat| {
+        topics
+            .feed(seat.topic, Format::RawPlain)
+            .frame(seat.at)
+            .unwrap()
+    };
+    assert!(frame(seats[0]).same(frame(seats[1])));
     topics.check();
 }

@@ -189,9 +189,9 @@ impl Watch {
             return;
         }
         let Some(next) = &self.next else { return };
-        let begun = usize::from(self.is_inside_message(log));
         let over = |first: usize, old: bool| {
-            let (first, end) = (first.saturating_add(begun), log.len());
+            // A message sent in part is still one that the reader is behind.
+            let end = log.len();
             let sum = |count: usize| count.checked_sub(1).map_or(0, |last| log[last].sum(old));
             let behind = end.saturating_sub(first);
             let bytes = sum(end) - sum(first.min(end));
@@ -208,15 +208,6 @@ impl Watch {
             let first = usize::from(self.lines == 0 && !inside);
             self.lines_max = self.lines + usize::from(inside) + first;
         }
-    }
-
-    /// Whether the line that was begun is a message, as far as can be told.
-    fn is_inside_message(&self, log: &[Entry]) -> bool {
-        let inside = self.chunks.is_streaming() && !self.chunks.at_boundary() && self.lines > 0;
-        // What was begun before the message to come was published is a reminder.
-        let next = self.next.as_ref().map_or(0, |next| *next.start());
-        let at = log.get(next).map_or(u64::MAX, |entry| entry.at);
-        inside && self.line_began >= at && !self.terminated
     }
 
     /// The line was closed: there must be a reason.
@@ -239,7 +230,8 @@ impl Watch {
         let parted = self.may_be_slow.is_some_and(|since| at >= since + FAREWELL);
         assert!(
             stalled || parted || (draining && self.may_go_unfinished()),
-            "closed at {at} for no reason: {self:?}"
+            "closed at {at} for no reason: {:?}",
+            self.asks
         );
         if let Some(since) = self.waits_since.filter(|_| !ended) {
             assert!(at <= since + PATIENCE + SLACK, "given up late");
