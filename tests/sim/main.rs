@@ -22,6 +22,7 @@ mod shell;
 mod sim;
 mod store;
 mod stories;
+mod stories_redirects;
 mod stories_streams;
 mod tap;
 mod targets;

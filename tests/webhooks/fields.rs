@@ -99,7 +99,8 @@ fn traceparent_passes_and_hops_are_counted() {
 fn json_names_its_own_target_and_keeps_every_other_byte() {
     let (server, target) = (Server::start(), Target::willing());
     let body = format!(
-        "{{ \"_url\": \"{}\",\n \"n\": 1.50, \"_header\": [\"X-A: 1\", \"X-B: 2\"] , \"_foo\":[] }}",
+        "{{ \"_url\": \"{}\",\n \"n\": 1.50, \"_header\": [\"X-A: 1\", \"X-B: 2\"] , \
+         \"_foo\":[] }}",
         target.url("/").replace('/', "\\/")
     );
     let answer = post(&server, "Content-Type: application/json\r\n", &body);
