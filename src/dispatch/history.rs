@@ -202,3 +202,78 @@ impl History {
 fn cost(log: &Log) -> u64 {
     ENTRY_BYTES + log.len() as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ledger::Ledger;
+    use crate::base::rng::Rng;
+    use crate::base::stats::Stats;
+    use crate::base::time::{Mono, Now};
+    use crate::base::wheel::Wheel;
+    use crate::model::Outcome;
+
+    fn turn(memory: u64) -> Turn {
+        Turn {
+            now: Now::default(),
+            wheel: Wheel::with_bound(1, Mono(0)),
+            rng: Rng::new([0; 32]),
+            stats: Stats::default(),
+            memory: Ledger::new(memory),
+            actions: VecDeque::new(),
+            dirty: VecDeque::new(),
+            dirty_streams: VecDeque::new(),
+        }
+    }
+
+    /// Remembers a message whose log has about that many bytes.
+    fn end(history: &mut History, turn: &mut Turn, id: u128, bytes: usize) {
+        let mut log = history.fresh();
+        log.end(1, Outcome::Delivered, &"x".repeat(bytes));
+        history.ended(turn, MessageId(id), log);
+        history.check(0, 0);
+        assert_eq!(turn.memory.lent(), history.bytes());
+    }
+
+    fn known(history: &History, id: u128) -> bool {
+        match history.place(MessageId(id)) {
+            Some(Place::Ended(number)) => history.get(number).is_some(),
+            _ => false,
+        }
+    }
+
+    #[test]
+    fn the_last_thousand_messages_are_remembered() {
+        let (mut history, mut turn) = (History::new(1), turn(256 << 20));
+        for id in 1..=1_500 {
+            end(&mut history, &mut turn, id, 10);
+        }
+        assert!(!known(&history, 500) && known(&history, 501) && known(&history, 1_500));
+        assert_eq!(history.ended.len(), ENDED_MAX);
+    }
+
+    #[test]
+    fn bytes_are_bounded_too() {
+        let (mut history, mut turn) = (History::new(1), turn(256 << 20));
+        for id in 1..=20 {
+            end(&mut history, &mut turn, id, 1 << 20);
+            assert!(history.bytes() <= ENDED_BYTES_MAX);
+        }
+        assert!(!known(&history, 13) && known(&history, 14) && known(&history, 20));
+        // What is larger than all of it is forgotten at once.
+        end(&mut history, &mut turn, 21, 9 << 20);
+        assert!(!known(&history, 21));
+    }
+
+    #[test]
+    fn what_is_remembered_makes_way_for_what_is_new() {
+        let (mut history, mut turn) = (History::new(1), turn(160_000));
+        for id in 1..=10 {
+            end(&mut history, &mut turn, id, 800);
+        }
+        assert!(turn.memory.take(155_000), "nothing new is refused for it");
+        history.make_way(&mut turn);
+        history.check(0, 0);
+        assert!(!turn.memory.is_over() && known(&history, 10) && !known(&history, 1));
+    }
+}
