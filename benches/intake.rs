@@ -16,8 +16,9 @@ use hookah::engine::{Engine, Settings};
 use hookah::port::{Action, StoreDone, StoreOp};
 
 const LOCAL: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-/// Rounds before counting, so that every buffer has its size.
-const WARM: u64 = 200;
+/// Rounds before counting, so that every buffer has its size and as many messages are remembered as
+/// ever will be.
+const WARM: u64 = 1_200;
 
 /// A path through the engine: its name, what it may allocate a round, and the round.
 type Path = (&'static str, u64, fn() -> Box<dyn FnMut()>);
@@ -28,6 +29,8 @@ const PATHS: &[Path] = &[
     ("GET /health on a kept-alive line", 0, health),
     ("message for a topic nobody reads, to its 202", 3, topic),
     ("webhook, from its request to the target's 200", 2, webhook),
+    // Beside those two: the secret's text, its keys, and what holds them.
+    ("signed webhook, the same way", 6, signed),
     ("message to 100 streams, frame included", 4, fan_out),
 ];
 
@@ -201,9 +204,20 @@ fn topic() -> Box<dyn FnMut()> {
 }
 
 fn webhook() -> Box<dyn FnMut()> {
+    delivery("_url=http%3A%2F%2F127.0.0.1%3A9000%2Fhook&a=1&b=2&hello=world")
+}
+
+fn signed() -> Box<dyn FnMut()> {
+    delivery(
+        "_url=http%3A%2F%2F127.0.0.1%3A9000%2Fhook&a=1&b=2&hello=world\
+         &_secret=whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX",
+    )
+}
+
+fn delivery(form: &str) -> Box<dyn FnMut()> {
     let mut bench = Bench::new();
     let client = bench.open();
-    let request = post("_url=http%3A%2F%2F127.0.0.1%3A9000%2Fhook&a=1&b=2&hello=world");
+    let request = post(form);
     let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     Box::new(move || {
         bench.engine.received(bench.now, client, &request);

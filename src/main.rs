@@ -17,7 +17,13 @@ fn main() -> ExitCode {
         |name| env::var_os(name),
         descriptors,
     ) {
-        Ok(Command::Serve(config)) => config,
+        Ok(Command::Serve(mut config)) => match config::signing_keys(env::vars_os()) {
+            Ok(keys) => {
+                config.engine.dispatch.keys = keys;
+                config
+            }
+            Err(refusal) => return fail(&refusal, refusal.exit_code),
+        },
         Ok(Command::Print(text)) => {
             // A reader that has seen enough, such as `head`, is no failure.
             let _ = io::stdout().write_all(text.as_bytes());

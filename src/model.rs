@@ -126,13 +126,36 @@ pub struct Message {
     pub body: Frame,
     /// The topics it is published to.
     pub topics: TopicNames,
+    /// What few messages bring along.
+    pub extra: Option<Box<Extra>>,
+}
+
+/// What a message brings along only if its options said so.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Extra {
+    /// Fields for its targets, in one piece: each begins with the line end before it.
+    pub fields: Box<[u8]>,
+    /// A filter for the history.
+    pub label: Option<Box<str>>,
+    /// The name that readers of event streams get.
+    pub event: Option<Box<str>>,
+}
+
+impl Extra {
+    /// Bytes of memory held.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let text = |it: &Option<Box<str>>| it.as_ref().map_or(0, |text| text.len());
+        size_of::<Extra>() + self.fields.len() + text(&self.label) + text(&self.event)
+    }
 }
 
 impl Message {
     /// Bytes of memory held by what a client chose the size of.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.body.len() + self.content_type.len() + self.topics.bytes()
+        let extra = self.extra.as_ref().map_or(0, |extra| extra.bytes());
+        self.body.len() + self.content_type.len() + self.topics.bytes() + extra
     }
 }
 
@@ -302,6 +325,32 @@ pub struct Target {
     pub authorization: Option<Box<str>>,
     /// The URL for people: userinfo left out.
     pub url: Box<str>,
+}
+
+/// Which attempt an answer belongs to, when it comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// The message.
+    pub id: MessageId,
+    /// The delivery's number within the message, from 1.
+    pub number: u32,
+    /// The attempt's number, from 1.
+    pub attempt: u32,
+}
+
+/// What is kept of a target's answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<'a> {
+    /// The head as it came, its empty line included.
+    pub head: &'a [u8],
+    /// The start of the body, its framing removed.
+    pub body: &'a [u8],
+    /// There is more than that, or there should have been.
+    pub truncated: bool,
+    /// The rest of the body is still being read.
+    pub unfinished: bool,
+    /// Where the target sends us, of an answer that redirects.
+    pub location: Option<&'a [u8]>,
 }
 
 impl Target {

@@ -95,6 +95,8 @@ table! {
         "Deliveries given up for their age.";
     Gauge DeliveriesWaiting "hookah_deliveries_waiting" "Deliveries that have not ended.";
     Gauge BytesHeld "hookah_bytes_held" "Bytes of messages, deliveries and buffers in memory.";
+    Gauge BytesRemembered "hookah_bytes_remembered"
+        "Bytes of messages that have ended and are remembered; they make way for others.";
     Counter TimersFired "hookah_timers_fired_total" "Timers fired.";
     Counter Turns "hookah_turns_total" "Turns of the event loop.";
     Counter PanicsCaught "hookah_panics_caught_total" "Panics caught at the boundary of one fact.";

@@ -10,15 +10,18 @@ use lexopt::{Arg, Parser};
 use crate::base::exit::Exit;
 use crate::courier::guard::Preset;
 use crate::dispatch::retry::Schedule;
+use crate::dispatch::sign::Keys;
 use crate::{conn, courier, dispatch, engine, shell};
 use form::Form;
 use knobs::{KNOBS, Knob};
 
 mod form;
+mod keys;
 mod knobs;
 mod listen;
 mod text;
 
+pub use keys::signing_keys;
 pub use text::{help, readme_table};
 
 /// Connections without being asked for more.
@@ -326,6 +329,7 @@ fn blank() -> Config {
                 jitter_percent: 0,
                 timeout: Duration::ZERO,
                 expires: Duration::ZERO,
+                keys: Keys::default(),
             },
             lines_max: 0,
             lines_per_address_max: None,

@@ -11,9 +11,12 @@ use crate::base::slab::Key;
 use crate::base::time::{Mono, Wall};
 use crate::http::body::BodyReader;
 use crate::http::request;
-use crate::http::response::{self, Framing, ResponseHead, ResponseScan, RetryAfter};
-use crate::model::{Ending, Fault};
+use crate::http::response::{self, Framing, ResponseBody, ResponseHead, ResponseScan, RetryAfter};
+use crate::model::{Ending, Fault, Ticket};
 use crate::port::Ended;
+use kept::Kept;
+
+mod kept;
 
 /// What a line has found out about the call it carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +50,7 @@ enum Phase {
     Connecting(Place),
     /// A request is on its way, or its answer awaited.
     Exchange { interim: u32, heard: bool },
-    /// The answer's head has decided the call; its body is read and dropped.
+    /// The answer's head has decided the call; of its body no more is kept than is wanted.
     Surplus {
         reader: BodyReader,
         dropped: usize,
@@ -61,9 +64,9 @@ enum Phase {
 
 /// Interim answers that are put up with (guarantees.md, fault table).
 const INTERIM_MAX: u32 = 8;
-/// Bytes of an answer's body read only to keep the line.
+/// Bytes of an answer's body read to keep the line, if not more are wanted.
 const SURPLUS_BYTES_MAX: usize = 64 << 10;
-/// Time given to that.
+/// Time given to the body: it decides nothing any more, and its line is a place in the lane.
 const SURPLUS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What a session of TLS holds, in bytes, as measured; it is made and kept by the shell.
@@ -84,6 +87,9 @@ pub struct Outbound {
     sent: usize,
     scan: ResponseScan,
     unread: Buf,
+    kept: Kept,
+    /// Bytes of it on the account of memory.
+    charged: u64,
     /// Answers received on this line; more than none means it was kept alive.
     served: u32,
     deadline: Mono,
@@ -108,6 +114,8 @@ impl Outbound {
             sent: 0,
             scan: ResponseScan::default(),
             unread: Buf::default(),
+            kept: Kept::default(),
+            charged: 0,
             served: 0,
             deadline,
             resting: false,
@@ -131,9 +139,8 @@ impl Outbound {
         self.secure = true;
     }
 
-    /// What it holds besides its place, in bytes, for the account of memory.
-    #[must_use]
-    pub fn charged(&self) -> u64 {
+    /// What its session holds, in bytes, for the account of memory.
+    fn session_bytes(&self) -> u64 {
         if self.secure { SESSION_BYTES } else { 0 }
     }
 
@@ -166,9 +173,11 @@ impl Outbound {
         &mut self.head
     }
 
-    /// The request's body; with it the request is complete.
-    pub fn send(&mut self, body: Frame) {
+    /// The request's body; with it the request is complete. Of the answer's body `capture` bytes
+    /// are kept for the attempt that `ticket` names.
+    pub fn send(&mut self, body: Frame, ticket: Ticket, capture: usize) {
         self.body = Some(body);
+        self.kept.begin(ticket, capture);
     }
 
     /// Appends what is to be written: the rest of the head, the rest of the shared body.
@@ -300,12 +309,18 @@ impl Outbound {
                 false => Ok(Some((end, None))),
             };
         }
-        let verdict = self.decide(now, wall, &head);
+        let verdict = self.decide(now, wall, &rest[..end], &head);
         Ok(Some((end, verdict)))
     }
 
     /// A final head decides the call, whatever happens to the body.
-    fn decide(&mut self, now: Mono, wall: Wall, head: &ResponseHead<'_>) -> Option<Verdict> {
+    fn decide(
+        &mut self,
+        now: Mono,
+        wall: Wall,
+        bytes: &[u8],
+        head: &ResponseHead<'_>,
+    ) -> Option<Verdict> {
         self.served = self.served.saturating_add(1);
         let retry_after = head.retry_after.map(|wish| match wish {
             RetryAfter::Seconds(seconds) => Duration::from_secs(seconds),
@@ -326,6 +341,11 @@ impl Outbound {
         };
         self.body = None;
         self.deadline = now + SURPLUS_TIMEOUT;
+        let goes_on = matches!(self.phase, Phase::Surplus { .. });
+        let is_redirect = (300..400).contains(&head.status);
+        let location = is_redirect.then(|| head.field("location")).flatten();
+        let unread = !goes_on && head.body != ResponseBody::None;
+        self.kept.head(bytes, location, unread);
         self.conclude(Ending::Answer {
             status: head.status,
             retry_after,
@@ -342,13 +362,18 @@ impl Outbound {
             return None;
         };
         let Ok(piece) = reader.read(rest) else {
+            self.kept.cut();
             self.phase = Phase::Gone;
             return None;
         };
         *dropped += piece.data.len();
+        self.kept.body(piece.data);
         if piece.done && *reusable {
             self.phase = Phase::Ready;
-        } else if piece.done || *dropped > SURPLUS_BYTES_MAX {
+        } else if piece.done {
+            self.phase = Phase::Gone;
+        } else if *dropped > SURPLUS_BYTES_MAX.max(self.kept.max()) {
+            self.kept.cut();
             self.phase = Phase::Gone;
         } else if piece.consumed == 0 {
             return None;
@@ -374,7 +399,13 @@ impl Outbound {
                 (true, Ended::Finished) => "closed_in_answer",
                 (true, _) => "reset_in_answer",
             })),
-            Phase::Surplus { .. } | Phase::Ready | Phase::Gone => None,
+            Phase::Surplus { reader, .. } => {
+                if !(why == Ended::Finished && reader.ends_with_close()) {
+                    self.kept.cut();
+                }
+                None
+            }
+            Phase::Ready | Phase::Gone => None,
         }
     }
 
@@ -396,7 +427,11 @@ impl Outbound {
                     detail,
                 })
             }
-            Phase::Surplus { .. } | Phase::Ready | Phase::Gone => None,
+            Phase::Surplus { .. } => {
+                self.kept.cut();
+                None
+            }
+            Phase::Ready | Phase::Gone => None,
         }
     }
 

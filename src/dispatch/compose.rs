@@ -5,14 +5,22 @@ use crate::base::time::Wall;
 use crate::http::write;
 use crate::model::{Message, Method};
 
-use super::delivery::Delivery;
+use super::delivery::{Delivery, Terms};
+use super::fields;
 
-/// The User-Agent of every call.
+/// The User-Agent of every call that brings none of its own.
 const USER_AGENT: &str = concat!("Hookah/", env!("CARGO_PKG_VERSION"));
 
 /// Appends the request line and fields, and the empty line after them.
-pub(super) fn head(out: &mut Vec<u8>, delivery: &Delivery, message: &Message, now: Wall) {
-    let target = &delivery.target;
+pub(super) fn head(
+    out: &mut Vec<u8>,
+    delivery: &Delivery,
+    message: &Message,
+    terms: &Terms,
+    now: Wall,
+) {
+    let target = delivery.target_now();
+    let stripped = delivery.is_stripped();
     for part in [
         delivery.method.as_str(),
         " ",
@@ -22,7 +30,11 @@ pub(super) fn head(out: &mut Vec<u8>, delivery: &Delivery, message: &Message, no
         out.extend_from_slice(part.as_bytes());
     }
     out.extend_from_slice(target.authority.as_bytes());
-    field(out, "User-Agent", USER_AGENT.as_bytes());
+    let extra = message.extra.as_ref();
+    let brought = extra.map_or(&[][..], |extra| &extra.fields);
+    if !fields::has(brought, "user-agent") {
+        field(out, "User-Agent", USER_AGENT.as_bytes());
+    }
     let bare = matches!(delivery.method, Method::Get | Method::Head | Method::Delete);
     if !message.body.is_empty() || !bare {
         if !message.content_type.is_empty() {
@@ -30,12 +42,25 @@ pub(super) fn head(out: &mut Vec<u8>, delivery: &Delivery, message: &Message, no
         }
         number(out, "Content-Length", message.body.len() as u64);
     }
-    if let Some(authorization) = &target.authorization {
+    if let Some(authorization) = &target.authorization
+        && !fields::has(brought, "authorization")
+    {
         field(out, "Authorization", authorization.as_bytes());
     }
-    field(out, "webhook-id", &message.id.text());
-    number(out, "webhook-timestamp", now.seconds());
+    let signer = terms.signer.as_ref().filter(|_| !stripped);
+    let replaced = signer.map_or("", |signer| signer.field());
+    fields::write(out, brought, |name| {
+        !(stripped && fields::is_credential(name) || name.eq_ignore_ascii_case(replaced))
+    });
+    let (id, timestamp) = (message.id.text(), now.seconds());
+    field(out, "webhook-id", &id);
+    number(out, "webhook-timestamp", timestamp);
+    if let Some(signer) = signer {
+        field(out, signer.field(), b"");
+        signer.write(out, &id, timestamp, &message.body);
+    }
     number(out, "Hookah-Attempt", u64::from(delivery.attempts));
+    number(out, "Hookah-Hops", u64::from(terms.hops) + 1);
     out.extend_from_slice(b"\r\n\r\n");
 }
 

@@ -8,27 +8,36 @@ use std::time::Duration;
 use crate::base::frame::Frame;
 use crate::base::slab::{Key, Slab};
 use crate::base::stats::Counter;
-use crate::base::time::{Mono, micros};
-use crate::model::{Ending, Message, Method, Outcome, Target};
-use crate::port::{Action, StoreOp, Timer, Turn};
+use crate::base::time::Mono;
+use crate::model::{Answer, Ending, Fault, Message, Method, Outcome, Target, Ticket};
+use crate::port::{Action, StoreOp, Turn};
 
 use super::Settings;
 use super::compose;
-use super::delivery::{Delivery, Next, State, charge};
-use super::far::{Far, HORIZON};
+use super::delivery::{Delivery, Next, State, Terms, charge};
+use super::far::Far;
+use super::history::{History, Log};
+use super::redirect::{self, Hop};
 use super::retry::Schedule;
+
+mod due;
+mod look;
 
 /// Deliveries that stand in the wheel at most; the rest wait in the due-index.
 pub const NEAR_MAX: usize = 1 << 16;
-/// The due-index is looked at no more often than this.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-
 /// A message with deliveries that have not ended.
 #[derive(Debug)]
 struct Open {
     message: Arc<Message>,
+    method: Method,
+    terms: Terms,
+    /// Its deliveries that have not ended, each naming the next.
     first: Option<Key>,
     left: u32,
+    /// What happened so far.
+    log: Log,
+    /// Bytes on the account of memory for the log.
+    log_bytes: u64,
 }
 
 /// What an accepted message's deliveries have in common.
@@ -48,9 +57,32 @@ pub struct Plan {
     pub expires: Mono,
     /// Only public addresses.
     pub strict: bool,
+    /// The rest.
+    pub terms: Terms,
 }
 
-/// Everything on its way.
+impl Plan {
+    /// What a message of that size with these targets is charged, in bytes.
+    #[must_use]
+    pub fn cost(&self, message_bytes: usize, targets: &[Arc<Target>]) -> u64 {
+        let own = match targets {
+            [] => 0,
+            _ => message_bytes + self.terms.bytes(),
+        };
+        let schedule = self.schedule.as_ref();
+        let charges = targets.iter().map(|target| charge(target, schedule));
+        own as u64 + charges.sum::<u64>()
+    }
+}
+
+impl Open {
+    /// What it is charged besides its deliveries and its log, in bytes.
+    fn bytes(&self) -> u64 {
+        (self.message.bytes() + self.terms.bytes()) as u64
+    }
+}
+
+/// Everything on its way, and what is remembered of it.
 #[derive(Debug)]
 pub struct Deliveries {
     settings: Settings,
@@ -62,12 +94,13 @@ pub struct Deliveries {
     far_timer: Option<(Key, Mono)>,
     /// How many deliveries stand in the wheel.
     near: usize,
+    pub(super) history: History,
 }
 
 impl Deliveries {
-    /// Nothing on its way.
+    /// Nothing on its way. `seed` is for the map of what is remembered.
     #[must_use]
-    pub fn new(settings: Settings) -> Deliveries {
+    pub fn new(settings: Settings, seed: u64) -> Deliveries {
         let bound = u32::MAX as usize - 1;
         Deliveries {
             settings,
@@ -77,15 +110,8 @@ impl Deliveries {
             far: Far::default(),
             far_timer: None,
             near: 0,
+            history: History::new(seed),
         }
-    }
-
-    /// What a message of that size with these targets is charged, in bytes.
-    #[must_use]
-    pub fn cost(message_bytes: usize, targets: &[Arc<Target>], schedule: Option<&Schedule>) -> u64 {
-        let message_bytes = if targets.is_empty() { 0 } else { message_bytes };
-        let charges = targets.iter().map(|target| charge(target, schedule));
-        message_bytes as u64 + charges.sum::<u64>()
     }
 
     /// Takes in a message whose `cost` is on the account already. It is held until `durable`.
@@ -99,15 +125,17 @@ impl Deliveries {
         if targets.is_empty() {
             return None;
         }
-        let message = Arc::clone(message);
-        let key = self
-            .messages
-            .insert(Open {
-                message,
-                first: None,
-                left: 0,
-            })
-            .ok()?;
+        let id = message.id;
+        let open = Open {
+            message: Arc::clone(message),
+            method: plan.method,
+            terms: plan.terms.clone(),
+            first: None,
+            left: 0,
+            log: Log::default(),
+            log_bytes: 0,
+        };
+        let key = self.messages.insert(open).ok()?;
         let mut last: Option<Key> = None;
         for (target, number) in targets.iter().zip(1..) {
             let delivery = Delivery::held(key, number, Arc::clone(target), plan);
@@ -126,6 +154,8 @@ impl Deliveries {
             self.messages.remove(key);
             return None;
         }
+        let log = self.history.open(id, key);
+        self.messages.get_mut(key)?.log = log;
         Some(key)
     }
 
@@ -154,81 +184,9 @@ impl Deliveries {
             turn.memory.give(delivery.charge());
             next = delivery.sibling;
         }
-        turn.memory.give(open.message.bytes() as u64);
-    }
-
-    fn wait(&mut self, turn: &mut Turn, key: Key, due: Mono) {
-        let Some(delivery) = self.deliveries.get_mut(key) else {
-            return;
-        };
-        let due = due.min(delivery.expires);
-        let now = turn.now.mono;
-        if due <= now {
-            delivery.state = State::Queued;
-            self.due.push_back(key);
-            return;
-        }
-        delivery.state = State::Waiting { due };
-        if due < now + HORIZON && self.near < NEAR_MAX {
-            self.stand(turn, key, due);
-            return;
-        }
-        self.far.push(due, key);
-        self.watch_far(turn);
-    }
-
-    fn stand(&mut self, turn: &mut Turn, key: Key, due: Mono) {
-        match turn.wheel.arm(due, Timer::Delivery(key)) {
-            Some(_) => self.near += 1,
-            None => self.far.push(due, key),
-        }
-    }
-
-    /// Half a horizon before the first of the due-index, it is looked at.
-    fn watch_far(&mut self, turn: &mut Turn) {
-        let Some(first) = self.far.first_due() else {
-            return;
-        };
-        let soonest = turn.now.mono + LOOK_INTERVAL;
-        let at = Mono(first.0.saturating_sub(micros(HORIZON / 2))).max(soonest);
-        match self.far_timer {
-            Some((_, stands)) if stands <= at => {}
-            Some((node, _)) => {
-                turn.wheel.rearm(node, at);
-                self.far_timer = Some((node, at));
-            }
-            None => self.far_timer = turn.wheel.arm(at, Timer::Far).map(|node| (node, at)),
-        }
-    }
-
-    /// The due-index is looked at: what is near moves to the wheel, as far as there is room.
-    pub fn look_far(&mut self, turn: &mut Turn) {
-        self.far_timer = None;
-        let horizon = turn.now.mono + HORIZON;
-        while self.near < NEAR_MAX
-            && let Some((due, key)) = self.far.pop_before(horizon)
-        {
-            self.stand(turn, key, due);
-        }
-        self.watch_far(turn);
-    }
-
-    /// A delivery's node fired: it is due.
-    pub fn fired(&mut self, key: Key) {
-        self.near = self.near.saturating_sub(1);
-        let Some(delivery) = self.deliveries.get_mut(key) else {
-            return;
-        };
-        delivery.state = State::Queued;
-        self.due.push_back(key);
-    }
-
-    /// A delivery that is due and has to join its origin's lane, and when it is given up there.
-    pub fn next_due(&mut self) -> Option<(Key, Mono, &Arc<Target>)> {
-        let key = self.due.pop_front()?;
-        self.deliveries
-            .get(key)
-            .map(|delivery| (key, delivery.expires, &delivery.target))
+        turn.memory.give(open.bytes());
+        self.history.give(turn, open.log_bytes);
+        self.history.forget(open.message.id, open.log);
     }
 
     /// A delivery expired while it waited in its lane.
@@ -251,18 +209,30 @@ impl Deliveries {
             .is_none_or(|delivery| delivery.strict)
     }
 
-    /// An attempt is about to start: its target and how long it may take. `None` if there is
-    /// nothing to attempt; a delivery that has expired ends with that.
+    /// An attempt is about to start, or to go on where it was sent: its target and how long it may
+    /// take. `None` if there is nothing to attempt; a delivery that has expired, and an attempt
+    /// whose time is up, end with that.
     pub fn begin(&mut self, turn: &mut Turn, key: Key) -> Option<(Arc<Target>, Duration)> {
+        let now = turn.now;
         let delivery = self.deliveries.get_mut(key)?;
-        if delivery.expires <= turn.now.mono {
+        if delivery.expires <= now.mono {
             self.end(turn, key, Outcome::Expired);
             return None;
         }
-        delivery.attempts += 1;
         delivery.state = State::Active;
-        turn.stats.add(Counter::Attempts, 1);
-        Some((Arc::clone(&delivery.target), delivery.timeout))
+        let Some(hop) = &delivery.hop else {
+            delivery.attempts += 1;
+            delivery.began = now;
+            turn.stats.add(Counter::Attempts, 1);
+            return Some((Arc::clone(&delivery.target), delivery.timeout));
+        };
+        let left = hop.until.since(now.mono);
+        if left.is_zero() {
+            let (fault, detail) = (Fault::Timeout, "redirect_unfinished");
+            self.concluded(turn, key, &Ending::Fault { fault, detail }, None);
+            return None;
+        }
+        Some((Arc::clone(&hop.target), left))
     }
 
     /// The attempt did not count: a kept-alive line was dead. It begins again.
@@ -276,7 +246,9 @@ impl Deliveries {
     /// The attempt could not start for want of a place: it goes back to its lane.
     pub fn unbegin(&mut self, key: Key) {
         if let Some(delivery) = self.deliveries.get_mut(key) {
-            delivery.attempts = delivery.attempts.saturating_sub(1);
+            // A hop is no attempt of its own.
+            let counted = u32::from(delivery.hop.is_none());
+            delivery.attempts = delivery.attempts.saturating_sub(counted);
             delivery.state = State::Queued;
         }
     }
@@ -285,7 +257,7 @@ impl Deliveries {
     pub fn compose(&self, turn: &Turn, key: Key, out: &mut Vec<u8>) -> Option<Frame> {
         let delivery = self.deliveries.get(key)?;
         let open = self.messages.get(delivery.message)?;
-        compose::head(out, delivery, &open.message, turn.now.wall);
+        compose::head(out, delivery, &open.message, &open.terms, turn.now.wall);
         Some(open.message.body.clone())
     }
 
@@ -297,33 +269,94 @@ impl Deliveries {
             .is_some_and(|delivery| delivery.method == Method::Head)
     }
 
-    /// The target of a delivery.
+    /// Where the attempt under way of a delivery goes.
     #[must_use]
     pub fn target(&self, key: Key) -> Option<&Arc<Target>> {
-        self.deliveries.get(key).map(|delivery| &delivery.target)
+        self.deliveries.get(key).map(Delivery::target_now)
     }
 
-    /// The attempt under way has ended.
-    pub fn concluded(&mut self, turn: &mut Turn, key: Key, ending: &Ending) {
+    /// Which attempt is under way, and how much of its answer's body is to be kept.
+    #[must_use]
+    pub fn ticket(&self, key: Key) -> Option<(Ticket, usize)> {
+        let delivery = self.deliveries.get(key)?;
+        let open = self.messages.get(delivery.message)?;
+        let ticket = Ticket {
+            id: open.message.id,
+            number: delivery.number,
+            attempt: delivery.attempts,
+        };
+        Some((ticket, open.terms.capture as usize))
+    }
+
+    /// The attempt under way has ended, with that answer if there was one; or it goes on where the
+    /// answer sends it.
+    pub fn concluded(
+        &mut self,
+        turn: &mut Turn,
+        key: Key,
+        ending: &Ending,
+        answer: Option<Answer<'_>>,
+    ) {
         let Some(delivery) = self.deliveries.get(key) else {
             return;
         };
-        let next = delivery.judge(ending);
+        let Some(open) = self.messages.get(delivery.message) else {
+            return;
+        };
+        let mut next = delivery.judge(&open.terms, ending);
+        let mut refused = None;
+        if let Next::Follow = next {
+            match self.follow(key, answer.and_then(|answer| answer.location)) {
+                Ok(()) => return,
+                Err(detail) => refused = Some(detail),
+            }
+            next = match self.deliveries.get(key) {
+                Some(delivery) => delivery.retry(None),
+                None => return,
+            };
+        }
         self.log(turn, key, ending, next);
+        self.remember(turn, key, ending, next, refused, answer);
         match next {
             Next::End(outcome) => self.end(turn, key, outcome),
-            Next::Retry { number, at_least } => {
-                turn.stats.add(Counter::AttemptsFailed, 1);
-                let random = turn.rng.u64();
-                let jitter = self.settings.jitter_percent;
-                let schedule = delivery
-                    .schedule
-                    .as_ref()
-                    .unwrap_or(&self.settings.schedule);
-                let wait = schedule.wait(number, jitter, random, at_least);
-                self.wait(turn, key, turn.now.mono + wait);
-            }
+            Next::Retry { number, at_least } => self.retry(turn, key, number, at_least),
+            Next::Follow => {}
         }
+    }
+
+    fn retry(&mut self, turn: &mut Turn, key: Key, number: u32, at_least: Option<Duration>) {
+        turn.stats.add(Counter::AttemptsFailed, 1);
+        let random = turn.rng.u64();
+        let jitter = self.settings.jitter_percent;
+        let Some(delivery) = self.deliveries.get_mut(key) else {
+            return;
+        };
+        delivery.hop = None;
+        let own = delivery.schedule.as_ref();
+        let schedule = own.unwrap_or(&self.settings.schedule);
+        let wait = schedule.wait(number, jitter, random, at_least);
+        self.wait(turn, key, turn.now.mono + wait);
+    }
+
+    /// The attempt goes on at `location`, in that origin's lane. The error is why it does not.
+    fn follow(&mut self, key: Key, location: Option<&[u8]>) -> Result<(), &'static str> {
+        let Some(delivery) = self.deliveries.get_mut(key) else {
+            return Ok(());
+        };
+        let location = location.ok_or("no_location")?;
+        let from = delivery.target_now();
+        let stripped = delivery.is_stripped();
+        let (target, stripped) = redirect::resolve(&delivery.target, from, location, stripped)?;
+        let count = delivery.hop.as_ref().map_or(0, |hop| hop.count) + 1;
+        delivery.hop = Some(Box::new(Hop {
+            target: Arc::new(target),
+            stripped,
+            count,
+            until: delivery.began.mono + delivery.timeout,
+        }));
+        delivery.state = State::Queued;
+        self.due.push_back(key);
+        Ok(())
     }
 
     fn log(&self, turn: &Turn, key: Key, ending: &Ending, next: Next) {
@@ -371,9 +404,33 @@ impl Deliveries {
             outcome,
         }));
         open.left -= 1;
-        if open.left == 0 {
-            turn.memory.give(open.message.bytes() as u64);
-            self.messages.remove(delivery.message);
+        open.log.end(number, outcome, &delivery.target.url);
+        let last = open.left == 0;
+        self.unlink(delivery.message, key, delivery.sibling);
+        if last && let Some(mut open) = self.messages.remove(delivery.message) {
+            turn.memory.give(open.bytes());
+            self.history.give(turn, open.log_bytes);
+            open.log.message(&open.message, open.method);
+            self.history.ended(turn, id, open.log);
+        }
+    }
+
+    /// Takes an ended delivery out of its message's list.
+    fn unlink(&mut self, message: Key, gone: Key, next: Option<Key>) {
+        let Some(open) = self.messages.get_mut(message) else {
+            return;
+        };
+        if open.first == Some(gone) {
+            open.first = next;
+            return;
+        }
+        let mut at = open.first;
+        while let Some(delivery) = at.and_then(|key| self.deliveries.get_mut(key)) {
+            if delivery.sibling == Some(gone) {
+                delivery.sibling = next;
+                return;
+            }
+            at = delivery.sibling;
         }
     }
 
@@ -410,11 +467,13 @@ impl Deliveries {
             self.far.len() == 0 || self.far_timer.is_some(),
             "nobody looks at the due-index"
         );
-        let mut left = 0;
+        let (mut left, mut log_bytes) = (0, 0);
         for (_, open) in self.messages.iter() {
             left += open.left as usize;
-            bytes += open.message.bytes() as u64;
+            bytes += open.bytes() + open.log_bytes;
+            log_bytes += open.log_bytes;
         }
+        self.history.check(self.messages.len(), log_bytes);
         assert_eq!(
             left,
             self.deliveries.len(),

@@ -5,14 +5,39 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::slab::Key;
-use crate::base::time::Mono;
+use crate::base::time::{Mono, Now};
 use crate::dispatch::deliveries::Plan;
+use crate::dispatch::redirect::{self, Hop};
 use crate::dispatch::retry::Schedule;
+use crate::dispatch::sign::Signer;
+use crate::dispatch::status::Success;
 use crate::model::{Ending, Fault, Method, Outcome, Target};
 
 /// The least wait after a certificate was not what it should be (dispatch.md, `retry-schedule`):
 /// somebody has to repair it first.
 const UNTRUSTED_WAIT_MIN: Duration = Duration::from_secs(300);
+
+/// What all deliveries of a message share besides the message itself.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// Servers of our kind that it had passed when it came.
+    pub hops: u8,
+    /// Redirects that one attempt follows.
+    pub redirects: u8,
+    /// Bytes kept of an answer's body.
+    pub capture: u32,
+    /// Which statuses have delivered.
+    pub success: Success,
+    /// What signs each attempt.
+    pub signer: Option<Signer>,
+}
+
+impl Terms {
+    /// Bytes of memory held by what the message brought along.
+    pub(super) fn bytes(&self) -> usize {
+        self.signer.as_ref().map_or(0, Signer::bytes) + self.success.bytes()
+    }
+}
 
 /// Memory a delivery is charged for besides its message, its target and its schedule.
 const DELIVERY_BYTES: usize = 384;
@@ -44,6 +69,10 @@ pub(super) struct Delivery {
     /// Only public addresses.
     pub(super) strict: bool,
     pub(super) state: State,
+    /// When the attempt under way, or the last one, began.
+    pub(super) began: Now,
+    /// Where the attempt under way was sent on to, if it was.
+    pub(super) hop: Option<Box<Hop>>,
 }
 
 /// The states of a delivery.
@@ -83,6 +112,8 @@ pub(super) enum Next {
         /// The least wait.
         at_least: Option<Duration>,
     },
+    /// The same attempt goes on where the answer says.
+    Follow,
 }
 
 impl Delivery {
@@ -101,6 +132,8 @@ impl Delivery {
             expires: plan.expires,
             strict: plan.strict,
             state: State::Held { delay: plan.delay },
+            began: Now::default(),
+            hop: None,
         }
     }
 
@@ -109,32 +142,51 @@ impl Delivery {
         charge(&self.target, self.schedule.as_ref())
     }
 
-    /// Judges the ending of the attempt under way (dispatch.md sections 4 and 7): any 2xx delivers
-    /// and so does 303, 410 is final and so is a target that we forbid, everything else is tried
-    /// again while the budget lasts.
-    pub(super) fn judge(&self, ending: &Ending) -> Next {
-        let retry = |at_least| match self.attempts > self.retries {
-            true => Next::End(Outcome::Failed),
-            false => Next::Retry {
-                number: self.attempts,
-                at_least,
-            },
-        };
+    /// Where the attempt under way goes.
+    pub(super) fn target_now(&self) -> &Arc<Target> {
+        self.hop.as_ref().map_or(&self.target, |hop| &hop.target)
+    }
+
+    /// Whether the attempt under way has left its origin.
+    pub(super) fn is_stripped(&self) -> bool {
+        self.hop.as_ref().is_some_and(|hop| hop.stripped)
+    }
+
+    /// Judges the ending of the attempt under way (dispatch.md sections 4, 7 and 10): what counts
+    /// as success delivers and so does 303, 410 is final and so is a target that we forbid, a redirect is followed while hops are
+    /// left, everything else is tried again while the budget lasts.
+    pub(super) fn judge(&self, terms: &Terms, ending: &Ending) -> Next {
+        let hops = self.hop.as_ref().map_or(0, |hop| hop.count);
         match ending {
-            Ending::Answer {
-                status: 200..=299 | 303,
-                ..
-            } => Next::End(Outcome::Delivered),
+            Ending::Answer { status, .. } if *status == 303 || terms.success.has(*status) => {
+                Next::End(Outcome::Delivered)
+            }
             Ending::Answer { status: 410, .. }
             | Ending::Fault {
                 fault: Fault::Policy,
                 ..
             } => Next::End(Outcome::Failed),
-            Ending::Answer { retry_after, .. } => retry(*retry_after),
-            Ending::Fault { fault, detail } if is_untrusted(*fault, detail) => {
-                retry(Some(UNTRUSTED_WAIT_MIN))
+            Ending::Answer { status, .. }
+                if redirect::redirects(*status) && hops < terms.redirects =>
+            {
+                Next::Follow
             }
-            Ending::Fault { .. } => retry(None),
+            Ending::Answer { retry_after, .. } => self.retry(*retry_after),
+            Ending::Fault { fault, detail } if is_untrusted(*fault, detail) => {
+                self.retry(Some(UNTRUSTED_WAIT_MIN))
+            }
+            Ending::Fault { .. } => self.retry(None),
+        }
+    }
+
+    /// The next retry, or the end of them.
+    pub(super) fn retry(&self, at_least: Option<Duration>) -> Next {
+        match self.attempts > self.retries {
+            true => Next::End(Outcome::Failed),
+            false => Next::Retry {
+                number: self.attempts,
+                at_least,
+            },
         }
     }
 }
@@ -158,6 +210,7 @@ mod tests {
             schedule: None,
             timeout: Duration::from_secs(1),
             strict: false,
+            terms: Terms::default(),
             expires: Mono::NEVER,
         };
         let target = Arc::new(target::parse("https://127.0.0.1/").unwrap());
@@ -194,16 +247,21 @@ mod tests {
             (answer(500, None), retry(None)),
             (answer(503, minutes(7)), retry(minutes(7))),
             (fault(Fault::Connect, "refused"), retry(None)),
+            (
+                fault(Fault::Policy, "blocked_target_local"),
+                Next::End(Outcome::Failed),
+            ),
             (fault(Fault::Timeout, "no_answer"), retry(None)),
             (fault(Fault::Tls, "tls_cert_expired"), retry(minutes(5))),
             (fault(Fault::Tls, "tls_cert_unknown_ca"), retry(minutes(5))),
             (fault(Fault::Tls, "tls_not_tls"), retry(None)),
             (fault(Fault::Tls, "tls_closed_in_handshake"), retry(None)),
         ];
+        let terms = Terms::default();
         for (ending, next) in rows {
-            assert_eq!(delivery(1).judge(&ending), next, "{ending}");
+            assert_eq!(delivery(1).judge(&terms, &ending), next, "{ending}");
         }
-        let spent = delivery(3).judge(&fault(Fault::Tls, "tls_cert_expired"));
+        let spent = delivery(3).judge(&terms, &fault(Fault::Tls, "tls_cert_expired"));
         assert_eq!(spent, Next::End(Outcome::Failed));
     }
 }

@@ -75,6 +75,10 @@ pub struct Intake<'a> {
     pub topics: Texts<'a>,
     /// When and how often to try.
     pub options: Options,
+    /// Fields that go out beside our own, ready to be appended to a head.
+    pub fields: &'a [u8],
+    /// Servers of our kind that the request has passed.
+    pub hops: u8,
     /// The media type that goes out with the body; empty for none.
     pub content_type: &'a str,
     /// The body that the targets get.
@@ -121,6 +125,7 @@ pub struct Scratch {
     body: Vec<u8>,
     text: Vec<u8>,
     value: Vec<u8>,
+    fields: Vec<u8>,
     urls: Vec<Range<usize>>,
     topics: Vec<Range<usize>>,
 }
@@ -130,6 +135,7 @@ impl Scratch {
         self.body.clear();
         self.text.clear();
         self.value.clear();
+        self.fields.clear();
         self.urls.clear();
         self.topics.clear();
     }
@@ -158,13 +164,14 @@ pub fn read<'a>(
     if !reader.has_target() {
         return Err(Reason::NoDestination.into());
     }
-    if let (Outgoing::Untouched, Some(name)) = (outgoing, stray) {
+    if let (Outgoing::Untouched | Outgoing::Members, Some(name)) = (outgoing, stray) {
         return Err(stray_field(name));
     }
-    let given = reader.given;
+    reader.relay(submission.headers)?;
+    let (given, hops) = (reader.given, reader.hops);
     let usual = match outgoing {
         Outgoing::NoField => Method::Get,
-        Outgoing::Untouched | Outgoing::Fields => Method::Post,
+        Outgoing::Untouched | Outgoing::Fields | Outgoing::Members => Method::Post,
     };
     let method = given.method.unwrap_or(usual);
     let options = given.settle(defaults, now)?;
@@ -172,6 +179,7 @@ pub fn read<'a>(
     let given_type = submission.media_type();
     let (content_type, body) = match outgoing {
         Outgoing::Untouched => (given_type.unwrap_or_default(), submission.body),
+        Outgoing::Members => (given_type.unwrap_or_default(), &scratch.body[..]),
         Outgoing::Fields => (given_type.unwrap_or(form::MEDIA_TYPE), &scratch.body[..]),
         Outgoing::NoField => ("", &[][..]),
     };
@@ -185,6 +193,8 @@ pub fn read<'a>(
         urls,
         topics,
         options,
+        fields: &scratch.fields,
+        hops,
         content_type,
         body,
     })

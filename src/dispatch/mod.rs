@@ -9,20 +9,27 @@ use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::http::form;
 use crate::http::problem::{Problem, Reason};
-use crate::model::{Message, MessageId, Target, TopicNames};
+use crate::model::{Extra, Message, MessageId, Target, TopicNames};
 use crate::port::{Action, Seq, StoreOp, Turn};
 
 mod compose;
 pub mod deliveries;
 mod delivery;
 mod far;
+mod fields;
+pub mod history;
 pub mod intake;
 pub mod options;
+mod redirect;
 pub mod retry;
+pub mod sign;
+pub mod status;
 pub mod target;
 
 use deliveries::{Deliveries, Plan};
+use delivery::Terms;
 use intake::{Intake, Scratch, Submission};
+use sign::Keys;
 use target::Targets;
 
 pub use deliveries::NEAR_MAX;
@@ -40,6 +47,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// Age at which a delivery is given up.
     pub expires: Duration,
+    /// Signing keys by name.
+    pub keys: Keys,
 }
 
 impl Default for Settings {
@@ -50,6 +59,7 @@ impl Default for Settings {
             jitter_percent: 20,
             timeout: Duration::from_secs(15),
             expires: Duration::from_secs(4 * 24 * 3_600),
+            keys: Keys::default(),
         }
     }
 }
@@ -88,7 +98,7 @@ impl Dispatch {
     #[must_use]
     pub fn new(settings: Settings, seed: u64) -> Dispatch {
         Dispatch {
-            deliveries: Deliveries::new(settings.clone()),
+            deliveries: Deliveries::new(settings.clone(), seed.rotate_left(32)),
             settings,
             known: Targets::new(seed),
             scratch: Scratch::default(),
@@ -110,7 +120,8 @@ impl Dispatch {
         submission: &Submission<'_>,
         vet: impl Fn(&Target, bool) -> Result<(), Problem>,
     ) -> Result<Accepted, Problem> {
-        let intake = intake::read(submission, &self.settings, turn.now.wall, &mut self.scratch)?;
+        let now = turn.now.wall;
+        let mut intake = intake::read(submission, &self.settings, now, &mut self.scratch)?;
         self.targets.clear();
         for url in intake.urls.strs() {
             let target = self.known.get(url)?;
@@ -118,11 +129,14 @@ impl Dispatch {
             self.targets.push(target);
         }
         let has_topics = !intake.topics.is_empty();
+        let extra = extra(&mut intake);
         let topics = TopicNames::of(intake.topics.bytes());
-        let bytes = intake.body.len() + intake.content_type.len() + topics.bytes();
-        let schedule = intake.options.schedule.as_ref();
-        let cost = u64::from(has_topics) * publish_cost(bytes)
-            + Deliveries::cost(bytes, &self.targets, schedule);
+        let bytes = intake.body.len()
+            + intake.content_type.len()
+            + topics.bytes()
+            + extra.as_ref().map_or(0, |extra| extra.bytes());
+        let plan = plan(turn, &intake);
+        let cost = u64::from(has_topics) * publish_cost(bytes) + plan.cost(bytes, &self.targets);
         if !turn.memory.take(cost) {
             turn.stats.add(Counter::MessagesRefusedForMemory, 1);
             return Err(Reason::MemoryFull.into());
@@ -134,10 +148,9 @@ impl Dispatch {
             content_type: owned(intake.content_type),
             body: Frame::copy_of(intake.body),
             topics,
+            extra,
         });
-        let open = self
-            .deliveries
-            .insert(&message, &self.targets, &plan(turn, &intake));
+        let open = self.deliveries.insert(&message, &self.targets, &plan);
         turn.stats.add(Counter::MessagesAccepted, 1);
         let publish = has_topics.then(|| Arc::clone(&message));
         turn.actions
@@ -150,6 +163,17 @@ impl Dispatch {
     }
 }
 
+/// What the message brings along, if anything.
+fn extra(intake: &mut Intake<'_>) -> Option<Box<Extra>> {
+    let options = &mut intake.options;
+    let extra = Extra {
+        fields: intake.fields.into(),
+        label: options.label.take(),
+        event: options.event.take(),
+    };
+    (extra != Extra::default()).then(|| Box::new(extra))
+}
+
 fn plan(turn: &Turn, intake: &Intake<'_>) -> Plan {
     let (now, options) = (turn.now, &intake.options);
     Plan {
@@ -160,6 +184,13 @@ fn plan(turn: &Turn, intake: &Intake<'_>) -> Plan {
         timeout: options.timeout,
         strict: options.strict,
         expires: now.mono + options.expires_at.since(now.wall),
+        terms: Terms {
+            hops: intake.hops,
+            redirects: options.redirects,
+            capture: options.capture,
+            success: options.success.clone(),
+            signer: options.signer.clone(),
+        },
     }
 }
 

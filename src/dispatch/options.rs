@@ -4,14 +4,19 @@
 use std::time::Duration;
 
 use crate::base::time::Wall;
-use crate::base::units::{UnitError, parse_duration, parse_instant};
+use crate::base::units::BOOL_FORM;
 use crate::dispatch::Settings;
+use crate::dispatch::fields::FIELD_FORM;
 use crate::dispatch::retry::{SCHEDULE_FORM, Schedule};
+use crate::dispatch::sign::{GITHUB_SECRET_FORM, SCHEME_FORM, SECRET_FORM, Scheme, Secret, Signer};
+use crate::dispatch::status::{SUCCESS_FORM, Success};
 use crate::http::problem::{Problem, Reason};
 use crate::model::Method;
 
 use self::Place::{Anywhere, Field, Header, HeaderPrefix};
-use self::Take::{Topic, Unsupported, Url, Value};
+use self::Take::{Forward, Hidden, Line, Topic, Unsupported, Url, Value};
+
+mod values;
 
 /// Retries that a message may ask for at most.
 pub const RETRIES_MAX: u32 = 1_000;
@@ -21,6 +26,10 @@ pub const TIMEOUT_MIN: Duration = Duration::from_millis(100);
 pub const TIMEOUT_MAX: Duration = Duration::from_secs(3_600);
 /// How far ahead a message may be due or expire.
 pub const AHEAD_MAX: Duration = Duration::from_secs(366 * 86_400);
+/// Redirects that one attempt may follow at most.
+pub const REDIRECTS_MAX: u8 = 10;
+/// Bytes kept of an answer's body where nobody says otherwise.
+pub const CAPTURE_BYTES: u32 = 64 << 10;
 
 /// How often to try, and when; what the message said with the defaults filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +46,18 @@ pub struct Options {
     pub timeout: Duration,
     /// Only public addresses, whatever else the server may call.
     pub strict: bool,
+    /// Redirects that one attempt follows.
+    pub redirects: u8,
+    /// Which statuses have delivered.
+    pub success: Success,
+    /// What signs it.
+    pub signer: Option<Signer>,
+    /// A filter for the history.
+    pub label: Option<Box<str>>,
+    /// The name that readers of event streams get.
+    pub event: Option<Box<str>>,
+    /// Bytes kept of the answer's body.
+    pub capture: u32,
 }
 
 /// What the options of one message said, before the defaults.
@@ -51,6 +72,16 @@ pub struct Given {
     schedule: Option<Schedule>,
     timeout: Option<Duration>,
     strict: bool,
+    /// `forward-headers`.
+    pub forward_headers: bool,
+    redirects: Option<u8>,
+    success: Option<Success>,
+    secret: Option<Secret>,
+    sign: Option<Box<str>>,
+    scheme: Option<Scheme>,
+    label: Option<Box<str>>,
+    event: Option<Box<str>>,
+    capture: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +109,7 @@ impl Given {
                           a shorter delay";
             return Err(Problem::new(Reason::BadOption, detail));
         }
+        let signer = self.signer(defaults)?;
         Ok(Options {
             not_before,
             expires_at,
@@ -85,7 +117,48 @@ impl Given {
             schedule: self.schedule,
             timeout: self.timeout.unwrap_or(defaults.timeout),
             strict: self.strict,
+            redirects: self.redirects.unwrap_or(0),
+            success: self.success.unwrap_or_default(),
+            signer,
+            label: self.label,
+            event: self.event,
+            capture: self.capture.unwrap_or(CAPTURE_BYTES),
         })
+    }
+
+    /// What signs, of a secret that came along or of a name. No refusal repeats a secret.
+    fn signer(&self, defaults: &Settings) -> Result<Option<Signer>, Problem> {
+        let refuse = |detail: String| Err(Problem::new(Reason::BadOption, detail));
+        let scheme = self.scheme.unwrap_or_default();
+        let (option, secret) = match (&self.secret, &self.sign) {
+            (None, None) if self.scheme.is_some() => {
+                return refuse("sign-scheme: nothing signs; allowed: beside secret or sign".into());
+            }
+            (None, None) => return Ok(None),
+            (Some(_), Some(_)) => {
+                return refuse("secret: beside sign; allowed: one of them".into());
+            }
+            (Some(secret), None) => ("secret", secret),
+            (None, Some(name)) => match defaults.keys.get(name) {
+                Some(secret) => ("sign", secret),
+                None => {
+                    let name: String = name.chars().take(SHOWN_CHARS_MAX).collect();
+                    return refuse(format!(
+                        "sign: {name:?} is no key here; allowed: {SIGN_FORM}"
+                    ));
+                }
+            },
+        };
+        match secret.signer(scheme) {
+            Ok(signer) => Ok(Some(signer)),
+            Err(complaint) => {
+                let allowed = match scheme {
+                    Scheme::Standard => SECRET_FORM,
+                    Scheme::Github => GITHUB_SECRET_FORM,
+                };
+                refuse(format!("{option}: the key {complaint}; allowed: {allowed}"))
+            }
+        }
     }
 }
 
@@ -111,6 +184,13 @@ pub enum Take {
     Topic,
     /// It is read into [`Given`]. The error is the complaint, to stand behind the value.
     Value(fn(&mut Given, &str, Wall) -> Result<(), &'static str>),
+    /// As `Value`, but no answer repeats the value.
+    Hidden(fn(&mut Given, &str, Wall) -> Result<(), &'static str>),
+    /// It is a field for the target, `Name: value`; may be repeated.
+    Line,
+    /// It is the value of a field for the target, whose name stands behind the header's prefix;
+    /// may be repeated.
+    Forward,
     /// This version cannot do it. To drop someone's signature or queue in silence would be worse
     /// than to refuse.
     Unsupported,
@@ -151,34 +231,44 @@ macro_rules! table {
 table! {
     "url" Url, Anywhere, "an http URL", "a URL that gets the message";
     "topic" Topic, Anywhere, "1 to 1024 bytes", "a topic that gets the message";
-    "method" Value(method), Anywhere, METHODS, "the method of the call",
+    "method" Value(values::method), Anywhere, values::METHODS, "the method of the call",
         "POST; GET for a form with no field left";
-    "header" Unsupported, Field, "", "a header for the target";
-    "forward-headers" Unsupported, Anywhere, "", "forward the request's headers";
-    "forward-" Unsupported, HeaderPrefix("Hookah-Forward-"), "", "a header for the target";
-    "delay" Value(delay), Anywhere, DELAY_FORM, "wait before the first attempt", "0";
-    "not-before" Value(not_before), Anywhere, TIME_FORM, "no attempt before; wins over delay";
-    "expires" Value(expires), Anywhere, EXPIRES_FORM, "give up after this age or at this time";
-    "retries" Value(retries), Anywhere, "0 to 1000", "retries after the first attempt";
-    "retry-schedule" Value(schedule), Anywhere, SCHEDULE_FORM, "the wait before each retry";
-    "timeout" Value(timeout), Anywhere, TIMEOUT_FORM, "deadline of one whole exchange";
-    "redirects" Unsupported, Anywhere, "", "redirects followed";
-    "success" Unsupported, Anywhere, "", "statuses that count as delivered";
+    "header" Line, Field, FIELD_FORM, "a header for the target";
+    "forward-headers" Value(values::forward_headers), Anywhere, BOOL_FORM,
+        "forward the request's headers", "false";
+    "forward-" Forward, HeaderPrefix("Hookah-Forward-"), FIELD_FORM, "a header for the target";
+    "delay" Value(values::delay), Anywhere, values::DELAY_FORM, "wait before the first attempt",
+        "0";
+    "not-before" Value(values::not_before), Anywhere, values::TIME_FORM,
+        "no attempt before; wins over delay";
+    "expires" Value(values::expires), Anywhere, values::EXPIRES_FORM,
+        "give up after this age or at this time";
+    "retries" Value(values::retries), Anywhere, "0 to 1000", "retries after the first attempt";
+    "retry-schedule" Value(values::schedule), Anywhere, SCHEDULE_FORM, "the wait before each retry";
+    "timeout" Value(values::timeout), Anywhere, values::TIMEOUT_FORM,
+        "deadline of one whole exchange";
+    "redirects" Value(values::redirects), Anywhere, "0 to 10", "redirects followed", "0";
+    "success" Value(values::success), Anywhere, SUCCESS_FORM, "statuses that count as delivered",
+        "200-299";
     "callback" Unsupported, Anywhere, "", "told when the delivery has ended";
     "errback" Unsupported, Anywhere, "", "told if the delivery has failed or expired";
-    "secret" Unsupported, Anywhere, "", "signing keys";
-    "sign" Unsupported, Anywhere, "", "name of a signing key in the config file";
-    "sign-scheme" Unsupported, Anywhere, "", "how to sign";
+    "secret" Hidden(values::secret), Anywhere, SECRET_FORM, "signing keys";
+    "sign" Value(values::sign), Anywhere, SIGN_FORM, "name of a signing key";
+    "sign-scheme" Value(values::sign_scheme), Anywhere, SCHEME_FORM, "how to sign", "standard";
     "idempotency-key" Unsupported, Header("Idempotency-Key"), "", "the same key is taken once";
     "queue" Unsupported, Anywhere, "", "a FIFO, one in flight";
     "flow-key" Unsupported, Anywhere, "", "what shares rate and parallelism";
     "rate" Unsupported, Anywhere, "", "attempts per time and flow key";
     "parallelism" Unsupported, Anywhere, "", "attempts in flight per flow key";
-    "label" Unsupported, Anywhere, "", "a filter for the history";
-    "event" Unsupported, Anywhere, "", "the event name that SSE readers get";
-    "capture" Unsupported, Anywhere, "", "bytes kept of the target's answer";
-    "targets" Value(targets), Anywhere, "public", "`public` forbids private addresses";
+    "label" Value(values::label), Anywhere, values::LABEL_FORM, "a filter for the history";
+    "event" Value(values::event), Anywhere, values::LABEL_FORM,
+        "the event name that SSE readers get";
+    "capture" Value(values::capture), Anywhere, values::CAPTURE_FORM,
+        "bytes kept of the target's answer", "64k";
+    "targets" Value(values::targets), Anywhere, "public", "`public` forbids private addresses";
 }
+
+const SIGN_FORM: &str = "the NAME of a HOOKAH_SIGN_<NAME> that the server was started with";
 
 /// Bytes of the longest field name that spells an option, its underscore included.
 pub const NAME_BYTES_MAX: usize = 32;
@@ -187,6 +277,12 @@ pub const NAME_BYTES_MAX: usize = 32;
 const _: () = assert!(TABLE.len() <= 64);
 
 impl Row {
+    /// Whether it may stand more than once in one source.
+    #[must_use]
+    pub fn is_repeatable(&self) -> bool {
+        matches!(self.take, Url | Topic | Line | Forward)
+    }
+
     fn is_field(&self, name: &[u8]) -> bool {
         let same = |(given, own): (&u8, u8)| *given == if own == b'-' { b'_' } else { own };
         !matches!(self.place, Place::HeaderPrefix(_))
@@ -232,100 +328,6 @@ pub fn header(name: &str) -> Option<(usize, &'static Row)> {
         .find(|(_, row)| row.is_header(name))
 }
 
-const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
-const DELAY_FORM: &str = "up to 366d, in seconds or as 250ms, 10s, 5m, 1d10h";
-const TIME_FORM: &str =
-    "up to 366d ahead, in unix seconds or as RFC 3339 such as 2026-01-02T03:04:05Z";
-const EXPIRES_FORM: &str = "an age up to 366d such as 10s, 4d, or a time ahead as unix seconds (9 \
-                            digits or more) or RFC 3339";
-const TIMEOUT_FORM: &str = "100ms to 1h, in seconds or as 250ms, 10s, 5m";
-const OUT_OF_RANGE: &str = "is out of range";
-
-fn method(given: &mut Given, value: &str, _now: Wall) -> Result<(), &'static str> {
-    let known = METHODS
-        .split(", ")
-        .find(|name| name.eq_ignore_ascii_case(value));
-    given.method = Some(
-        known
-            .and_then(Method::parse)
-            .ok_or("is not a method for targets")?,
-    );
-    Ok(())
-}
-
-fn delay(given: &mut Given, value: &str, _now: Wall) -> Result<(), &'static str> {
-    given.delay = Some(span(value, Duration::ZERO, AHEAD_MAX)?);
-    Ok(())
-}
-
-fn not_before(given: &mut Given, value: &str, now: Wall) -> Result<(), &'static str> {
-    let at = parse_instant(value).map_err(|error| error.complaint)?;
-    if at > now + AHEAD_MAX {
-        return Err(OUT_OF_RANGE);
-    }
-    given.not_before = Some(at);
-    Ok(())
-}
-
-fn expires(given: &mut Given, value: &str, now: Wall) -> Result<(), &'static str> {
-    let all_digits = value.bytes().all(|byte| byte.is_ascii_digit());
-    let is_time = if all_digits {
-        value.len() >= 9
-    } else {
-        value.contains(['-', ':'])
-    };
-    if !is_time {
-        given.expires = Some(Expiry::Age(span(
-            value,
-            Duration::from_millis(1),
-            AHEAD_MAX,
-        )?));
-        return Ok(());
-    }
-    let at = parse_instant(value).map_err(|error| error.complaint)?;
-    if at <= now {
-        return Err("lies in the past");
-    }
-    // Twice as far, so that what is due at the last moment can still have an age of its own.
-    if at > now + AHEAD_MAX * 2 {
-        return Err(OUT_OF_RANGE);
-    }
-    given.expires = Some(Expiry::At(at));
-    Ok(())
-}
-
-fn retries(given: &mut Given, value: &str, _now: Wall) -> Result<(), &'static str> {
-    if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err("is not a number");
-    }
-    let number = value.parse().ok().filter(|number| *number <= RETRIES_MAX);
-    given.retries = Some(number.ok_or(OUT_OF_RANGE)?);
-    Ok(())
-}
-
-fn schedule(given: &mut Given, value: &str, _now: Wall) -> Result<(), &'static str> {
-    given.schedule = Some(Schedule::parse(value)?);
-    Ok(())
-}
-
-fn timeout(given: &mut Given, value: &str, _now: Wall) -> Result<(), &'static str> {
-    given.timeout = Some(span(value, TIMEOUT_MIN, TIMEOUT_MAX)?);
-    Ok(())
-}
-
-fn targets(given: &mut Given, value: &str, _now: Wall) -> Result<(), &'static str> {
-    given.strict = value == "public";
-    given.strict.then_some(()).ok_or("would open more")
-}
-
-fn span(value: &str, min: Duration, max: Duration) -> Result<Duration, &'static str> {
-    let span = parse_duration(value).map_err(|error: UnitError| error.complaint)?;
-    (min..=max)
-        .contains(&span)
-        .then_some(span)
-        .ok_or(OUT_OF_RANGE)
-}
-
 /// The refusal of a value: the option as it was spelled, the value, what is allowed.
 #[must_use]
 pub fn bad_value(row: &Row, spelled: &str, value: &[u8], complaint: &str) -> Problem {
@@ -333,6 +335,10 @@ pub fn bad_value(row: &Row, spelled: &str, value: &[u8], complaint: &str) -> Pro
     let start = value.get(..4 * (SHOWN_CHARS_MAX + 1)).unwrap_or(value);
     let value = String::from_utf8_lossy(start);
     let allowed = row.allowed;
+    if let Hidden(_) = row.take {
+        let detail = format!("{spelled}: the value {complaint}; allowed: {allowed}");
+        return Problem::new(Reason::BadOption, detail);
+    }
     let detail = match value.char_indices().nth(SHOWN_CHARS_MAX) {
         Some((end, _)) => {
             let start = value.get(..end).unwrap_or_default();

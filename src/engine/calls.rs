@@ -2,6 +2,7 @@
 //! It carries between the rooms and decides neither which call is next nor what an answer means.
 
 use super::Engine;
+use super::lanes::evidence;
 use super::names::{Route, nowhere};
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
@@ -175,11 +176,12 @@ impl Engine {
         };
         let deliveries = &self.dispatch.deliveries;
         let head = outbound.begin(owner, deliveries.is_head(owner), until);
-        let Some(body) = deliveries.compose(&self.turn, owner, head) else {
+        let body = deliveries.compose(&self.turn, owner, head);
+        let (Some(body), Some((ticket, capture))) = (body, deliveries.ticket(owner)) else {
             outbound.abandon();
             return self.close(key);
         };
-        outbound.send(body);
+        outbound.send(body, ticket, capture);
         line.deadline.set(&mut self.turn, key, until);
         line.touch(&mut self.turn, key);
     }
@@ -224,7 +226,14 @@ impl Engine {
                         self.conclude(lane, owner, &ending);
                     }
                 }
-                (Verdict::Ending(ending), _) => self.conclude(lane, owner, &ending),
+                (Verdict::Ending(ending), _) => {
+                    let is_answer = matches!(ending, Ending::Answer { .. });
+                    let answer = is_answer.then(|| outbound.answer());
+                    self.courier
+                        .ended(&mut self.turn, lane, owner, evidence(&ending));
+                    let deliveries = &mut self.dispatch.deliveries;
+                    deliveries.concluded(&mut self.turn, owner, &ending, answer);
+                }
             }
         }
         self.settle_outbound(key);
@@ -255,6 +264,11 @@ impl Engine {
         let Conn::Outbound(outbound) = &mut line.conn else {
             return;
         };
+        if let Some((ticket, body, truncated)) = outbound.late_answer() {
+            let deliveries = &mut self.dispatch.deliveries;
+            deliveries.completed(&mut self.turn, ticket, body, truncated);
+        }
+        outbound.charge(&mut self.turn.memory);
         if outbound.is_ready() && !outbound.is_resting() {
             let lane = outbound.lane();
             let draining = self.drain != super::life::Drain::No;

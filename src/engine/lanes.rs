@@ -78,7 +78,7 @@ impl Engine {
             .ended(&mut self.turn, lane, owner, evidence(ending));
         self.dispatch
             .deliveries
-            .concluded(&mut self.turn, owner, ending);
+            .concluded(&mut self.turn, owner, ending, None);
     }
 
     /// A call goes out once more, on a fresh line: it says nothing of its target.
@@ -108,7 +108,7 @@ impl Engine {
 
 /// What an attempt's ending says of its target. A refusal (4xx) is a healthy target's; that this
 /// machine has no descriptor left, or forbids the address, is not the target's doing.
-fn evidence(ending: &Ending) -> Evidence {
+pub(super) fn evidence(ending: &Ending) -> Evidence {
     match ending {
         Ending::Answer {
             status: 500..=599, ..

@@ -154,7 +154,8 @@ impl Engine {
         self.dispatch.deliveries.len()
     }
 
-    /// Whether nothing is left: no line, no delivery, no timer, no byte on the account.
+    /// Whether nothing is left: no line, no delivery, no timer, no byte on the account but
+    /// those lent to what is remembered.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.lines.is_empty()
@@ -182,6 +183,7 @@ impl Engine {
         stats.set(Counter::Lanes, self.courier.lanes() as u64);
         stats.set(Counter::CallsWaiting, self.courier.waiting() as u64);
         stats.set(Counter::BytesHeld, self.turn.memory.held());
+        stats.set(Counter::BytesRemembered, self.turn.memory.lent());
         stats.set(Counter::Timers, self.turn.wheel.len() as u64);
     }
 
@@ -220,6 +222,12 @@ impl Engine {
             bytes,
             self.turn.memory.held(),
             "the account of memory is wrong"
+        );
+        let remembered = self.dispatch.deliveries.remembered_bytes();
+        assert_eq!(
+            remembered,
+            self.turn.memory.lent(),
+            "what is lent is not accounted for"
         );
         assert!(self.hungry.is_empty(), "a lane was left hungry");
     }

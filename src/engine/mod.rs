@@ -241,6 +241,7 @@ impl Engine {
             self.fire(timer);
         }
         self.run_lanes();
+        self.dispatch.deliveries.make_way(&mut self.turn);
         self.turn.stats.add(Counter::Turns, 1);
         self.measure();
     }

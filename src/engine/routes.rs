@@ -28,6 +28,8 @@ pub(super) enum Handler {
     Dispatch,
     /// A live stream of a topic.
     Stream,
+    /// What became of a message.
+    Messages,
     /// Whether it runs.
     Health,
     /// Counters.
@@ -56,6 +58,14 @@ const ROUTES: &[Route] = &[
         allow: "GET",
         help: "read a topic live (topic=NAME)",
         handler: Handler::Stream,
+    },
+    Route {
+        path: "/messages",
+        tail: true,
+        methods: READ,
+        allow: "GET, HEAD",
+        help: "what became of a message (/messages/msg_...)",
+        handler: Handler::Messages,
     },
     Route {
         path: "/",

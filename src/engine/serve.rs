@@ -11,9 +11,11 @@ use crate::conn::inbound::Service;
 use crate::conn::reply::{Reply, Subscription};
 use crate::courier::Courier;
 use crate::dispatch::Dispatch;
+use crate::dispatch::history::ENDED_MAX;
 use crate::dispatch::intake::Submission;
 use crate::http::problem::{Problem, Reason};
 use crate::http::request::{BodyKind, Request, Version};
+use crate::model::MessageId;
 use crate::port::{Action, Seq, Turn};
 use crate::topics::subscribe::{self, Wish};
 use std::collections::VecDeque;
@@ -178,6 +180,7 @@ impl Service for Rooms<'_> {
         match route.handler {
             routes::Handler::Dispatch => self.take(turn, request, tail, body),
             routes::Handler::Stream => subscribe(request),
+            routes::Handler::Messages => (0, self.message(turn, request, tail)),
             routes::Handler::About => (0, text(admin::about(request.host))),
             routes::Handler::Health => (0, text("ok\n")),
             routes::Handler::Lanes => {
@@ -239,6 +242,31 @@ impl Rooms<'_> {
                     turn.stats.add(Counter::TargetsForbidden, 1);
                 }
                 (0, problem(why, request))
+            }
+        }
+    }
+}
+
+impl Rooms<'_> {
+    /// A GET to /messages/{id}: the message with its deliveries and attempts.
+    fn message(&self, turn: &Turn, request: &Request<'_>, tail: Option<&str>) -> Reply {
+        let id = tail.and_then(MessageId::parse);
+        let shown = id.and_then(|id| self.dispatch.deliveries.show(turn, id));
+        match shown.and_then(|shown| String::from_utf8(shown).ok()) {
+            Some(shown) => Reply::Text {
+                status: 200,
+                content_type: "application/json",
+                body: shown.into(),
+            },
+            None => {
+                let detail = match id {
+                    Some(id) => format!(
+                        "{id} was never here or is forgotten; of those that have ended the last \
+                         {ENDED_MAX} are remembered, up to 8 MiB and until a restart"
+                    ),
+                    None => "allowed: /messages/ and the Hookah-Id of a 202".to_owned(),
+                };
+                problem(Problem::new(Reason::UnknownMessage, detail), request)
             }
         }
     }

@@ -49,8 +49,11 @@ impl Engine {
             if let Some(message) = &next.publish {
                 self.publish(message);
             }
-            if let Some(open) = next.open {
-                self.dispatch.deliveries.durable(&mut self.turn, open);
+            let deliveries = &mut self.dispatch.deliveries;
+            match (next.open, &next.publish) {
+                (Some(open), _) => deliveries.durable(&mut self.turn, open),
+                (None, Some(message)) => deliveries.published(&mut self.turn, message),
+                (None, None) => {}
             }
             let Some(line) = self.lines.get_mut(next.line) else {
                 continue;

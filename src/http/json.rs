@@ -1,5 +1,8 @@
-//! Writes a text as a JSON string (RFC 8259 section 7).
-//! It never reads JSON, and it never writes anything but strings.
+//! Writes a text as a JSON string (RFC 8259 section 7); what reads it stands in `scan`.
+//! It never builds a tree, and it never writes anything but strings.
+
+pub mod cut;
+pub mod scan;
 
 /// Appends `text` in quotes, escaped where JSON demands it and nowhere else.
 pub fn string(out: &mut Vec<u8>, text: &str) {

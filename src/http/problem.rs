@@ -153,6 +153,8 @@ reasons! {
     MemoryFull = 503 "memory_full" "Out of memory for new messages; try again later";
     /// RFC 7578: a form that cannot be read for certain.
     BadForm = 400 "bad_form" "Malformed form";
+    /// RFC 8259: a body that may name a target and cannot be read.
+    BadJson = 400 "bad_json" "Malformed JSON";
     /// dispatch.md section 3: query fields that are no options, beside a body they cannot go into.
     BadQuery = 400 "bad_query" "Query fields cannot be merged into this body";
     /// A message has a bound on its targets.
@@ -163,6 +165,10 @@ reasons! {
     UnknownLane = 404 "unknown_lane" "There is no such lane";
     /// A bound on what people may hold back.
     LanesPausedFull = 503 "lanes_paused_full" "Too many lanes are paused; resume one first";
+    /// dispatch.md section 7: the message was here before, or it passed too many servers like this.
+    TooManyHops = 400 "too_many_hops" "Too many hops";
+    /// dispatch.md section 6: no message of that id is known.
+    UnknownMessage = 404 "unknown_message" "No such message";
     /// streams.md section 6: topics that begin with `$` are Hookah's own.
     ReservedTopic = 403 "reserved_topic" "Topics that begin with $ are reserved";
 }

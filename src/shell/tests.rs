@@ -18,6 +18,7 @@ pub(super) fn engine_settings() -> engine::Settings {
             jitter_percent: 0,
             timeout: Duration::from_secs(15),
             expires: Duration::from_secs(60),
+            keys: Default::default(),
         },
         lines_max: 64,
         lines_per_address_max: None,

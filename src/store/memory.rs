@@ -42,6 +42,7 @@ mod tests {
             accepted: Wall(0),
             content_type: "".into(),
             topics: crate::model::TopicNames::default(),
+            extra: None,
             body: Frame::copy_of(b"x"),
         };
         StoreOp::Accept {

@@ -13,6 +13,7 @@ fn message(number: u128, body: &[u8]) -> Message {
         content_type: Cow::Borrowed(""),
         body: Frame::copy_of(body),
         topics: TopicNames::default(),
+        extra: None,
     }
 }
 

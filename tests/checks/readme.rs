@@ -41,7 +41,7 @@ pub fn commands() -> Result {
         ensure(known, || format!("{line}\n{answer}"))?;
         sent += u64::from(taken);
     }
-    ensure(lines.lines().count() == 5 && sent == 4, || {
+    ensure(lines.lines().count() == 6 && sent == 5, || {
         format!("{sent} messages taken")
     })?;
     until("all are delivered", Duration::from_secs(10), || {
@@ -53,6 +53,7 @@ pub fn commands() -> Result {
         "hello=again",
         "# Hookah",
         "{\"hello\":\"json\"}",
+        "{\"hello\":\"signed\"}",
     ] {
         ensure(printed.contains(word), || {
             format!("{word:?} is not in\n{printed}")

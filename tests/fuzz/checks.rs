@@ -4,12 +4,15 @@
 
 #[path = "checks_forms.rs"]
 mod checks_forms;
+#[path = "checks_json.rs"]
+mod checks_json;
 #[path = "checks_names.rs"]
 mod checks_names;
 #[path = "drive.rs"]
 mod drive;
 
 pub use checks_forms::{multipart, urlencoded};
+pub use checks_json::json;
 pub use checks_names::dns_message;
 use drive::Log;
 
@@ -24,6 +27,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("urlencoded", urlencoded),
     ("multipart", multipart),
     ("dns_message", dns_message),
+    ("json", json),
 ];
 
 /// Request heads and framing: no split changes the result, and what is accepted has one framing.

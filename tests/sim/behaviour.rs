@@ -1,6 +1,7 @@
 //! How a scripted target treats whoever calls it: the steps of its answers, the sick ones included.
 //! It keeps no state but what it is asked with.
 
+use crate::order::Order;
 use crate::rng::Rng;
 use crate::script::Step;
 use crate::world::{MS, SECOND};
@@ -88,6 +89,23 @@ pub enum Behaviour {
     ToClose,
     /// Connections are made, but their TLS fails in this way.
     Insecure(&'static str),
+    /// Sends every order elsewhere with that status.
+    Sends(u16, To),
+}
+
+/// Where a target sends an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To {
+    /// To another path of its own, named in full, and takes it there.
+    Same,
+    /// The same, named by its path alone.
+    Relative,
+    /// To another path of its own, and from there again, without end.
+    Loop,
+    /// To the target of that number.
+    Other(usize),
+    /// Nowhere that can be called.
+    Nowhere,
 }
 
 /// The words of a certificate that does not hold, and of what fails otherwise, by turns.
@@ -258,6 +276,23 @@ impl Behaviour {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// What it does about a request for `path` if it sends orders elsewhere: `base` is its own.
+    pub fn sends(self, order: usize, path: &str, base: &str) -> Option<Vec<Step>> {
+        let Behaviour::Sends(status, to) = self else {
+            return None;
+        };
+        let hop = Order::hop(order);
+        let location = match to {
+            To::Same | To::Relative if Order::is_hop(path) => return Some(text(OK)),
+            To::Same | To::Loop => format!("{base}{hop}"),
+            To::Relative => hop,
+            To::Other(number) => format!("http://10.0.0.{number}:{}{hop}", 8_000 + number),
+            To::Nowhere => "gopher://10.0.0.0/".to_owned(),
+        };
+        let answer = format!("HTTP/1.1 {status} Go\r\nLocation: {location}\r\n{EMPTY}");
+        Some(text(&answer))
     }
 }
 

@@ -25,6 +25,7 @@ mod sim;
 mod store;
 mod stories;
 mod stories_names;
+mod stories_redirects;
 mod stories_streams;
 mod stories_tls;
 mod tap;

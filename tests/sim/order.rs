@@ -60,6 +60,10 @@ pub struct Order {
     pub filler: usize,
     /// Topics that get it too.
     pub topics: Vec<String>,
+    /// `redirects`.
+    pub redirects: u32,
+    /// It carries credentials and a signature, meant for its own target and nobody else.
+    pub private: bool,
 }
 
 /// dispatch.md section 4.
@@ -104,6 +108,8 @@ impl Order {
             expires: None,
             filler: 0,
             topics: Vec::new(),
+            redirects: 0,
+            private: false,
         }
     }
 
@@ -147,11 +153,20 @@ impl Order {
 
     /// The number in a request target made by `hook`.
     pub fn number_in_hook(target: &str) -> Option<usize> {
-        target
-            .strip_prefix("/hook/")?
-            .strip_suffix("?from=sim")?
-            .parse()
-            .ok()
+        let rest = target.strip_prefix("/hook/")?;
+        let (number, query) = rest.split_once('?')?;
+        let known = query == "from=sim" || query == "from=hop";
+        number.parse().ok().filter(|_| known)
+    }
+
+    /// Where a target sends the order on, seen from its own host.
+    pub fn hop(number: usize) -> String {
+        format!("/hook/{number}?from=hop")
+    }
+
+    /// Whether a request target is one that another target named.
+    pub fn is_hop(target: &str) -> bool {
+        target.ends_with("?from=hop")
     }
 
     /// The number in a body made by `parts`.
@@ -197,6 +212,16 @@ impl Order {
         }
         options.extend(self.expires.map(|age| ("_expires", duration(age))));
         options.extend(self.timeout.map(|timeout| ("_timeout", duration(timeout))));
+        if self.redirects > 0 {
+            options.push(("_redirects", self.redirects.to_string()));
+        }
+        if self.private {
+            let secret = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
+            options.push(("_secret", secret.to_owned()));
+            for field in ["Authorization: Bearer order", "Cookie: order=1"] {
+                options.push(("_header", field.to_owned()));
+            }
+        }
         options
     }
 
@@ -339,3 +364,6 @@ fn escape(text: &str) -> String {
         })
         .collect()
 }
+
+/// The fields that an order's own target gets to know who is asking, and nobody else.
+pub const CREDENTIALS: [&str; 3] = ["authorization", "cookie", "webhook-signature"];

@@ -10,7 +10,7 @@ use crate::behaviour::{Behaviour, Door};
 use crate::http::{Kind, Message, Reader};
 use crate::names;
 use crate::net::{Item, LinkId, Net};
-use crate::order::Order;
+use crate::order::{CREDENTIALS, Order};
 use crate::script::Script;
 use crate::world::{MINUTE, SECOND, World};
 
@@ -151,7 +151,7 @@ impl Target {
         link: LinkId,
         item: Option<Item>,
     ) {
-        let behaviour = self.behaviour(world.at());
+        let (behaviour, base) = (self.behaviour(world.at()), self.base());
         let Some(line) = self.lines.get_mut(&link) else {
             return;
         };
@@ -160,11 +160,14 @@ impl Target {
                 line.reader.push(&bytes);
                 let wrong = |e| panic!("target {} got no HTTP: {e}", self.addr);
                 while let Some(request) = line.reader.next().unwrap_or_else(wrong) {
-                    let got = check(orders, self.addr, world, &request);
+                    let got = check(orders, self.addr, &base, world, &request);
                     let asked = self.asked.entry(got.order).or_default();
                     *asked += 1;
                     let wall = world.now.wall.seconds();
-                    let steps = behaviour.answer(&mut world.rng, *asked, line.served, wall);
+                    let steps = behaviour.sends(got.order, request.word(1), &base);
+                    let steps = steps.unwrap_or_else(|| {
+                        behaviour.answer(&mut world.rng, *asked, line.served, wall)
+                    });
                     line.script.extend(steps);
                     line.served += 1;
                     self.got.push(got);
@@ -182,17 +185,22 @@ impl Target {
 }
 
 /// What every request that a target gets must be (dispatch.md section 7).
-fn check(orders: &[Order], addr: SocketAddr, world: &World, request: &Message) -> Got {
+fn check(orders: &[Order], addr: SocketAddr, base: &str, world: &World, request: &Message) -> Got {
     let order = Order::number_in_hook(request.word(1)).and_then(|number| orders.get(number));
     let Some(order) = order else {
         panic!("nobody ordered {:?}", request.start)
     };
     assert!(
-        order.base.ends_with(&format!(":{}", addr.port())),
+        order.base == base || Order::is_hop(request.word(1)),
         "order {order:?} came to {addr}"
     );
+    for name in CREDENTIALS {
+        let shown = request.field(name).is_some();
+        let own = order.private && order.base == base;
+        assert_eq!(shown, own, "{name} of {order:?} at {addr}");
+    }
     assert_eq!(request.word(0), order.method_out(), "method of {order:?}");
-    let host = order.base.split_once("://").map(|(_, host)| host);
+    let host = base.split_once("://").map(|(_, host)| host);
     assert_eq!(request.field("host"), host, "Host of {order:?}");
     let agent = request.field("user-agent").unwrap_or("");
     assert!(agent.starts_with("Hookah/"), "User-Agent {agent:?}");

@@ -1,10 +1,14 @@
 //! The body that the targets get: the fields that are no options, copied and never re-encoded.
 //! What an option means is not decided here.
 
+use std::borrow::Cow;
+
 use super::Submission;
 use super::reader::{Reader, option_of};
 use crate::dispatch::options::{self, Row};
 use crate::http::form::{self, Keeper};
+use crate::http::json::cut::Cutter;
+use crate::http::json::scan::{self, Member};
 use crate::http::media;
 use crate::http::multipart::{self, Delimiter};
 use crate::http::problem::{Problem, Reason};
@@ -18,12 +22,15 @@ pub(super) enum Outgoing {
     Fields,
     /// A form without a field: it has no body at all.
     NoField,
+    /// What is left of a JSON object, in the scratch.
+    Members,
 }
 
 /// How the body is read.
 enum Kind {
     Form,
     Multipart(Delimiter),
+    Json,
     Other,
 }
 
@@ -37,9 +44,22 @@ impl Kind {
             Some(given) if media::is(given, multipart::MEDIA_TYPE) => {
                 Delimiter::of(given).map(Kind::Multipart).map_err(bad_form)
             }
+            // A target from elsewhere leaves the body alone (dispatch.md section 10).
+            Some(given) if !has_target && is_json(given) => Ok(Kind::Json),
             _ => Ok(Kind::Other),
         }
     }
+}
+
+/// `application/json` and every type that says it is JSON underneath (RFC 6839 section 3.1).
+fn is_json(content_type: &str) -> bool {
+    let essence = media::essence(content_type);
+    let suffix = essence
+        .len()
+        .checked_sub(5)
+        .and_then(|at| essence.get(at..));
+    media::is(content_type, "application/json")
+        || suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case("+json"))
 }
 
 impl Reader<'_> {
@@ -54,6 +74,7 @@ impl Reader<'_> {
         let fields = match kind {
             Kind::Form => self.form(submission.body, query)?,
             Kind::Multipart(delimiter) => self.multipart(submission.body, query, &delimiter)?,
+            Kind::Json => return self.json(submission.body).map(|()| Outgoing::Members),
             Kind::Other => return Ok(Outgoing::Untouched),
         };
         Ok(if fields == 0 {
@@ -128,6 +149,54 @@ impl Reader<'_> {
         Ok(count)
     }
 
+    /// Gathers what is left of a JSON object without its options; other JSON names no target.
+    fn json(&mut self, body: &[u8]) -> Result<(), Problem> {
+        if body.trim_ascii().is_empty() {
+            return Ok(());
+        }
+        let mut left = std::mem::take(&mut self.scratch.body);
+        let mut cutter = Cutter::new(body);
+        for member in scan::object(body).map_err(bad_json)?.into_iter().flatten() {
+            let member = member.map_err(bad_json)?;
+            let option = member_option(body, &member);
+            cutter.take(&member, option.is_none(), &mut left);
+            if let Some((option, name)) = option {
+                let value = body.get(member.value).unwrap_or_default();
+                self.member(option, &name, value)?;
+            }
+        }
+        cutter.finish(&mut left);
+        self.scratch.body = left;
+        Ok(())
+    }
+
+    /// Takes an option from a member: a string, a number, a boolean, or strings in an array where
+    /// the option may be repeated.
+    fn member(
+        &mut self,
+        option: (usize, &'static Row),
+        name: &str,
+        value: &[u8],
+    ) -> Result<(), Problem> {
+        if option.1.is_repeatable() && value.starts_with(b"[") {
+            for element in scan::array(value).map_err(bad_json)?.into_iter().flatten() {
+                let range = element.map_err(bad_json)?.value;
+                let text = value.get(range).and_then(scan::text);
+                let text = text.ok_or_else(|| bad_member(option.1, name, "strings"))?;
+                self.option(option, name, &text)?;
+            }
+            return Ok(());
+        }
+        match value.first() {
+            Some(b'"') => {
+                let text = scan::text(value).ok_or_else(|| bad_member(option.1, name, "text"))?;
+                self.option(option, name, &text)
+            }
+            Some(b'[' | b'{' | b'n') | None => Err(bad_member(option.1, name, "a plain value")),
+            Some(_) => self.option(option, name, value),
+        }
+    }
+
     fn part_option(
         &mut self,
         option: (usize, &'static Row),
@@ -157,6 +226,32 @@ impl<'a> Query<'a> {
         self.fields()
             .filter(|field| option_of(field.name).is_none())
     }
+}
+
+/// The option that a member is, and its name.
+fn member_option<'a>(
+    body: &'a [u8],
+    member: &Member,
+) -> Option<((usize, &'static Row), Cow<'a, str>)> {
+    let name = scan::text(body.get(member.name.clone())?)?;
+    let option = options::field(&name)?;
+    // What spells an option is ASCII.
+    let name = match name {
+        Cow::Borrowed(name) => String::from_utf8_lossy(name),
+        Cow::Owned(name) => Cow::Owned(String::from_utf8_lossy(&name).into_owned()),
+    };
+    Some((option, name))
+}
+
+/// The value itself is not repeated: it may be long, or a secret.
+fn bad_member(row: &Row, name: &str, wanted: &str) -> Problem {
+    let allowed = row.allowed;
+    let detail = format!("{name}: the member is not {wanted}; allowed: {allowed}");
+    Problem::new(Reason::BadOption, detail)
+}
+
+fn bad_json(malformed: scan::Malformed) -> Problem {
+    Problem::new(Reason::BadJson, malformed.to_string())
 }
 
 fn bad_form(malformed: multipart::Malformed) -> Problem {

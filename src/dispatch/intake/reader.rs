@@ -9,6 +9,7 @@ use base64::engine::general_purpose::{STANDARD_PAD_INDIFFERENT, URL_SAFE_PAD_IND
 use super::body::Query;
 use super::{Scratch, Submission, TARGETS_MAX, TOPIC_BYTES_MAX};
 use crate::base::time::Wall;
+use crate::dispatch::fields;
 use crate::dispatch::options::{self, Given, Row, Take};
 use crate::http::form;
 use crate::http::problem::{Problem, Reason};
@@ -33,7 +34,16 @@ pub(super) struct Reader<'s> {
     seen: u64,
     /// Whether an earlier source named the targets.
     targets_settled: bool,
+    /// Bytes of the fields that earlier sources gave.
+    fields_settled: usize,
+    /// Servers of our kind that the request has passed.
+    pub(super) hops: u8,
 }
+
+/// Bytes of `Hookah-Forward-`.
+const FORWARD_BYTES: usize = 15;
+/// More servers of our kind than this are a loop (dispatch.md section 7).
+const HOPS_MAX: u8 = 4;
 
 impl<'s> Reader<'s> {
     pub(super) fn new(scratch: &'s mut Scratch, now: Wall) -> Reader<'s> {
@@ -45,6 +55,8 @@ impl<'s> Reader<'s> {
             settled: 0,
             seen: 0,
             targets_settled: false,
+            fields_settled: 0,
+            hops: 0,
         }
     }
 
@@ -57,6 +69,7 @@ impl<'s> Reader<'s> {
         self.settled |= self.seen;
         self.seen = 0;
         self.targets_settled = self.has_target();
+        self.fields_settled = self.scratch.fields.len();
     }
 
     pub(super) fn path(&mut self, submission: &Submission<'_>) -> Result<Path, Problem> {
@@ -100,6 +113,21 @@ impl<'s> Reader<'s> {
         for header in headers {
             if let Some(option) = options::header(header.name) {
                 self.option(option, header.name, header.value.trim_ascii())?;
+            } else if header.name.eq_ignore_ascii_case("hookah-hops") {
+                self.hops = self.hops.max(hops(header.value)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Fields of the request itself that go on to the targets.
+    pub(super) fn relay(&mut self, headers: &[httparse::Header<'_>]) -> Result<(), Problem> {
+        if self.given.forward_headers {
+            return fields::relay(&mut self.scratch.fields, headers);
+        }
+        for header in headers {
+            if header.name.eq_ignore_ascii_case("traceparent") {
+                fields::pass(&mut self.scratch.fields, "traceparent", header.value);
             }
         }
         Ok(())
@@ -160,7 +188,16 @@ impl<'s> Reader<'s> {
                 self.target(value, |scratch| &mut scratch.topics)
             }
             Take::Topic => refuse("is not a topic"),
-            Take::Value(set) => {
+            Take::Line => match fields::split(value) {
+                Some((name, content)) => self.field(name, content).or_else(refuse),
+                None => refuse("is not a header"),
+            },
+            Take::Forward => {
+                // The table found the header by a prefix as long as this.
+                let name = spelled.get(FORWARD_BYTES..).unwrap_or_default();
+                self.field(name.as_bytes(), value).or_else(refuse)
+            }
+            Take::Value(set) | Take::Hidden(set) => {
                 let bit = 1 << index;
                 if self.seen & bit != 0 {
                     return refuse("is given twice");
@@ -186,6 +223,11 @@ impl<'s> Reader<'s> {
         }
     }
 
+    /// Adds a field for the target, unless an earlier source has given one of that name.
+    fn field(&mut self, name: &[u8], value: &[u8]) -> Result<(), &'static str> {
+        fields::add(&mut self.scratch.fields, self.fields_settled, name, value)
+    }
+
     /// Adds a target, unless an earlier source has named them.
     pub(super) fn target(
         &mut self,
@@ -205,6 +247,18 @@ impl<'s> Reader<'s> {
         list(self.scratch).push(start..end);
         Ok(())
     }
+}
+
+/// The number that came in; above the bound the message goes round and round.
+fn hops(value: &[u8]) -> Result<u8, Problem> {
+    let text = std::str::from_utf8(value).unwrap_or_default();
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|hops| digits && *hops <= HOPS_MAX);
+    number.ok_or_else(|| {
+        let text: String = text.chars().take(80).collect();
+        let detail = format!("Hookah-Hops: {text:?}; allowed: 0 to {HOPS_MAX}");
+        Problem::new(Reason::TooManyHops, detail)
+    })
 }
 
 /// The option that a field's encoded name spells. Only a short name that begins with `_`, or with

@@ -1,6 +1,7 @@
 //! Tests of the intake: whole submissions in, targets, options and bodies out.
 
 mod bodies;
+mod json;
 
 use super::*;
 use crate::base::units::parse_duration;
@@ -253,7 +254,10 @@ fn other_bodies_go_out_byte_for_byte() {
             line(&post.headers(&headers).seen()),
             format!("POST [{U}] [t] {want}")
         );
-        assert_eq!(post.refused(), (Reason::NoDestination, String::new()));
+        // JSON may name its target itself.
+        if content_type != "application/json" {
+            assert_eq!(post.refused(), (Reason::NoDestination, String::new()));
+        }
         let (reason, detail) = post.query(&format!("{query}&stray=1")).refused();
         assert_eq!(reason, Reason::BadQuery);
         assert!(detail.contains("\"stray\""), "{detail}");
@@ -323,19 +327,19 @@ fn errors_spell_the_option_as_the_user_did() {
         ),
         (
             form.query("_secret=whsec_x"),
-            "_secret is not supported by this version",
+            "secret: the key is no key: what follows whsec_ is not base64; allowed: whsec_ and",
         ),
         (
-            form.query("_header=A: b"),
-            "_header is not supported by this version",
+            form.query("_header=A"),
+            "_header: \"A\" is not a header; allowed: Name: value",
         ),
         (
             form.headers(&[("Hookah-Sign", "k")]),
-            "Hookah-Sign is not supported by this version",
+            "sign: \"k\" is no key here; allowed: the NAME of a HOOKAH_SIGN_<NAME>",
         ),
         (
-            form.headers(&[("Hookah-Forward-X", "y")]),
-            "Hookah-Forward-X is not supported by this version",
+            form.headers(&[("Hookah-Forward-Host", "y")]),
+            "Hookah-Forward-Host: \"y\" is not for a message to set; allowed: Name: value",
         ),
         (
             form.headers(&[("idempotency-key", "k")]),

@@ -7,7 +7,7 @@ const NOW: Wall = Wall(1_767_323_045_000_000);
 
 fn set(name: &str, value: &str) -> Result<Given, String> {
     let row = TABLE.iter().find(|row| row.name == name).unwrap();
-    let Take::Value(take) = row.take else {
+    let (Take::Value(take) | Take::Hidden(take)) = row.take else {
         panic!("{name} has no value")
     };
     let mut given = Given::default();
@@ -25,7 +25,7 @@ fn settled(rows: &[(&str, &str)]) -> Result<Options, Problem> {
     let mut given = Given::default();
     for (name, value) in rows {
         let row = TABLE.iter().find(|row| row.name == *name).unwrap();
-        let Take::Value(take) = row.take else {
+        let (Take::Value(take) | Take::Hidden(take)) = row.take else {
             panic!("{name} has no value")
         };
         take(&mut given, value, NOW).unwrap();
@@ -111,6 +111,35 @@ fn headers_are_spelled_with_hyphens_in_any_case() {
 }
 
 const BAD_VALUES: &[(&str, &str, &str)] = &[
+    (
+        "redirects",
+        "11",
+        "redirects: \"11\" is out of range; allowed: 0 to 10",
+    ),
+    ("redirects", "-1", "redirects: \"-1\" is not a number"),
+    (
+        "success",
+        "2xx",
+        "success: \"2xx\" is not a list of statuses",
+    ),
+    (
+        "capture",
+        "2M",
+        "capture: \"2M\" is out of range; allowed: 0 to 1MiB",
+    ),
+    ("capture", "x", "capture: \"x\" is not a size"),
+    ("label", "", "label: \"\" is out of range"),
+    ("event", "a\nb", "event: \"a\\nb\" has a control character"),
+    (
+        "sign-scheme",
+        "md5",
+        "sign-scheme: \"md5\" is not a scheme; allowed: standard, github",
+    ),
+    (
+        "forward-headers",
+        "yes",
+        "forward-headers: \"yes\" is not a boolean; allowed: true, false",
+    ),
     (
         "retries",
         "abc",
@@ -249,6 +278,12 @@ fn without_options_the_defaults_hold() {
         schedule: None,
         timeout: span("15s"),
         strict: false,
+        redirects: 0,
+        success: Success::default(),
+        signer: None,
+        label: None,
+        event: None,
+        capture: 64 << 10,
     };
     assert_eq!(options, want);
 }
@@ -269,6 +304,12 @@ fn values_become_options() {
         schedule: Some(Schedule::parse("exponential(1s,2,1m)").unwrap()),
         timeout: span("250ms"),
         strict: false,
+        redirects: 0,
+        success: Success::default(),
+        signer: None,
+        label: None,
+        event: None,
+        capture: 64 << 10,
     };
     assert_eq!(options, Ok(want));
 }
@@ -315,4 +356,44 @@ fn times_and_ages_meet() {
             None => assert_eq!(options.unwrap_err().reason, Reason::BadOption, "{given:?}"),
         }
     }
+}
+
+const KEY: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
+
+#[test]
+fn options_of_a_message_are_kept() {
+    let options = settled(&[
+        ("redirects", "3"),
+        ("success", "200,404"),
+        ("label", "é"),
+        ("event", "user.created"),
+        ("capture", "64KiB"),
+        ("secret", KEY),
+    ]);
+    let options = options.unwrap();
+    assert_eq!((options.redirects, options.capture), (3, 64 << 10));
+    assert!(options.success.has(404) && !options.success.has(201));
+    assert_eq!(options.label.as_deref(), Some("é"));
+    assert_eq!(options.event.as_deref(), Some("user.created"));
+    assert!(options.signer.is_some());
+}
+
+#[test]
+fn keys_and_schemes_have_to_fit() {
+    let rows: &[(&[(&str, &str)], &str)] = &[
+        (&[("sign-scheme", "github")], "sign-scheme: nothing signs"),
+        (&[("sign", "a"), ("secret", KEY)], "secret: beside sign"),
+        (&[("sign", "a")], "sign: \"a\" is no key here"),
+        (&[("secret", "hush")], "secret: the key is no key"),
+        (
+            &[("sign-scheme", "standard"), ("secret", "hush")],
+            "secret: the key is no key",
+        ),
+    ];
+    for (given, want) in rows {
+        let problem = settled(given).unwrap_err();
+        assert!(problem.detail.starts_with(want), "{}", problem.detail);
+        assert!(!problem.detail.contains("hush"), "{}", problem.detail);
+    }
+    assert!(settled(&[("sign-scheme", "github"), ("secret", "hush")]).is_ok());
 }

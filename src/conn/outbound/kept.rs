@@ -1,0 +1,146 @@
+//! What a line keeps of an answer for whoever looks at the attempt later: its head, the start of
+//! its body, where it sends us. It judges nothing, and its memory is used again.
+
+use super::{Outbound, Phase};
+use crate::base::ledger::Ledger;
+use crate::model::{Answer, Ticket};
+
+/// Bytes of a Location that are looked at; one that is longer is no URL of ours.
+const LOCATION_BYTES_MAX: usize = (8 << 10) + 1;
+/// Memory that a line keeps for its next answer.
+const SPARE_BYTES_MAX: usize = 4 << 10;
+
+/// What is kept of one answer.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    /// The head, then the body's start.
+    bytes: Vec<u8>,
+    head: usize,
+    /// Bytes of the body that are wanted.
+    max: usize,
+    /// The body has more than that, or should have had.
+    truncated: bool,
+    location: Option<Box<[u8]>>,
+    ticket: Option<Ticket>,
+    /// The verdict has fallen and the body goes on: the rest is owed.
+    owed: bool,
+}
+
+impl Kept {
+    /// A new call: nothing is kept of the last one.
+    pub(super) fn begin(&mut self, ticket: Ticket, max: usize) {
+        self.bytes.clear();
+        self.bytes.shrink_to(SPARE_BYTES_MAX);
+        let bytes = std::mem::take(&mut self.bytes);
+        *self = Kept {
+            bytes,
+            max,
+            ticket: Some(ticket),
+            ..Kept::default()
+        };
+    }
+
+    /// The head that decides the call. `unread` says that it has a body that nobody will read.
+    pub(super) fn head(&mut self, head: &[u8], location: Option<&[u8]>, unread: bool) {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(head);
+        self.head = head.len();
+        self.truncated = unread;
+        let location = location.map(|it| it.get(..LOCATION_BYTES_MAX).unwrap_or(it));
+        self.location = location.map(Box::from);
+    }
+
+    /// A piece of the body.
+    pub(super) fn body(&mut self, piece: &[u8]) {
+        let room = self.max - self.body_bytes().min(self.max);
+        let wanted = piece.get(..room).unwrap_or(piece);
+        self.bytes.extend_from_slice(wanted);
+        self.truncated |= wanted.len() < piece.len();
+    }
+
+    /// The body ends before its time.
+    pub(super) fn cut(&mut self) {
+        self.truncated = true;
+    }
+
+    fn body_bytes(&self) -> usize {
+        self.bytes.len() - self.head
+    }
+
+    /// Bytes of the body that are wanted.
+    pub(super) fn max(&self) -> usize {
+        self.max
+    }
+
+    /// What is kept now; with `goes_on` the body is still coming, and is owed.
+    pub(super) fn answer(&mut self, goes_on: bool) -> Answer<'_> {
+        self.owed = goes_on && self.max > 0;
+        let (head, body) = self.bytes.split_at(self.head.min(self.bytes.len()));
+        Answer {
+            head,
+            body,
+            truncated: self.truncated || goes_on,
+            unfinished: self.owed,
+            location: self.location.as_deref(),
+        }
+    }
+
+    /// What was owed: whose it is, the body, whether it is cut.
+    pub(super) fn late(&mut self) -> Option<(Ticket, &[u8], bool)> {
+        if !std::mem::take(&mut self.owed) {
+            return None;
+        }
+        let body = self.bytes.get(self.head..).unwrap_or_default();
+        Some((self.ticket.take()?, body, self.truncated))
+    }
+
+    /// Bytes that are held while the body is coming.
+    pub(super) fn held(&self) -> usize {
+        if self.owed { self.bytes.len() } else { 0 }
+    }
+
+    /// Memory is short: what is held goes.
+    pub(super) fn drop_body(&mut self) {
+        self.bytes.truncate(self.head);
+        self.bytes.shrink_to(SPARE_BYTES_MAX);
+        (self.max, self.truncated) = (0, true);
+    }
+}
+
+impl Outbound {
+    /// The answer that has just given a verdict, as far as it is here.
+    pub fn answer(&mut self) -> Answer<'_> {
+        self.kept
+            .answer(matches!(self.phase, Phase::Surplus { .. }))
+    }
+
+    /// The body of an answer whose verdict fell before it was complete: which attempt's, the
+    /// bytes, and whether there is more. It comes once, when no more will.
+    pub fn late_answer(&mut self) -> Option<(Ticket, &[u8], bool)> {
+        match self.phase {
+            Phase::Surplus { .. } => None,
+            _ => self.kept.late(),
+        }
+    }
+
+    /// Brings what the line holds of an answer on the account of memory, or off it. Over the bound
+    /// it lets go of it.
+    pub fn charge(&mut self, memory: &mut Ledger) {
+        let held = self.kept.held() as u64;
+        if held > self.charged && !memory.take(held - self.charged) {
+            self.kept.drop_body();
+            memory.give(std::mem::take(&mut self.charged));
+            return;
+        }
+        if held < self.charged {
+            memory.give(self.charged - held);
+        }
+        self.charged = held;
+    }
+
+    /// Bytes on the account of memory, for its session and for what it holds of an answer.
+    #[must_use]
+    pub fn charged(&self) -> u64 {
+        self.session_bytes() + self.charged
+    }
+}

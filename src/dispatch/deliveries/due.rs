@@ -1,0 +1,93 @@
+//! When deliveries are due: in the wheel if it is soon, in the due-index if it is not, and then in
+//! the list of those that join their lanes. It never looks at an answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Deliveries, NEAR_MAX};
+use crate::base::slab::Key;
+use crate::base::time::{Mono, micros};
+use crate::dispatch::delivery::State;
+use crate::dispatch::far::HORIZON;
+use crate::model::Target;
+use crate::port::{Timer, Turn};
+
+/// The due-index is looked at no more often than this.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Deliveries {
+    pub(super) fn wait(&mut self, turn: &mut Turn, key: Key, due: Mono) {
+        let Some(delivery) = self.deliveries.get_mut(key) else {
+            return;
+        };
+        let due = due.min(delivery.expires);
+        let now = turn.now.mono;
+        if due <= now {
+            delivery.state = State::Queued;
+            self.due.push_back(key);
+            return;
+        }
+        delivery.state = State::Waiting { due };
+        if due < now + HORIZON && self.near < NEAR_MAX {
+            self.stand(turn, key, due);
+            return;
+        }
+        self.far.push(due, key);
+        self.watch_far(turn);
+    }
+
+    fn stand(&mut self, turn: &mut Turn, key: Key, due: Mono) {
+        match turn.wheel.arm(due, Timer::Delivery(key)) {
+            Some(_) => self.near += 1,
+            None => self.far.push(due, key),
+        }
+    }
+
+    /// Half a horizon before the first of the due-index, it is looked at.
+    fn watch_far(&mut self, turn: &mut Turn) {
+        let Some(first) = self.far.first_due() else {
+            return;
+        };
+        let soonest = turn.now.mono + LOOK_INTERVAL;
+        let at = Mono(first.0.saturating_sub(micros(HORIZON / 2))).max(soonest);
+        match self.far_timer {
+            Some((_, stands)) if stands <= at => {}
+            Some((node, _)) => {
+                turn.wheel.rearm(node, at);
+                self.far_timer = Some((node, at));
+            }
+            None => self.far_timer = turn.wheel.arm(at, Timer::Far).map(|node| (node, at)),
+        }
+    }
+
+    /// The due-index is looked at: what is near moves to the wheel, as far as there is room.
+    pub fn look_far(&mut self, turn: &mut Turn) {
+        self.far_timer = None;
+        let horizon = turn.now.mono + HORIZON;
+        while self.near < NEAR_MAX
+            && let Some((due, key)) = self.far.pop_before(horizon)
+        {
+            self.stand(turn, key, due);
+        }
+        self.watch_far(turn);
+    }
+
+    /// A delivery's node fired: it is due.
+    pub fn fired(&mut self, key: Key) {
+        self.near = self.near.saturating_sub(1);
+        let Some(delivery) = self.deliveries.get_mut(key) else {
+            return;
+        };
+        delivery.state = State::Queued;
+        self.due.push_back(key);
+    }
+
+    /// A delivery that is due and has to join the lane of the origin it goes to now, and when it is
+    /// given up there.
+    pub fn next_due(&mut self) -> Option<(Key, Mono, &Arc<Target>)> {
+        let key = self.due.pop_front()?;
+        self.deliveries
+            .get(key)
+            .map(|delivery| (key, delivery.expires, delivery.target_now()))
+    }
+}
