@@ -290,13 +290,30 @@ pub struct Origin {
     pub port: u16,
 }
 
+impl fmt::Display for Origin {
+    /// As in a URL: the scheme's default port is left out.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, usual) = match self.scheme {
+            Scheme::Http => ("http", 80),
+            Scheme::Https => ("https", 443),
+        };
+        write!(out, "{scheme}://{}", self.host)?;
+        match self.port {
+            port if port == usual => Ok(()),
+            port => write!(out, ":{port}"),
+        }
+    }
+}
+
 /// A parsed and vetted target, shared by all deliveries to the same URL.
 #[derive(Debug)]
 pub struct Target {
     /// Its lane.
     pub origin: Origin,
-    /// Where to connect, in the order to try.
+    /// Where to connect, in the order to try; empty where that has to be looked up.
     pub addrs: Box<[SocketAddr]>,
+    /// The name to look up; none if the host is an address or this machine.
+    pub name: Option<Box<str>>,
     /// The Host field: the port is left out where it is the scheme's default.
     pub authority: Box<str>,
     /// The request target: path and query, as the URL standard serializes them.

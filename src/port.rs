@@ -44,6 +44,24 @@ pub enum Action {
         /// The line.
         key: Key,
     },
+    /// Send this datagram to a name server, from a socket of its own: a fresh port that the kernel
+    /// chose, connected, so that nobody else's datagrams come in. Answered by any number of
+    /// `datagram`s, or by `unasked` if the socket fails.
+    Ask {
+        /// The exchange; keys of exchanges and of lines have nothing to do with each other.
+        key: Key,
+        /// The name server.
+        server: SocketAddr,
+        /// What to send.
+        packet: Box<[u8]>,
+    },
+    /// Drop that exchange's socket. Every `Ask` is ended by exactly one of these.
+    Forget {
+        /// The exchange.
+        key: Key,
+    },
+    /// Look at `/etc/hosts` and `/etc/resolv.conf`. Answered by `names_conf` with what has changed.
+    ReadNames,
     /// Hand this to the store; it counts once a later flush has made it durable.
     Store(StoreOp),
     /// Close the listeners; the drain has begun.
@@ -111,10 +129,14 @@ pub enum StoreDone {
 pub enum Timer {
     /// The nearest of a line's deadlines.
     Line(Key),
+    /// An exchange with a name server.
+    Query(Key),
     /// A delivery's next attempt or its end.
     Delivery(Key),
     /// The deliveries that lie too far ahead for the wheel are looked at again.
     Far,
+    /// A lane's: the end of a cool-down, the next expiry, or that it is forgotten.
+    Lane(Key),
     /// The drain's time is up.
     Drain,
 }

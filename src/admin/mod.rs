@@ -5,6 +5,8 @@ use std::fmt::Write;
 
 use crate::base::stats::{Counter, Row, Stats};
 
+pub mod lanes;
+
 /// The text at `/`, for whoever asks with curl. `host` is the Host field of the request.
 #[must_use]
 pub fn about(host: &str) -> String {
@@ -20,6 +22,7 @@ pub fn about(host: &str) -> String {
          \x20 curl -d _url=http://localhost:9000/ -d hello=world http://{host}/dispatch\n\
          \n\
          See how it goes:\n\
+         \x20 curl http://{host}/lanes\n\
          \x20 curl http://{host}/metrics\n",
         version = env!("CARGO_PKG_VERSION"),
     )

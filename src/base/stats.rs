@@ -66,7 +66,16 @@ table! {
     Counter LinesClosed "hookah_lines_closed_total" "Connections closed.";
     Gauge LinesInbound "hookah_lines_inbound" "Clients' connections open now.";
     Gauge LinesOutbound "hookah_lines_outbound" "Connections to targets open now.";
+    Counter Lookups "hookah_lookups_total" "Names that were looked up beyond the cache.";
+    Counter LookupsFailed "hookah_lookups_failed_total" "Names for which no address was found.";
+    Counter DatagramsIgnored "hookah_datagrams_ignored_total"
+        "Datagrams from a name server that did not answer the question.";
     Gauge CallsWaiting "hookah_calls_waiting" "Calls that wait in their lanes for a line.";
+    Gauge Lanes "hookah_lanes" "Origins that are called, paused, or have failed of late.";
+    Counter BreakersOpened "hookah_breakers_opened_total"
+        "Times that a lane stopped calling an origin which kept failing.";
+    Counter TargetsForbidden "hookah_targets_forbidden_total"
+        "Targets refused because of their address, at intake or before a call.";
     Gauge Timers "hookah_timers" "Timers armed now.";
     Gauge Streams "hookah_streams" "Streams open now.";
     Gauge Topics "hookah_topics" "Topics that have streams.";

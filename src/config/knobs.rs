@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::form::Form;
-use super::listen::{self, LISTEN_FORM};
+use super::listen::{self, LISTEN_FORM, SERVER_FORM};
+use crate::courier::guard::{Preset, RULE_FORM, Rule};
 use crate::dispatch::retry::{SCHEDULE_FORM, Schedule};
 use crate::store;
 
@@ -28,6 +29,7 @@ pub(super) struct Knob {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Group {
     Listening,
+    Targets,
     Webhooks,
     Bounds,
     Times,
@@ -36,8 +38,9 @@ pub(super) enum Group {
 
 impl Group {
     /// All of them, in the order of `--help`.
-    pub(super) const ALL: [(Group, &'static str); 5] = [
+    pub(super) const ALL: [(Group, &'static str); 6] = [
         (Group::Listening, "Listening"),
+        (Group::Targets, "Targets"),
         (
             Group::Webhooks,
             "Webhooks, unless the message says otherwise",
@@ -69,7 +72,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// All knobs, in the order of `--help`.
-pub(super) static KNOBS: [Knob; 21] = [
+pub(super) static KNOBS: [Knob; 25] = [
     Knob {
         key: "listen",
         group: Group::Listening,
@@ -106,6 +109,55 @@ pub(super) static KNOBS: [Knob; 21] = [
         help: "let whoever reaches a public address send",
         form: Form::Switch {
             set: |config, on| config.insecure_no_auth = on,
+        },
+    },
+    Knob {
+        key: "targets",
+        group: Group::Targets,
+        value: "WHICH",
+        default: "auto",
+        help: "what may be called; auto: by the listeners",
+        form: Form::Text {
+            complaint: "is not a kind of target",
+            allowed: "auto, public, local",
+            set: |config, text| {
+                config.preset = match text {
+                    "public" => Some(Preset::Public),
+                    "local" => Some(Preset::Local),
+                    _ => None,
+                };
+                config.preset.is_some() || text == "auto"
+            },
+        },
+    },
+    Knob {
+        key: "allow-target",
+        group: Group::Targets,
+        value: "TARGET",
+        default: "",
+        help: "an exception; may be repeated",
+        form: Form::List {
+            complaint: "is not a target",
+            allowed: RULE_FORM,
+            add: |config, text| {
+                let allow = &mut config.engine.courier.policy.allow;
+                Rule::parse(text).map(|rule| allow.push(rule)).is_some()
+            },
+        },
+    },
+    Knob {
+        key: "deny-target",
+        group: Group::Targets,
+        value: "TARGET",
+        default: "",
+        help: "never called, even if allowed; may be repeated",
+        form: Form::List {
+            complaint: "is not a target",
+            allowed: RULE_FORM,
+            add: |config, text| {
+                let deny = &mut config.engine.courier.policy.deny;
+                Rule::parse(text).map(|rule| deny.push(rule)).is_some()
+            },
         },
     },
     Knob {
@@ -182,6 +234,22 @@ pub(super) static KNOBS: [Knob; 21] = [
             min: 1,
             max: 10_000,
             set: |config, count| config.engine.courier.parallelism = small(count),
+        },
+    },
+    Knob {
+        key: "resolver",
+        group: Group::Webhooks,
+        value: "ADDR",
+        default: "",
+        help: "name server, not resolv.conf's; may be repeated",
+        form: Form::List {
+            complaint: "is not a name server's address",
+            allowed: SERVER_FORM,
+            add: |config, text| {
+                listen::name_server(text)
+                    .map(|addr| config.engine.courier.resolvers.push(addr))
+                    .is_some()
+            },
         },
     },
     Knob {

@@ -1,4 +1,4 @@
-//! Addresses to listen on, and which of them need a word of consent.
+//! Addresses to listen on, which of them need a word of consent, and those of name servers.
 //! It binds nothing and resolves no name.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -18,6 +18,18 @@ pub(super) fn address(text: &str) -> Option<Listen> {
         }
     };
     Some(Listen::Tcp(addr))
+}
+
+/// What [`name_server`] takes, in words.
+pub(super) const SERVER_FORM: &str = "ADDRESS, ADDRESS:PORT, IPV6 or [IPV6]:PORT";
+
+/// Reads a name server's address; its port is 53 unless it says otherwise.
+pub(super) fn name_server(text: &str) -> Option<SocketAddr> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Some(SocketAddr::new(address, 53));
+    }
+    let port = decimal(text.rsplit_once(':')?.1)?;
+    text.parse().ok().filter(|_| port != 0)
 }
 
 /// That port of 127.0.0.1.
@@ -71,6 +83,26 @@ mod tests {
         for (text, addr) in rows {
             let expected = addr.map(|addr| Listen::Tcp(addr.parse().unwrap()));
             assert_eq!(address(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn name_servers() {
+        let rows = [
+            ("10.0.0.1", Some("10.0.0.1:53")),
+            ("10.0.0.1:5353", Some("10.0.0.1:5353")),
+            ("fd00::1", Some("[fd00::1]:53")),
+            ("[fd00::1]:5353", Some("[fd00::1]:5353")),
+            ("10.0.0.1:0", None),
+            ("10.0.0.1:+53", None),
+            ("[fd00::1]", None),
+            ("dns.example", None),
+            ("localhost:53", None),
+            ("", None),
+        ];
+        for (text, addr) in rows {
+            let expected = addr.map(|addr| addr.parse().unwrap());
+            assert_eq!(name_server(text), expected, "{text}");
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use lexopt::{Arg, Parser};
 
 use crate::base::exit::Exit;
+use crate::courier::guard::Preset;
 use crate::dispatch::retry::Schedule;
 use crate::dispatch::sign::Keys;
 use crate::{conn, courier, dispatch, engine, shell};
@@ -48,6 +49,8 @@ pub struct Config {
     pub log: String,
     insecure_no_auth: bool,
     lines_max: Option<usize>,
+    /// `None` goes by the listeners.
+    preset: Option<Preset>,
 }
 
 /// Why there is nothing to serve with; its text says what to type instead.
@@ -121,6 +124,7 @@ pub fn command(
     }
     config.engine.lines_max = config.lines_max.unwrap_or_else(|| auto_lines(descriptors));
     consent(&config)?;
+    choose_targets(&mut config);
     Ok(Command::Serve(Box::new(config)))
 }
 
@@ -284,12 +288,36 @@ fn consent(config: &Config) -> Result<(), Refusal> {
     }
 }
 
+/// Whoever is the only one that can reach us may call this machine and its networks through us;
+/// others may not, unless it was said so.
+fn choose_targets(config: &mut Config) {
+    let exposed = listen::public(&config.shell.listen).is_some();
+    let (preset, about) = match config.preset {
+        Some(Preset::Public) => (Preset::Public, "public"),
+        Some(Preset::Local) => (
+            Preset::Local,
+            "local; use --targets public if URLs come from strangers",
+        ),
+        None if exposed => (
+            Preset::Public,
+            "public (others can reach the listener); use --targets local to call private ones too",
+        ),
+        None => (
+            Preset::Local,
+            "local (loopback listener); use --targets public if URLs come from strangers",
+        ),
+    };
+    config.engine.courier.policy.preset = preset;
+    config.shell.targets = about;
+}
+
 /// A place for the values. Whatever is a knob gets its value from its row, the default included.
 fn blank() -> Config {
     Config {
         shell: shell::Settings {
             listen: vec![],
             store: String::new(),
+            targets: "",
         },
         engine: engine::Settings {
             limits: conn::Limits::default(),
@@ -312,6 +340,7 @@ fn blank() -> Config {
         log: String::new(),
         insecure_no_auth: false,
         lines_max: None,
+        preset: None,
     }
 }
 

@@ -326,3 +326,38 @@ fn the_log_filter_may_come_from_the_usual_variable() {
     assert_eq!(config(&[], &[usual, ("HOOKAH_LOG", "warn")]).log, "warn");
     assert_eq!(config(&["--log=off"], &[usual]).log, "off");
 }
+
+#[test]
+fn what_may_be_called_goes_by_the_listeners_unless_it_is_said() {
+    let open = ["--listen=0.0.0.0:80", "--insecure-no-auth"];
+    let chosen = |flags: &[&str]| {
+        let config = config(flags, &[]);
+        let word = config.shell.targets.split([' ', ';']).next().unwrap();
+        (config.engine.courier.policy.preset, word)
+    };
+    let (public, local) = ((Preset::Public, "public"), (Preset::Local, "local"));
+    assert_eq!(chosen(&[]), local);
+    assert_eq!(chosen(&["--listen=[::1]:1", "--port=2"]), local);
+    assert_eq!(chosen(&["--targets=public"]), public);
+    assert_eq!(chosen(&open), public);
+    assert_eq!(chosen(&[&open[..], &["--targets=local"]].concat()), local);
+    assert_eq!(chosen(&[&open[..], &["--targets=auto"]].concat()), public);
+}
+
+#[test]
+fn rules_for_targets_add_up() {
+    let flags = [
+        "--allow-target=10.0.0.0/8",
+        "--allow-target=db.example:6379",
+    ];
+    let policy = config(&flags, &[("HOOKAH_DENY_TARGET", "fd00::/8, [::1]:80")])
+        .engine
+        .courier
+        .policy;
+    let texts = |rules: &[crate::courier::guard::Rule]| {
+        let texts: Vec<String> = rules.iter().map(ToString::to_string).collect();
+        texts.join(" ")
+    };
+    assert_eq!(texts(&policy.allow), "10.0.0.0/8 db.example:6379");
+    assert_eq!(texts(&policy.deny), "fd00::/8 [::1]:80");
+}

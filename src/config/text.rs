@@ -91,7 +91,8 @@ mod tests {
         for line in help.lines() {
             assert!(line.chars().count() <= 80, "{line}");
         }
-        assert!(help.lines().count() <= 40, "{}", help.lines().count());
+        // Half of a laptop screen; more knobs than this want a page of their own.
+        assert!(help.lines().count() <= 48, "{}", help.lines().count());
         for knob in &KNOBS {
             let flag = format!("  --{} {}", knob.key, knob.value);
             assert!(flag.len() < COLUMN, "{flag} has no room");

@@ -1,4 +1,4 @@
-//! One file per kind of line: inbound, outbound, stream; and the deadline they share.
+//! One file per kind of line: inbound, outbound, stream, names; and the deadline they share.
 //! A line turns bytes into requests or answers and back. It never decides what they mean.
 
 use std::time::Duration;
@@ -8,12 +8,14 @@ use crate::port::{Action, Turn};
 
 pub mod deadline;
 pub mod inbound;
+pub mod names;
 pub mod outbound;
 pub mod reply;
 pub mod stream;
 
 use deadline::Deadline;
 use inbound::Inbound;
+use names::TcpQuery;
 use outbound::Outbound;
 use stream::Stream;
 
@@ -37,6 +39,8 @@ pub enum Conn {
     Outbound(Outbound),
     /// A client that reads a topic.
     Stream(Stream),
+    /// A question to a name server that no datagram could answer.
+    Names(TcpQuery),
 }
 
 impl Line {

@@ -1,6 +1,8 @@
 //! Our line to a target: one request out at a time, one answer back, then the next or the end.
 //! It judges framing, never whether a status counts as delivered.
 
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::buf::Buf;
@@ -26,6 +28,15 @@ pub enum Verdict {
     Stale,
 }
 
+/// Which of several addresses is being tried.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    /// Its number in the list.
+    pub number: usize,
+    /// The list, if it is what a name was resolved to and not the target's own.
+    pub named: Option<Arc<[IpAddr]>>,
+}
+
 /// The states of a line to a target.
 ///
 /// ```text
@@ -35,8 +46,8 @@ pub enum Verdict {
 /// ```
 #[derive(Debug)]
 enum Phase {
-    /// The connection is being made, to the address of that number in the target's list.
-    Connecting { address: usize },
+    /// The connection is being made.
+    Connecting(Place),
     /// A request is on its way, or its answer awaited.
     Exchange { interim: u32, heard: bool },
     /// The answer's head has decided the call; of its body no more is kept than is wanted.
@@ -80,15 +91,17 @@ pub struct Outbound {
     deadline: Mono,
     /// Whether it stands among its lane's lines that wait for a call.
     resting: bool,
+    /// Where it is connected to.
+    addr: Option<SocketAddr>,
 }
 
 impl Outbound {
-    /// A line that is being connected for a call, which has to end by `deadline`.
+    /// A line that is being connected to that address for a call, which has to end by `deadline`.
     #[must_use]
-    pub fn connecting(lane: Key, call: Key, deadline: Mono) -> Outbound {
+    pub fn connecting(lane: Key, call: Key, place: Place, deadline: Mono) -> Outbound {
         Outbound {
             lane,
-            phase: Phase::Connecting { address: 0 },
+            phase: Phase::Connecting(place),
             call: Some(call),
             head_only: false,
             head: Vec::new(),
@@ -101,7 +114,19 @@ impl Outbound {
             served: 0,
             deadline,
             resting: false,
+            addr: None,
         }
+    }
+
+    /// It is being connected to that address.
+    pub fn lead_to(&mut self, addr: SocketAddr) {
+        self.addr = Some(addr);
+    }
+
+    /// The very address it is connected to.
+    #[must_use]
+    pub fn leads_to(&self) -> Option<SocketAddr> {
+        self.addr
     }
 
     /// The lane it belongs to.
@@ -216,7 +241,7 @@ impl Outbound {
                 },
                 Phase::Surplus { .. } => self.feed_surplus(rest),
                 // Bytes nobody asked for: what follows could be taken for another call's answer.
-                Phase::Ready | Phase::Connecting { .. } => {
+                Phase::Ready | Phase::Connecting(_) => {
                     self.phase = Phase::Gone;
                     None
                 }
@@ -345,7 +370,7 @@ impl Outbound {
     pub fn ended(&mut self, why: Ended) -> Option<Verdict> {
         let phase = std::mem::replace(&mut self.phase, Phase::Gone);
         match phase {
-            Phase::Connecting { .. } => self.conclude(connect_fault(why)),
+            Phase::Connecting(_) => self.conclude(connect_fault(why)),
             Phase::Exchange { heard: false, .. } if self.served > 0 => {
                 self.call.take().map(|_| Verdict::Stale)
             }
@@ -368,7 +393,7 @@ impl Outbound {
     /// Its deadline has passed.
     pub fn expired(&mut self) -> Option<Verdict> {
         match std::mem::replace(&mut self.phase, Phase::Gone) {
-            Phase::Connecting { .. } => self.conclude(Ending::Fault {
+            Phase::Connecting(_) => self.conclude(Ending::Fault {
                 fault: Fault::Connect,
                 detail: "connect_timeout",
             }),
@@ -397,16 +422,11 @@ impl Outbound {
 
     /// Which of the target's addresses is being tried.
     #[must_use]
-    pub fn address(&self) -> Option<usize> {
-        match self.phase {
-            Phase::Connecting { address } => Some(address),
+    pub fn place(&self) -> Option<&Place> {
+        match &self.phase {
+            Phase::Connecting(place) => Some(place),
             _ => None,
         }
-    }
-
-    /// The call goes on to the target's next address, on a fresh line.
-    pub fn try_address(&mut self, address: usize) {
-        self.phase = Phase::Connecting { address };
     }
 
     /// When `expired` is due.

@@ -1,16 +1,32 @@
-//! Every HTTP call out: lanes per origin, kept-alive lines, a bound on lines in all. It decides
-//! which call goes next and on which line, and never whether to call again.
+//! Every HTTP call out: lanes per origin, kept-alive lines, a bound on lines in all, the guard over
+//! addresses. It decides which call goes next and on which line, and never whether to call again.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::base::index::Index;
 use crate::base::slab::{Key, Slab};
+use crate::base::time::Mono;
 use crate::model::Origin;
+use crate::port::Turn;
 
+pub mod breaker;
+pub mod dns;
+pub mod guard;
+mod hold;
 mod lane;
+mod resolve;
 
+pub use hold::{LANES_PAUSED_MAX, LANES_TIMED_MAX, View};
+
+use dns::Resolver;
+use guard::Policy;
 use lane::Lane;
+pub use resolve::address;
+
+/// Nodes of the wheel that lookups use at most, two each.
+pub const TIMERS_MAX: usize = 2 * resolve::LOOKUPS_MAX;
 
 /// How calls go out.
 #[derive(Clone, Debug)]
@@ -21,17 +37,10 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// A kept-alive line without a call.
     pub idle_timeout: Duration,
-}
-
-impl Settings {
-    /// Calls in flight to one origin if there are `lines_max` lines to all of them: a tenth at
-    /// most. An origin that never answers holds its lines until their deadlines, and must leave
-    /// some to the others.
-    #[must_use]
-    pub fn parallelism_within(&self, lines_max: usize) -> u32 {
-        let share = u32::try_from(lines_max / 10).unwrap_or(u32::MAX);
-        self.parallelism.min(share.max(1))
-    }
+    /// What may be called.
+    pub policy: Policy,
+    /// Name servers, instead of those of resolv.conf.
+    pub resolvers: Vec<SocketAddr>,
 }
 
 impl Default for Settings {
@@ -40,6 +49,8 @@ impl Default for Settings {
             parallelism: 64,
             connect_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(30),
+            policy: Policy::default(),
+            resolvers: Vec::new(),
         }
     }
 }
@@ -49,8 +60,10 @@ impl Default for Settings {
 pub struct Call {
     /// Who wants it: the key of a delivery.
     pub owner: Key,
-    /// It failed once on a kept-alive line that was dead: only a new line will do.
+    /// Only a new line will do: a kept-alive one was dead, or led to an address forbidden to it.
     pub fresh: bool,
+    /// When its owner gives it up; it may have to wait for longer than that.
+    pub expires: Mono,
 }
 
 /// How a call can go out now.
@@ -66,6 +79,8 @@ pub enum Start {
 #[derive(Debug)]
 pub struct Courier {
     settings: Settings,
+    /// Names to addresses.
+    pub names: Resolver,
     lanes: Slab<Lane>,
     by_origin: Index<Origin, Key>,
     /// Lanes that wait for a line to be closed somewhere, in the order in which they began to.
@@ -74,23 +89,42 @@ pub struct Courier {
     resting: VecDeque<Key>,
     lines: usize,
     lines_max: usize,
+    /// Calls in flight in one lane: its parallelism, and a tenth of all lines at most, so that a
+    /// dead origin cannot take the others' places.
+    width: u32,
     waiting: usize,
+    /// Lanes that somebody has paused.
+    paused: usize,
+    /// Lanes that have a node in the wheel.
+    timed: usize,
+    /// Empty lanes that are kept for their past.
+    remembered: usize,
 }
 
 impl Courier {
     /// No lanes yet. `lines_max` bounds outbound lines of all lanes together.
     #[must_use]
-    pub fn new(mut settings: Settings, lines_max: usize, seed: u64) -> Courier {
-        settings.parallelism = settings.parallelism_within(lines_max);
+    pub fn new(settings: Settings, lines_max: usize, seed: u64) -> Courier {
+        let lines_max = lines_max.max(1);
+        let servers = settings.resolvers.clone();
         Courier {
+            width: width(settings.parallelism, lines_max),
             settings,
+            names: Resolver::new(
+                servers,
+                resolve::lookups_max(lines_max),
+                seed.rotate_left(7),
+            ),
             lanes: Slab::with_bound(u32::MAX as usize - 1),
             by_origin: Index::new(seed),
             starved: VecDeque::new(),
             resting: VecDeque::new(),
             lines: 0,
-            lines_max: lines_max.max(1),
+            lines_max,
             waiting: 0,
+            paused: 0,
+            timed: 0,
+            remembered: 0,
         }
     }
 
@@ -100,24 +134,28 @@ impl Courier {
         &self.settings
     }
 
+    /// Tells it where this process listens: calls to there would be a loop.
+    pub fn listening(&mut self, addrs: &[std::net::SocketAddr]) {
+        self.settings.policy.own = addrs.to_vec();
+    }
+
     /// A call joins the end of its origin's lane. Returns the lane, for `next`.
-    pub fn enqueue(&mut self, origin: &Origin, call: Call) -> Option<Key> {
-        let lane = match self.by_origin.get(origin) {
-            Some(lane) => *lane,
-            None => {
-                let lane = self.lanes.insert(Lane::new(origin.clone())).ok()?;
-                self.by_origin.insert(origin.clone(), lane);
-                lane
-            }
-        };
-        self.lanes.get_mut(lane)?.waiting.push_back(call);
+    pub fn enqueue(&mut self, turn: &mut Turn, origin: &Origin, call: Call) -> Option<Key> {
+        let key = self.lane_of(origin)?;
+        let lane = self.lanes.get_mut(key)?;
+        lane.waiting.push_back(call);
         self.waiting += 1;
-        Some(lane)
+        lane.first_expiry = lane.first_expiry.min(call.expires);
+        if lane.is_held() {
+            self.arm(turn, key);
+        }
+        Some(key)
     }
 
     /// A call goes back to the head of its lane: it is still its turn.
     pub fn put_back(&mut self, lane: Key, call: Call) {
         if let Some(lane) = self.lanes.get_mut(lane) {
+            lane.first_expiry = lane.first_expiry.min(call.expires);
             lane.waiting.push_front(call);
             self.waiting += 1;
         }
@@ -127,11 +165,14 @@ impl Courier {
     /// `started`, or drops it.
     pub fn next(&mut self, key: Key) -> Option<Start> {
         let lane = self.lanes.get_mut(key)?;
-        if lane.busy >= self.settings.parallelism {
+        if lane.busy >= self.width || !lane.lets_through() {
             return None;
         }
         let call = *lane.waiting.front()?;
         let ready = if call.fresh { None } else { lane.ready.pop() };
+        if ready.is_none() && lane.resolving {
+            return None;
+        }
         if ready.is_none() && self.lines >= self.lines_max {
             self.starve(key);
             return None;
@@ -167,14 +208,15 @@ impl Courier {
         let free = self
             .lanes
             .get(key)
-            .is_some_and(|lane| lane.busy < self.settings.parallelism);
+            .is_some_and(|lane| lane.busy < self.width);
         free && self.lines < self.lines_max
     }
 
-    /// A call started on a line of the lane; `fresh` if the line is new.
-    pub fn started(&mut self, key: Key, fresh: bool) {
+    /// The call of `owner` started on a line of the lane; `fresh` if the line is new.
+    pub fn started(&mut self, key: Key, owner: Key, fresh: bool) {
         self.lines += usize::from(fresh);
         if let Some(lane) = self.lanes.get_mut(key) {
+            lane.breaker.started(owner);
             lane.busy += 1;
             lane.lines += u32::from(fresh);
         }
@@ -186,7 +228,7 @@ impl Courier {
     pub fn rests(&mut self, key: Key, line: Key, last: bool) -> bool {
         // While others starve, a lane keeps a line only for calls that wait, and only up to its
         // share, so that a long queue to one origin cannot shut out the rest.
-        let share = self.lines_max / self.lanes.len().max(1);
+        let share = self.lines_max / (self.lanes.len() - self.remembered).max(1);
         let Some(lane) = self.lanes.get_mut(key) else {
             return false;
         };
@@ -241,14 +283,6 @@ impl Courier {
         }
     }
 
-    /// The lane ends if it has nothing left.
-    pub fn tidy(&mut self, key: Key) {
-        let empty = self.lanes.get(key).is_some_and(Lane::is_empty);
-        if empty && let Some(lane) = self.lanes.remove(key) {
-            self.by_origin.remove(&lane.origin);
-        }
-    }
-
     /// Calls that wait in all lanes.
     #[must_use]
     pub fn waiting(&self) -> usize {
@@ -269,12 +303,13 @@ impl Courier {
 
     /// Sweeps the accounts: sums over lanes equal the totals, and no lane passes its bounds.
     pub fn check(&self) {
-        let mut sums = (0, 0);
+        let (mut sums, mut paused, mut timed, mut remembered) = ((0, 0), 0, 0, 0);
         for (_, lane) in self.lanes.iter() {
-            assert!(
-                lane.busy <= self.settings.parallelism,
-                "lane over its parallelism: {lane:?}"
-            );
+            assert!(lane.busy <= self.width, "lane over its width: {lane:?}");
+            lane.check();
+            paused += usize::from(lane.paused);
+            timed += usize::from(lane.timer.is_some());
+            remembered += usize::from(lane.forgotten_at.is_some());
             assert_eq!(
                 lane.lines as usize,
                 lane.busy as usize + lane.ready.len(),
@@ -287,6 +322,11 @@ impl Courier {
             (self.waiting, self.lines),
             "sums over lanes differ from the totals"
         );
+        assert_eq!(
+            (paused, timed, remembered),
+            (self.paused, self.timed, self.remembered),
+            "lanes paused, timed and remembered miscounted"
+        );
         assert!(
             self.lines <= self.lines_max,
             "more outbound lines than allowed"
@@ -298,3 +338,13 @@ impl Courier {
         );
     }
 }
+
+/// Calls in flight in one lane at most.
+#[must_use]
+pub fn width(parallelism: u32, lines_max: usize) -> u32 {
+    let tenth = u32::try_from(lines_max.div_ceil(10)).unwrap_or(u32::MAX);
+    parallelism.min(tenth).max(1)
+}
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,12 @@ mod look;
 
 /// Deliveries that stand in the wheel at most; the rest wait in the due-index.
 pub const NEAR_MAX: usize = 1 << 16;
+/// The time of an attempt that was sent on is up before it has begun there.
+const UNFINISHED: Ending = Ending::Fault {
+    fault: Fault::Timeout,
+    detail: "redirect_unfinished",
+};
+
 /// A message with deliveries that have not ended.
 #[derive(Debug)]
 struct Open {
@@ -57,6 +63,8 @@ pub struct Plan {
     pub expires: Mono,
     /// The rest.
     pub terms: Terms,
+    /// Only public addresses.
+    pub strict: bool,
 }
 
 impl Plan {
@@ -187,6 +195,32 @@ impl Deliveries {
         self.history.forget(open.message.id, open.log);
     }
 
+    /// A delivery's time in its lane is up: it has expired, or an attempt that was sent on had no
+    /// more time than that.
+    pub fn expire(&mut self, turn: &mut Turn, key: Key) {
+        match self.deliveries.get(key).map(|delivery| delivery.expires) {
+            Some(expires) if expires > turn.now.mono => {
+                self.concluded(turn, key, &UNFINISHED, None);
+            }
+            _ => self.end(turn, key, Outcome::Expired),
+        }
+    }
+
+    /// When a delivery, or an attempt that was sent on, is given up in its lane.
+    #[must_use]
+    pub fn expires(&self, key: Key) -> Mono {
+        let delivery = self.deliveries.get(key);
+        delivery.map_or(Mono::NEVER, Delivery::waits_until)
+    }
+
+    /// Whether a delivery asks for public addresses only; what is gone asks for no less.
+    #[must_use]
+    pub fn is_strict(&self, key: Key) -> bool {
+        self.deliveries
+            .get(key)
+            .is_none_or(|delivery| delivery.strict)
+    }
+
     /// An attempt is about to start, or to go on where it was sent: its target and how long it may
     /// take. `None` if there is nothing to attempt; a delivery that has expired, and an attempt
     /// whose time is up, end with that.
@@ -206,8 +240,7 @@ impl Deliveries {
         };
         let left = hop.until.since(now.mono);
         if left.is_zero() {
-            let (fault, detail) = (Fault::Timeout, "redirect_unfinished");
-            self.concluded(turn, key, &Ending::Fault { fault, detail }, None);
+            self.concluded(turn, key, &UNFINISHED, None);
             return None;
         }
         Some((Arc::clone(&hop.target), left))

@@ -11,7 +11,7 @@ use crate::dispatch::redirect::{self, Hop};
 use crate::dispatch::retry::Schedule;
 use crate::dispatch::sign::Signer;
 use crate::dispatch::status::Success;
-use crate::model::{Ending, Method, Outcome, Target};
+use crate::model::{Ending, Fault, Method, Outcome, Target};
 
 /// What all deliveries of a message share besides the message itself.
 #[derive(Clone, Debug, Default)]
@@ -62,6 +62,8 @@ pub(super) struct Delivery {
     pub(super) schedule: Option<Schedule>,
     pub(super) timeout: Duration,
     pub(super) expires: Mono,
+    /// Only public addresses.
+    pub(super) strict: bool,
     pub(super) state: State,
     /// When the attempt under way, or the last one, began.
     pub(super) began: Now,
@@ -124,6 +126,7 @@ impl Delivery {
             schedule: plan.schedule.clone(),
             timeout: plan.timeout,
             expires: plan.expires,
+            strict: plan.strict,
             state: State::Held { delay: plan.delay },
             began: Now::default(),
             hop: None,
@@ -140,13 +143,20 @@ impl Delivery {
         self.hop.as_ref().map_or(&self.target, |hop| &hop.target)
     }
 
+    /// How long it waits in a lane at most.
+    pub(super) fn waits_until(&self) -> Mono {
+        let hop = self.hop.as_ref().map_or(Mono::NEVER, |hop| hop.until);
+        self.expires.min(hop)
+    }
+
     /// Whether the attempt under way has left its origin.
     pub(super) fn is_stripped(&self) -> bool {
         self.hop.as_ref().is_some_and(|hop| hop.stripped)
     }
 
     /// Judges the ending of the attempt under way (dispatch.md sections 4, 7 and 10): what counts
-    /// as success delivers and so does 303, 410 is final, a redirect is followed while hops are
+    /// as success delivers and so does 303, 410 is final and so is a target that we
+    /// forbid, a redirect is followed while hops are
     /// left, everything else is tried again while the budget lasts.
     pub(super) fn judge(&self, terms: &Terms, ending: &Ending) -> Next {
         let hops = self.hop.as_ref().map_or(0, |hop| hop.count);
@@ -161,6 +171,10 @@ impl Delivery {
                 Next::Follow
             }
             Ending::Answer { retry_after, .. } => self.retry(*retry_after),
+            Ending::Fault {
+                fault: Fault::Policy,
+                ..
+            } => Next::End(Outcome::Failed),
             Ending::Fault { .. } => self.retry(None),
         }
     }

@@ -108,7 +108,8 @@ impl Dispatch {
     }
 
     /// Takes in a POST: reads it, vets its targets, hands the message to the store under the number
-    /// `seq`. Its deliveries are held until the store has it.
+    /// `seq`. Its deliveries are held until the store has it. `vet` says whether a target may be
+    /// called, or called by a message that asks for public addresses only.
     ///
     /// # Errors
     /// What is wrong with the request, or that memory is full; nothing was taken in then.
@@ -117,12 +118,15 @@ impl Dispatch {
         turn: &mut Turn,
         seq: Seq,
         submission: &Submission<'_>,
+        vet: impl Fn(&Target, bool) -> Result<(), Problem>,
     ) -> Result<Accepted, Problem> {
         let now = turn.now.wall;
         let mut intake = intake::read(submission, &self.settings, now, &mut self.scratch)?;
         self.targets.clear();
         for url in intake.urls.strs() {
-            self.targets.push(self.known.get(url)?);
+            let target = self.known.get(url)?;
+            vet(&target, intake.options.strict)?;
+            self.targets.push(target);
         }
         let has_topics = !intake.topics.is_empty();
         let extra = extra(&mut intake);
@@ -178,6 +182,7 @@ fn plan(turn: &Turn, intake: &Intake<'_>) -> Plan {
         retries: options.retries,
         schedule: options.schedule.clone(),
         timeout: options.timeout,
+        strict: options.strict,
         expires: now.mono + options.expires_at.since(now.wall),
         terms: Terms {
             hops: intake.hops,

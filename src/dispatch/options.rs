@@ -56,6 +56,8 @@ pub struct Options {
     pub event: Option<Box<str>>,
     /// Bytes kept of the answer's body.
     pub capture: u32,
+    /// Only public addresses, whatever else the server may call.
+    pub strict: bool,
 }
 
 /// What the options of one message said, before the defaults.
@@ -79,6 +81,7 @@ pub struct Given {
     label: Option<Box<str>>,
     event: Option<Box<str>>,
     capture: Option<u32>,
+    strict: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -119,6 +122,7 @@ impl Given {
             label: self.label,
             event: self.event,
             capture: self.capture.unwrap_or(CAPTURE_BYTES),
+            strict: self.strict,
         })
     }
 
@@ -261,7 +265,7 @@ table! {
         "the event name that SSE readers get";
     "capture" Value(values::capture), Anywhere, values::CAPTURE_FORM,
         "bytes kept of the target's answer", "64k";
-    "targets" Unsupported, Anywhere, "", "`public` forbids private addresses";
+    "targets" Value(values::targets), Anywhere, "public", "`public` forbids private addresses";
 }
 
 const SIGN_FORM: &str = "the NAME of a HOOKAH_SIGN_<NAME> that the server was started with";

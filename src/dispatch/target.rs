@@ -11,8 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use url::{Host, Position, Url};
 
 use crate::base::index::Index;
-use crate::http::form;
 use crate::http::problem::{Problem, Reason};
+use crate::http::{form, host};
 use crate::model::{Origin, Scheme, Target};
 
 /// Bytes of a URL at most.
@@ -44,7 +44,11 @@ pub fn parse(text: &str) -> Result<Target, Problem> {
     let port = url.port_or_known_default().filter(|port| *port != 0);
     let port = port.ok_or_else(|| refuse("port 0; allowed: 1 to 65535"))?;
     let host = url.host().ok_or_else(|| refuse("a URL without a host"))?;
-    let addrs = addresses(&host, port)?;
+    let addrs = addresses(&host, port);
+    let name = match host {
+        Host::Domain(name) if addrs.is_empty() => Some(name_of(name)?),
+        _ => None,
+    };
     let host = url.host_str().unwrap_or_default();
     let authority = match url.port() {
         Some(port) => format!("{host}:{port}"),
@@ -62,6 +66,7 @@ pub fn parse(text: &str) -> Result<Target, Problem> {
             port,
         },
         addrs,
+        name,
         path: path.into(),
         authority: authority.into(),
         authorization: authorization(&url)?,
@@ -88,23 +93,30 @@ fn shown(text: &str) -> String {
 }
 
 /// A literal address is itself, `localhost` and what ends in it is this machine without asking
-/// anybody (RFC 6761 section 6.3).
-fn addresses(host: &Host<&str>, port: u16) -> Result<Box<[SocketAddr]>, Problem> {
+/// anybody (RFC 6761 section 6.3). Any other name has to be looked up.
+fn addresses(host: &Host<&str>, port: u16) -> Box<[SocketAddr]> {
     let at = |address: IpAddr| SocketAddr::new(address, port);
     match host {
-        Host::Ipv4(address) => Ok([at(IpAddr::V4(*address))].into()),
-        Host::Ipv6(address) => Ok([at(IpAddr::V6(*address))].into()),
-        Host::Domain(name) if is_localhost(name) => Ok([
+        Host::Ipv4(address) => [at(IpAddr::V4(*address))].into(),
+        Host::Ipv6(address) => [at(IpAddr::V6(*address))].into(),
+        Host::Domain(name) if is_localhost(name) => [
             at(Ipv4Addr::LOCALHOST.into()),
             at(Ipv6Addr::LOCALHOST.into()),
         ]
-        .into()),
-        Host::Domain(name) => Err(refuse(format!(
-            "host {:?}: this version calls only literal addresses and localhost; allowed: \
-             such as http://127.0.0.1:9000/, http://[::1]/, http://localhost/",
-            shown(name)
-        ))),
+        .into(),
+        Host::Domain(_) => [].into(),
     }
+}
+
+fn name_of(host: &str) -> Result<Box<str>, Problem> {
+    if host::is_name(host) {
+        return Ok(host.into());
+    }
+    Err(refuse(format!(
+        "host {:?} is no name that can be looked up; allowed: labels of 1 to 63 letters, digits, \
+         hyphens and underscores, 253 bytes in all",
+        shown(host)
+    )))
 }
 
 fn is_localhost(name: &str) -> bool {

@@ -2,10 +2,12 @@
 //! It carries between the rooms and decides neither which call is next nor what an answer means.
 
 use super::Engine;
+use super::lanes::evidence;
+use super::names::{Route, nowhere};
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::base::time::Mono;
-use crate::conn::outbound::{Outbound, Verdict};
+use crate::conn::outbound::{Outbound, Place, Verdict};
 use crate::conn::{Conn, Line};
 use crate::courier::{Call, Start};
 use crate::model::{Ending, Fault};
@@ -16,17 +18,20 @@ impl Engine {
     /// Every fact ends with this.
     pub(super) fn run_lanes(&mut self) {
         loop {
-            while let Some((owner, target)) = self.dispatch.deliveries.next_due() {
+            self.dial_name_servers();
+            while let Some((owner, expires, target)) = self.dispatch.deliveries.next_due() {
                 let call = Call {
                     owner,
                     fresh: false,
+                    expires,
                 };
-                if let Some(lane) = self.courier.enqueue(&target.origin, call) {
-                    self.hungry.push_back(lane);
-                }
+                let lane = self.courier.enqueue(&mut self.turn, &target.origin, call);
+                self.hungry.extend(lane);
             }
             // A place that was given up goes to who waits longest, not back to whoever gave it up.
             if let Some(lane) = self.next_starved() {
+                self.pump(lane);
+            } else if let Some(lane) = self.courier.next_resolved() {
                 self.pump(lane);
             } else if let Some(lane) = self.hungry.pop_front() {
                 self.pump(lane);
@@ -49,10 +54,27 @@ impl Engine {
 
     /// Starts calls of a lane as long as it may start any.
     fn pump(&mut self, lane: Key) {
+        let mut failures = 0;
         while let Some(start) = self.courier.next(lane) {
             let (Start::On(_, call) | Start::Fresh(call)) = start;
+            if let Start::On(line, call) = start
+                && !self.may_carry(line, call.owner)
+            {
+                self.courier.unused(lane, line);
+                let fresh = true;
+                self.courier.put_back(lane, Call { fresh, ..call });
+                continue;
+            }
+            let route = match start {
+                Start::On(..) => Route::To(None),
+                Start::Fresh(_) => self.route(lane, call.owner, &mut failures),
+            };
+            if let Route::Asked = route {
+                self.courier.put_back(lane, call);
+                break;
+            }
             let begun = self.dispatch.deliveries.begin(&mut self.turn, call.owner);
-            let Some((target, timeout)) = begun else {
+            let Some((_, timeout)) = begun else {
                 if let Start::On(line, _) = start {
                     self.courier.unused(lane, line);
                 }
@@ -61,29 +83,49 @@ impl Engine {
             let until = self.turn.now.mono + timeout;
             match start {
                 Start::On(line, call) => {
-                    self.courier.started(lane, false);
+                    self.courier.started(lane, call.owner, false);
                     self.send(line, call.owner, until);
                 }
                 Start::Fresh(call) => {
-                    let Some(addr) = target.addrs.first() else {
-                        continue;
-                    };
-                    let line = Outbound::connecting(lane, call.owner, until);
-                    if !self.connect(line, *addr) {
-                        self.dispatch.deliveries.unbegin(call.owner);
-                        self.courier.put_back(lane, call);
-                        self.courier.starve(lane);
+                    if !self.start_fresh(lane, call, route, until) {
                         break;
                     }
-                    self.courier.started(lane, true);
                 }
             }
         }
-        self.courier.tidy(lane);
+        self.courier.tidy(&mut self.turn, lane);
+    }
+
+    /// Starts a call that needs a new line, or ends its attempt if there is nowhere to go. False if
+    /// there is no place for a line, so that the lane has to wait.
+    fn start_fresh(&mut self, lane: Key, call: Call, route: Route, until: Mono) -> bool {
+        let found = match route {
+            Route::To(named) => self.vetted(call.owner, Place { number: 0, named }),
+            Route::Nowhere(detail) => Err(nowhere(detail)),
+            Route::Asked => return true,
+        };
+        let (place, addr) = match found {
+            Ok(found) => found,
+            Err(ending) => {
+                self.conclude(lane, call.owner, &ending);
+                return true;
+            }
+        };
+        let line = Outbound::connecting(lane, call.owner, place, until);
+        let connects = self.connect(line, addr);
+        if connects {
+            self.courier.started(lane, call.owner, true);
+        } else {
+            self.dispatch.deliveries.unbegin(call.owner);
+            self.courier.put_back(lane, call);
+            self.courier.starve(lane);
+        }
+        connects
     }
 
     /// Takes a place in the slab for a line and has it connected; false if there is no place.
-    fn connect(&mut self, outbound: Outbound, addr: std::net::SocketAddr) -> bool {
+    fn connect(&mut self, mut outbound: Outbound, addr: std::net::SocketAddr) -> bool {
+        outbound.lead_to(addr);
         let connect_by = self.turn.now.mono + self.settings.courier.connect_timeout;
         let at = outbound.deadline().min(connect_by);
         let Ok(key) = self.lines.insert(Line::new(Conn::Outbound(outbound))) else {
@@ -159,28 +201,28 @@ impl Engine {
             return;
         };
         let (owner, lane) = (outbound.call(), outbound.lane());
-        let (address, until) = (outbound.address(), outbound.deadline());
+        let (place, until) = (outbound.place().cloned(), outbound.deadline());
         let verdict = fact(outbound);
         if let (Some(owner), Some(verdict)) = (owner, verdict) {
-            match (verdict, address) {
+            match (verdict, place) {
                 (Verdict::Stale, _) => {
                     self.dispatch.deliveries.uncount(&mut self.turn, owner);
-                    self.courier.put_back(lane, Call { owner, fresh: true });
-                    self.hungry.push_back(lane);
+                    self.send_again(lane, owner);
                 }
-                (Verdict::Ending(ending), Some(address)) if is_connect_fault(&ending) => {
+                (Verdict::Ending(ending), Some(place)) if is_connect_fault(&ending) => {
                     // Closed first, for the next address takes its place in the lane.
                     self.settle_outbound(key);
-                    if !self.try_next(lane, owner, address + 1, until) {
-                        let deliveries = &mut self.dispatch.deliveries;
-                        deliveries.concluded(&mut self.turn, owner, &ending, None);
+                    if !self.try_next(lane, owner, place, until) {
+                        self.conclude(lane, owner, &ending);
                     }
                 }
                 (Verdict::Ending(ending), _) => {
                     let is_answer = matches!(ending, Ending::Answer { .. });
                     let answer = is_answer.then(|| outbound.answer());
+                    let (turn, evidence) = (&mut self.turn, evidence(&ending));
+                    self.courier.ended(turn, lane, owner, evidence);
                     let deliveries = &mut self.dispatch.deliveries;
-                    deliveries.concluded(&mut self.turn, owner, &ending, answer);
+                    deliveries.concluded(turn, owner, &ending, answer);
                 }
             }
         }
@@ -188,21 +230,18 @@ impl Engine {
     }
 
     /// The same attempt goes on at the target's next address, within the same deadline.
-    fn try_next(&mut self, lane: Key, owner: Key, address: usize, until: Mono) -> bool {
-        let Some(target) = self.dispatch.deliveries.target(owner) else {
-            return false;
-        };
-        let Some(addr) = target.addrs.get(address).copied() else {
+    fn try_next(&mut self, lane: Key, owner: Key, mut place: Place, until: Mono) -> bool {
+        place.number += 1;
+        let Ok((place, addr)) = self.vetted(owner, place) else {
             return false;
         };
         if until <= self.turn.now.mono || !self.courier.may_replace(lane) {
             return false;
         }
-        let mut line = Outbound::connecting(lane, owner, until);
-        line.try_address(address);
+        let line = Outbound::connecting(lane, owner, place, until);
         let connects = self.connect(line, addr);
         if connects {
-            self.courier.started(lane, true);
+            self.courier.started(lane, owner, true);
         }
         connects
     }

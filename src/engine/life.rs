@@ -92,6 +92,7 @@ impl Engine {
                 inbound.dismantle(&mut super::serve::context!(self));
             }
             Conn::Stream(stream) => self.count_out(stream.peer()),
+            Conn::Names(_) => {}
             Conn::Outbound(outbound) => {
                 let lane = outbound.lane();
                 self.turn.memory.give(outbound.charged());
@@ -107,6 +108,8 @@ impl Engine {
             Some(Conn::Inbound(_)) => self.client_expired(key),
             Some(Conn::Outbound(_)) => self.call_expired(key),
             Some(Conn::Stream(_)) => self.stream_expired(key),
+            // The resolver has its own node for the exchange.
+            Some(Conn::Names(_)) => self.close(key),
             None => {}
         }
     }
@@ -141,7 +144,7 @@ impl Engine {
     /// Whether a drain has come to its end: everything in flight finished, or its time is up.
     #[must_use]
     pub fn drained(&self) -> bool {
-        let idle = self.lines.is_empty() && self.courier.waiting() == 0;
+        let idle = self.lines.is_empty() && !self.courier.may_start();
         self.drain == Drain::Over || (self.drain == Drain::Begun && idle)
     }
 
@@ -160,6 +163,7 @@ impl Engine {
             && self.turn.wheel.is_empty()
             && self.turn.memory.held() == 0
             && self.awaiting.is_empty()
+            && self.courier.names.is_idle()
             && self.topics.is_empty()
     }
 
@@ -176,6 +180,7 @@ impl Engine {
         stats.set(Counter::Streams, self.topics.streams() as u64);
         stats.set(Counter::Topics, self.topics.len() as u64);
         stats.set(Counter::TopicsBytes, self.topics.bytes() as u64);
+        stats.set(Counter::Lanes, self.courier.lanes() as u64);
         stats.set(Counter::CallsWaiting, self.courier.waiting() as u64);
         stats.set(Counter::BytesHeld, self.turn.memory.held());
         stats.set(Counter::BytesRemembered, self.turn.memory.lent());
@@ -200,6 +205,7 @@ impl Engine {
                     streams += usize::from(!stream.is_ending());
                     assert!(!stream.is_gone(), "line {key:?} should have been closed");
                 }
+                Conn::Names(_) => {}
                 Conn::Outbound(call) => {
                     outbound += 1;
                     bytes += call.charged();

@@ -24,7 +24,9 @@ use crate::port::{Action, Ended, Seq, StoreDone, Timer, Turn};
 use crate::topics::Topics;
 
 mod calls;
+mod lanes;
 mod life;
+mod names;
 mod routes;
 mod serve;
 mod stored;
@@ -103,6 +105,8 @@ pub struct Engine {
     stream_writes_left: usize,
     /// Lanes that may be able to start a call.
     hungry: VecDeque<Key>,
+    /// Deliveries that expired in their lanes; empty between facts.
+    expired: Vec<Key>,
     /// Messages that wait for the store, in the order of acceptance.
     awaiting: VecDeque<stored::Awaiting>,
     accepted: Seq,
@@ -117,7 +121,8 @@ impl Engine {
     #[must_use]
     pub fn new(settings: Settings, seed: [u8; 32], now: Now) -> Engine {
         let mut rng = Rng::new(seed);
-        let timers_max = settings.lines_max + dispatch::NEAR_MAX + 16;
+        let nodes = dispatch::NEAR_MAX + courier::LANES_TIMED_MAX + courier::TIMERS_MAX + 16;
+        let timers_max = settings.lines_max + nodes;
         let courier = Courier::new(settings.courier.clone(), settings.lines_max / 2, rng.u64());
         let dispatch = Dispatch::new(settings.dispatch.clone(), rng.u64());
         Engine {
@@ -129,6 +134,7 @@ impl Engine {
             topics: Topics::new(rng.u64()),
             stream_writes_left: STREAM_WRITES_MAX,
             hungry: VecDeque::new(),
+            expired: Vec::new(),
             awaiting: VecDeque::new(),
             accepted: 0,
             durable: 0,
@@ -169,6 +175,7 @@ impl Engine {
     pub fn connected(&mut self, now: Now, key: Key) {
         self.turn.now = now;
         self.call_connected(key);
+        self.name_server_connected(key);
         self.run_lanes();
     }
 
@@ -183,6 +190,10 @@ impl Engine {
                 self.run_lanes();
             }
             Some(Conn::Stream(_)) => self.stream_heard(key, bytes.len()),
+            Some(Conn::Names(_)) => {
+                self.name_server_heard(key, bytes);
+                self.run_lanes();
+            }
             None => {}
         }
     }
@@ -202,6 +213,7 @@ impl Engine {
             Some(Conn::Outbound(_)) => self.call_ended(key, why),
             // A reader that has finished sending is taken to be gone, as by every other server.
             Some(Conn::Stream(_)) => self.close(key),
+            Some(Conn::Names(_)) => self.name_server_ended(key),
             None => {}
         }
         self.run_lanes();
@@ -244,8 +256,10 @@ impl Engine {
                     self.line_expired(key);
                 }
             }
+            Timer::Query(key) => self.courier.names.expired(&mut self.turn, key),
             Timer::Delivery(key) => self.dispatch.deliveries.fired(key),
             Timer::Far => self.dispatch.deliveries.look_far(&mut self.turn),
+            Timer::Lane(key) => self.lane_fired(key),
             Timer::Drain => self.drain.time_is_up(),
         }
     }
@@ -260,7 +274,7 @@ impl Engine {
     pub fn wants_read(&self, key: Key) -> bool {
         match self.lines.get(key).map(|line| &line.conn) {
             Some(Conn::Inbound(inbound)) => inbound.wants_read(),
-            Some(Conn::Outbound(_) | Conn::Stream(_)) => true,
+            Some(Conn::Outbound(_) | Conn::Stream(_) | Conn::Names(_)) => true,
             None => false,
         }
     }
@@ -292,6 +306,7 @@ impl Engine {
         match self.lines.get(key).map(|line| &line.conn) {
             Some(Conn::Inbound(inbound)) => inbound.outgoing(gather),
             Some(Conn::Outbound(outbound)) => outbound.outgoing(gather),
+            Some(Conn::Names(query)) => query.outgoing(gather),
             Some(Conn::Stream(stream)) => {
                 let feed = feed_of(&self.topics, stream);
                 stream.outgoing(gather, |at| feed.frame(at));
@@ -309,6 +324,7 @@ impl Engine {
             Some(Conn::Inbound(_)) => self.answer_written(key, bytes),
             Some(Conn::Outbound(outbound)) => outbound.wrote(bytes),
             Some(Conn::Stream(_)) => more = Some(self.stream_written(key, bytes)),
+            Some(Conn::Names(query)) => query.wrote(bytes),
             None => {}
         }
         // They were the line's last bytes, and a call may wait for its place.
@@ -324,6 +340,7 @@ impl Engine {
             Some(Conn::Inbound(inbound)) => inbound.has_output(),
             Some(Conn::Outbound(outbound)) => outbound.has_output(),
             Some(Conn::Stream(stream)) => stream.has_output(&feed_of(&self.topics, stream)),
+            Some(Conn::Names(query)) => query.has_output(),
             None => false,
         }
     }
@@ -337,6 +354,7 @@ impl Engine {
             Conn::Inbound(inbound) => inbound.has_output(),
             Conn::Outbound(outbound) => outbound.has_output(),
             Conn::Stream(_) => return self.settle_stream(key),
+            Conn::Names(query) => query.has_output(),
         };
         if has_output {
             line.touch(&mut self.turn, key);

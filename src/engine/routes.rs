@@ -34,6 +34,10 @@ pub(super) enum Handler {
     Health,
     /// Counters.
     Metrics,
+    /// The lanes.
+    Lanes,
+    /// A pause, or its end.
+    Steer,
 }
 
 const READ: &[Method] = &[Method::Get, Method::Head];
@@ -87,6 +91,22 @@ const ROUTES: &[Route] = &[
         help: "counters and gauges in Prometheus text",
         handler: Handler::Metrics,
     },
+    Route {
+        path: "/lanes",
+        tail: false,
+        methods: READ,
+        allow: "GET, HEAD",
+        help: "what waits and runs for each origin (limit=N, cursor=N)",
+        handler: Handler::Lanes,
+    },
+    Route {
+        path: "/lanes",
+        tail: true,
+        methods: &[Method::Post],
+        allow: "POST",
+        help: "/lanes/{origin}/pause and /resume, the origin percent-encoded",
+        handler: Handler::Steer,
+    },
 ];
 
 /// All endpoints, for help and reference.
@@ -123,6 +143,11 @@ mod tests {
         );
         assert_eq!(found("/dispatcher"), None);
         assert_eq!(found("/health/"), None);
+        assert_eq!(found("/lanes"), Some((Handler::Lanes, None)));
+        assert_eq!(
+            found("/lanes/http%3A%2F%2Fa/pause"),
+            Some((Handler::Steer, Some("http%3A%2F%2Fa/pause")))
+        );
         assert_eq!(found("*"), None);
     }
 

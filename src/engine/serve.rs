@@ -2,11 +2,14 @@
 //! It routes and never interprets a body.
 
 use super::stored::Awaiting;
-use super::{Engine, Settings, routes};
+use super::{Engine, Settings, lanes, routes};
+use crate::admin;
 use crate::base::slab::Key;
+use crate::base::stats::Counter;
 use crate::conn::Conn;
 use crate::conn::inbound::Service;
 use crate::conn::reply::{Reply, Subscription};
+use crate::courier::Courier;
 use crate::dispatch::Dispatch;
 use crate::dispatch::history::ENDED_MAX;
 use crate::dispatch::intake::Submission;
@@ -35,6 +38,8 @@ pub(super) use context;
 /// The rooms that a request of one line may reach.
 struct Rooms<'a> {
     dispatch: &'a mut Dispatch,
+    courier: &'a mut Courier,
+    hungry: &'a mut VecDeque<Key>,
     awaiting: &'a mut VecDeque<Awaiting>,
     accepted: &'a mut Seq,
     settings: &'a Settings,
@@ -52,6 +57,8 @@ impl Engine {
         };
         let mut rooms = Rooms {
             dispatch: &mut self.dispatch,
+            courier: &mut self.courier,
+            hungry: &mut self.hungry,
             awaiting: &mut self.awaiting,
             accepted: &mut self.accepted,
             settings: &self.settings,
@@ -174,9 +181,20 @@ impl Service for Rooms<'_> {
             routes::Handler::Dispatch => self.take(turn, request, tail, body),
             routes::Handler::Stream => subscribe(request),
             routes::Handler::Messages => (0, self.message(turn, request, tail)),
-            routes::Handler::About => (0, text(crate::admin::about(request.host))),
+            routes::Handler::About => (0, text(admin::about(request.host))),
             routes::Handler::Health => (0, text("ok\n")),
-            routes::Handler::Metrics => (0, text(crate::admin::metrics(&turn.stats))),
+            routes::Handler::Lanes => {
+                let query = request.query.unwrap_or_default();
+                json(
+                    admin::lanes::list(self.courier, turn.now.mono, query),
+                    request,
+                )
+            }
+            routes::Handler::Steer => {
+                let tail = tail.unwrap_or_default();
+                json(lanes::steer(self.courier, turn, self.hungry, tail), request)
+            }
+            routes::Handler::Metrics => (0, text(admin::metrics(&turn.stats))),
         }
     }
 }
@@ -198,7 +216,9 @@ impl Rooms<'_> {
             headers: request.headers,
         };
         let seq = *self.accepted + 1;
-        match self.dispatch.accept(turn, seq, &submission) {
+        let policy = &self.courier.settings().policy;
+        let vet = |target: &_, strict| lanes::vet(policy, target, strict);
+        match self.dispatch.accept(turn, seq, &submission, vet) {
             Ok(accepted) => {
                 *self.accepted = seq;
                 let (id, json) = (accepted.id, wants_json(request));
@@ -217,7 +237,12 @@ impl Rooms<'_> {
                     },
                 )
             }
-            Err(why) => (0, problem(why, request)),
+            Err(why) => {
+                if why.reason == Reason::TargetForbidden {
+                    turn.stats.add(Counter::TargetsForbidden, 1);
+                }
+                (0, problem(why, request))
+            }
         }
     }
 }
@@ -267,6 +292,19 @@ fn problem(problem: Problem, request: &Request<'_>) -> Reply {
         allow: None,
         retry_after,
     }
+}
+
+/// A window's JSON, or why there is none.
+fn json(shown: Result<Vec<u8>, Problem>, request: &Request<'_>) -> (Seq, Reply) {
+    let reply = match shown {
+        Ok(body) => Reply::Text {
+            status: 200,
+            content_type: "application/json",
+            body: String::from_utf8_lossy(&body).into_owned().into(),
+        },
+        Err(why) => problem(why, request),
+    };
+    (0, reply)
 }
 
 fn text(body: impl Into<std::borrow::Cow<'static, str>>) -> Reply {

@@ -11,6 +11,7 @@ pub mod date;
 pub mod field;
 pub mod form;
 pub mod head;
+pub mod host;
 pub mod json;
 pub mod media;
 pub mod multipart;

@@ -13,7 +13,9 @@ use crate::engine::{self, Engine};
 use crate::store;
 
 mod clock;
+mod datagrams;
 mod guard;
+mod hosts;
 mod journal;
 mod listen;
 mod signals;
@@ -38,6 +40,8 @@ pub struct Settings {
     pub listen: Vec<Listen>,
     /// The store's name, as in `--store`.
     pub store: String,
+    /// What may be called, in words, for the lines at the start.
+    pub targets: &'static str,
 }
 
 /// Why the server could not start, or had to stop.
@@ -126,12 +130,13 @@ fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, 
     let now = clock.read();
     let addrs: Vec<SocketAddr> = listeners.addrs().collect();
     // Nobody reading stderr is no reason not to serve.
-    let _ = io::stderr().write_all(greeting(&addrs, opened.about).as_bytes());
+    let _ = io::stderr().write_all(greeting(&addrs, opened.about, settings.targets).as_bytes());
     let engine = engine::Settings {
         volatile: opened.volatile,
         ..engine
     };
-    let engine = Engine::new(engine, seed, now);
+    let mut engine = Engine::new(engine, seed, now);
+    engine.listening(&reached_at(&addrs));
     let store = opened.store;
     Ok(turn::Server::new(turn::Parts {
         poll,
@@ -144,8 +149,18 @@ fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, 
     }))
 }
 
+/// All addresses at which these listeners are reached, as far as the system tells.
+fn reached_at(addrs: &[SocketAddr]) -> Vec<SocketAddr> {
+    let mut all = addrs.to_vec();
+    for addr in addrs.iter().filter(|addr| addr.ip().is_unspecified()) {
+        let own = sys::interfaces().into_iter();
+        all.extend(own.map(|ip| SocketAddr::new(ip, addr.port())));
+    }
+    all
+}
+
 /// The lines at the start. Whoever starts us by a program reads the first one for the port.
-fn greeting(addrs: &[SocketAddr], store: &str) -> String {
+fn greeting(addrs: &[SocketAddr], store: &str, targets: &str) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let urls: Vec<String> = addrs.iter().map(|addr| format!("http://{addr}")).collect();
     let reached = addrs
@@ -154,7 +169,7 @@ fn greeting(addrs: &[SocketAddr], store: &str) -> String {
         .map(|addr| addr.to_string())
         .unwrap_or_default();
     format!(
-        "hookah {version} listening on {}\nstore: {store}\n\
+        "hookah {version} listening on {}\nstore: {store}\ntargets: {targets}\n\
          try: curl -d _url=http://localhost:9000/ -d hello=world http://{reached}/dispatch\n",
         urls.join(", ")
     )

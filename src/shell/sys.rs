@@ -1,8 +1,10 @@
-//! The few system calls that std has no safe door to: entropy, descriptor limit, boot clock.
+//! The few system calls that std has no safe door to: entropy, descriptor limit, boot clock, the
+//! addresses of the interfaces.
 //! The only file with unsafe code; it keeps no state and decides nothing.
 #![allow(unsafe_code)]
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 /// 32 bytes of the system's entropy; waits for them early in a machine's boot.
@@ -62,6 +64,41 @@ pub(super) fn uptime() -> Duration {
     Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
+/// The addresses of this machine's interfaces now; none if the system does not tell.
+pub(super) fn interfaces() -> Vec<IpAddr> {
+    let mut list: *mut libc::ifaddrs = std::ptr::null_mut();
+    // SAFETY: the call writes one pointer, to a list that is ours until `freeifaddrs`.
+    if unsafe { libc::getifaddrs(&raw mut list) } != 0 {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    let mut next = list;
+    // SAFETY: each node is null or a live one of the list; an address of a family is as long as
+    // that family's structure and may lie at any alignment.
+    while let Some(node) = unsafe { next.as_ref() } {
+        next = node.ifa_next;
+        let addr = node.ifa_addr;
+        if addr.is_null() {
+            continue;
+        }
+        match i32::from(unsafe { (*addr).sa_family }) {
+            libc::AF_INET => {
+                let v4 = unsafe { addr.cast::<libc::sockaddr_in>().read_unaligned() };
+                let bytes = v4.sin_addr.s_addr.to_ne_bytes();
+                found.push(IpAddr::V4(Ipv4Addr::from(bytes)));
+            }
+            libc::AF_INET6 => {
+                let v6 = unsafe { addr.cast::<libc::sockaddr_in6>().read_unaligned() };
+                found.push(IpAddr::V6(Ipv6Addr::from(v6.sin6_addr.s6_addr)));
+            }
+            _ => {}
+        }
+    }
+    // SAFETY: the list came from `getifaddrs` and is not used any more.
+    unsafe { libc::freeifaddrs(list) };
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +106,12 @@ mod tests {
     #[test]
     fn entropy_differs_from_call_to_call() {
         assert_ne!(entropy().unwrap(), entropy().unwrap());
+    }
+
+    #[test]
+    fn loopback_is_an_interface() {
+        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        assert!(interfaces().contains(&loopback), "{:?}", interfaces());
     }
 
     #[test]

@@ -33,10 +33,11 @@ fn the_greeting_says_where_what_and_how() {
     let addrs = ["0.0.0.0:80".parse().unwrap(), "[::1]:8080".parse().unwrap()];
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(
-        greeting(&addrs, "memory (nothing survives a restart)"),
+        greeting(&addrs, "memory (nothing survives a restart)", "public"),
         format!(
             "hookah {version} listening on http://0.0.0.0:80, http://[::1]:8080\n\
              store: memory (nothing survives a restart)\n\
+             targets: public\n\
              try: curl -d _url=http://localhost:9000/ -d hello=world http://127.0.0.1:80/dispatch\n"
         )
     );

@@ -2,12 +2,15 @@
 //! It knows no protocol: facts go to the engine, intentions come back.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use mio::{Events, Poll, Token};
 
 use super::clock::Clock;
+use super::datagrams::{DATAGRAMS_PER_TURN_MAX, Datagrams, Received};
 use super::guard::Guard;
+use super::hosts::NameFiles;
 use super::listen::{Listeners, turn_away};
 use super::signals::Signals;
 use super::sockets::{Sockets, ended};
@@ -38,6 +41,8 @@ pub(super) struct Server {
     pub(super) now: Now,
     pub(super) guard: Guard,
     pub(super) sockets: Sockets,
+    datagrams: Datagrams,
+    name_files: NameFiles,
     listeners: Listeners,
     signals: Signals,
     store: Box<dyn Store>,
@@ -72,6 +77,8 @@ impl Server {
             now: parts.now,
             guard: Guard::new(parts.engine),
             sockets: Sockets::default(),
+            datagrams: Datagrams::default(),
+            name_files: NameFiles::of_system(),
             listeners: parts.listeners,
             signals: parts.signals,
             store: parts.store,
@@ -118,6 +125,7 @@ impl Server {
         self.accept();
         self.act();
         self.read_ready();
+        self.read_datagrams();
         self.act();
         self.guard
             .tell(self.now, None, |engine| engine.tick(self.now));
@@ -139,6 +147,7 @@ impl Server {
     fn timeout(&self) -> Option<Duration> {
         let left_over = self.sockets.has_ready()
             || self.listeners.has_ready()
+            || self.datagrams.has_ready()
             || !self.put_off.is_empty()
             || self.unflushed
             || self.unsettled;
@@ -155,7 +164,7 @@ impl Server {
         for event in events {
             if event.token() == SIGNALS {
                 self.heed_signals();
-            } else if !self.listeners.note(event.token()) {
+            } else if !self.listeners.note(event.token()) && !self.datagrams.note(event.token()) {
                 self.sockets.note(event);
             }
         }
@@ -210,11 +219,57 @@ impl Server {
                 Action::Shutdown { key } => self.sockets.shutdown(key),
                 Action::Resume { key } => self.sockets.resume(key),
                 Action::Close { key } => self.sockets.close(key),
+                Action::Ask {
+                    key,
+                    server,
+                    packet,
+                } => self.ask(key, server, &packet),
+                Action::Forget { key } => self.datagrams.forget(key),
+                Action::ReadNames => self.read_names(),
                 Action::Store(op) => {
                     self.store.submit(op);
                     self.unflushed = true;
                 }
                 Action::StopListening => self.listeners.close(),
+            }
+        }
+    }
+
+    /// Sends a question to a name server. One that cannot go out is told at once; what the engine
+    /// does about it joins the actions under way.
+    fn ask(&mut self, key: Key, server: SocketAddr, packet: &[u8]) {
+        let registry = self.poll.registry();
+        if let Err(why) = self.datagrams.ask(registry, key, server, packet) {
+            log::debug!("ask_failed server={server} why={why}");
+            self.unasked(key);
+        }
+    }
+
+    fn unasked(&mut self, key: Key) {
+        self.guard
+            .tell(self.now, None, |engine| engine.unasked(self.now, key));
+        self.unsettled = true;
+    }
+
+    fn read_names(&mut self) {
+        let (hosts, resolv) = self.name_files.changed();
+        self.guard.tell(self.now, None, |engine| {
+            engine.names_conf(self.now, hosts.as_deref(), resolv.as_deref());
+        });
+        self.unsettled = true;
+    }
+
+    fn read_datagrams(&mut self) {
+        for _ in 0..DATAGRAMS_PER_TURN_MAX {
+            match self.datagrams.receive(&mut self.scratch) {
+                Some(Received::Bytes(key, count)) => {
+                    let bytes = &self.scratch[..count];
+                    self.guard.tell(self.now, None, |engine| {
+                        engine.datagram(self.now, key, bytes);
+                    });
+                }
+                Some(Received::Failed(key)) => self.unasked(key),
+                None => return,
             }
         }
     }

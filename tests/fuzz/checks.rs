@@ -6,11 +6,14 @@
 mod checks_forms;
 #[path = "checks_json.rs"]
 mod checks_json;
+#[path = "checks_names.rs"]
+mod checks_names;
 #[path = "drive.rs"]
 mod drive;
 
 pub use checks_forms::{multipart, urlencoded};
 pub use checks_json::json;
+pub use checks_names::dns_message;
 use drive::Log;
 
 /// Panics if the rule does not hold for these bytes.
@@ -24,6 +27,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("urlencoded", urlencoded),
     ("multipart", multipart),
     ("json", json),
+    ("dns_message", dns_message),
 ];
 
 /// Request heads and framing: no split changes the result, and what is accepted has one framing.

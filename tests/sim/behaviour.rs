@@ -178,7 +178,13 @@ impl Behaviour {
 
     /// Whether a caller can send its request before anything goes wrong.
     pub fn lets_speak(self) -> bool {
-        let early = matches!(self, Behaviour::Banner | Behaviour::Resets(Point::Accept));
+        // What stands behind an answer may come while the next request is being written.
+        let early = matches!(
+            self,
+            Behaviour::Banner
+                | Behaviour::Resets(Point::Accept)
+                | Behaviour::Liar(Lie::Extra | Lie::Behind)
+        );
         self.door() == Door::Open && !early
     }
 

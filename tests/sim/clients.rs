@@ -144,6 +144,7 @@ impl Client {
         let Some(want) = self.wants.pop_front() else {
             self.complain(&format!("an answer to nothing: {answer:?}"))
         };
+        let excused = answer.status == 503 && oracle.may_refuse;
         let refused = match want {
             Want::Accepted(order) if answer.status == 202 => {
                 self.check_accepted(&answer);
@@ -152,7 +153,6 @@ impl Client {
                 false
             }
             Want::Accepted(order) => {
-                let excused = answer.status == 503 && oracle.may_refuse;
                 if !excused {
                     self.complain(&format!("order {order} was refused: {answer:?}"));
                 }

@@ -37,6 +37,8 @@ pub enum Peer {
     Client(usize),
     /// A line of the target of that number.
     Target(usize),
+    /// A line of the name server of that number.
+    NameServer(usize),
     /// The reader of that number.
     Reader(usize),
 }

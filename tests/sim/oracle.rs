@@ -1,7 +1,7 @@
 //! The oracle: what was promised to clients, what targets were sent, how it ended, and whether all
 //! of it agrees with dispatch.md and guarantees.md. It changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hookah::model::{Message as Stored, MessageId, Outcome};
 use hookah::port::{Seq, StoreDone};
@@ -55,8 +55,10 @@ pub struct Oracle {
     pub may_refuse: bool,
     /// The operator has asked to stop.
     pub draining: bool,
-    /// `parallelism`.
+    /// Calls in flight to one origin at most.
     pub parallelism: usize,
+    /// Targets whose lanes are paused for a while.
+    pub paused: BTreeSet<usize>,
     /// One for each order.
     pub fates: Vec<Fate>,
     /// Links are quick, so that only peers take time.
@@ -71,6 +73,8 @@ pub struct Oracle {
     pub connects: BTreeMap<usize, u32>,
     /// Topics and their readers.
     pub feeds: Feeds,
+    /// Requests to each target.
+    sent_to: BTreeMap<usize, u32>,
     accepts: Vec<(Seq, MessageId, u64)>,
     ends: BTreeMap<MessageId, (u64, Outcome)>,
     kept: BTreeMap<MessageId, u64>,
@@ -78,6 +82,8 @@ pub struct Oracle {
     taps: BTreeMap<LinkId, Tap>,
 }
 
+/// The longest cool-down, a fifth of jitter, and the longest deadline of a probe.
+const PROBE_MAX: u64 = (60 + 12 + 16) * SECOND;
 /// Room for the network's and the loop's own time in what is bounded from above.
 pub const SLACK: u64 = 400 * MS;
 
@@ -88,6 +94,7 @@ impl Oracle {
             may_refuse: false,
             draining: false,
             parallelism,
+            paused: BTreeSet::new(),
             fates: Vec::new(),
             calm: false,
             crowded: false,
@@ -95,6 +102,7 @@ impl Oracle {
             sent: Vec::new(),
             connects: BTreeMap::new(),
             feeds: Feeds::default(),
+            sent_to: BTreeMap::new(),
             accepts: Vec::new(),
             ends: BTreeMap::new(),
             kept: BTreeMap::new(),
@@ -252,6 +260,7 @@ impl Oracle {
         self.check_attempt(&orders[order], &targets[orders[order].target], &sent, world);
         self.fates[order].attempts.push(self.sent.len());
         self.sent.push(sent);
+        *self.sent_to.entry(orders[order].target).or_default() += 1;
         self.check_lane(orders, orders[order].target);
     }
 
@@ -343,12 +352,19 @@ impl Oracle {
             "{sent:?} after {last:?}"
         );
         if last.attempt + 1 == sent.attempt {
-            self.check_spacing(order, last, sent, world);
+            self.check_spacing(order, target, last, sent, world);
         }
     }
 
     /// Between two attempts lies the schedule's wait with its jitter, and at least the Retry-After.
-    fn check_spacing(&self, order: &Order, last: &Sent, sent: &Sent, world: &World) {
+    fn check_spacing(
+        &self,
+        order: &Order,
+        target: &Target,
+        last: &Sent,
+        sent: &Sent,
+        world: &World,
+    ) {
         let wait = order.wait_before(sent.attempt);
         let ended = last.reply.map_or(last.at, |(at, _)| at);
         let least = (wait / 5 * 4).max(if world.jumped { 0 } else { last.retry_after });
@@ -363,7 +379,8 @@ impl Oracle {
             .reply
             .map_or(last.at + order.timeout_or_default(), |(at, _)| at);
         let most = (wait / 5 * 6).max(last.retry_after + last.retry_after / 5 + SECOND);
-        let bound = latest + most + SLACK + self.lane_slack(order.target);
+        let bound =
+            latest + most + SLACK + self.lane_slack(order.target, target) + target.lookup_within();
         assert!(
             sent.at <= bound,
             "too late by {} us: {sent:?} after {last:?}",
@@ -378,7 +395,7 @@ impl Oracle {
             return;
         };
         let due = durable.max(since + order.delay);
-        let bound = due + SLACK + self.lane_slack(order.target);
+        let bound = due + SLACK + self.lane_slack(order.target, target) + target.lookup_within();
         if target.sees_every_attempt() && !self.crowded {
             assert!(
                 sent.at <= bound,
@@ -389,15 +406,28 @@ impl Oracle {
     }
 
     /// How long a lane that may be full can hold an attempt up: each round of those before it takes
-    /// its deadline, 15 seconds at most, at worst.
-    fn lane_slack(&self, target: usize) -> u64 {
-        let waiting = self
-            .load
-            .get(&target)
-            .copied()
-            .unwrap_or(0)
-            .saturating_sub(1);
-        (waiting / self.parallelism) as u64 * 16 * SECOND
+    /// its deadline, 15 seconds at most, at worst. Behind an open breaker it waits for its probe.
+    fn lane_slack(&self, number: usize, target: &Target) -> u64 {
+        if self.paused.contains(&number) {
+            return HOUR;
+        }
+        let load = self.load.get(&number).copied().unwrap_or(0);
+        let rounds = load.saturating_sub(1) / self.parallelism;
+        rounds as u64 * 16 * SECOND + self.breaker_slack(number, target)
+    }
+
+    /// How long an open breaker can hold an attempt up: the longest cool-down with its jitter and a
+    /// probe's deadline, once for each delivery that may be before it. One that is closed holds
+    /// nothing up, and it is closed before as many attempts as it takes have failed.
+    pub fn breaker_slack(&self, number: usize, target: &Target) -> u64 {
+        let sent = self.sent_to.get(&number).copied().unwrap_or(0);
+        let connects = self.connects.get(&number).copied().unwrap_or(0);
+        let never_ill = self.calm && target.good_within() == Some(0);
+        if never_ill || sent + connects < 8 {
+            return 0;
+        }
+        let load = self.load.get(&number).copied().unwrap_or(0);
+        (load as u64 + 1) * PROBE_MAX
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Order {
     pub schedule: Option<Vec<u64>>,
     /// `timeout`.
     pub timeout: Option<u64>,
+    /// `expires`, as an age.
+    pub expires: Option<u64>,
     /// Bytes of filler in the body.
     pub filler: usize,
     /// Topics that get it too.
@@ -103,6 +105,7 @@ impl Order {
             retries: None,
             schedule: None,
             timeout: None,
+            expires: None,
             filler: 0,
             topics: Vec::new(),
             redirects: 0,
@@ -207,6 +210,7 @@ impl Order {
             let steps: Vec<String> = schedule.iter().map(|step| duration(*step)).collect();
             options.push(("_retry_schedule", steps.join(",")));
         }
+        options.extend(self.expires.map(|age| ("_expires", duration(age))));
         options.extend(self.timeout.map(|timeout| ("_timeout", duration(timeout))));
         if self.redirects > 0 {
             options.push(("_redirects", self.redirects.to_string()));

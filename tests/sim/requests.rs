@@ -71,29 +71,80 @@ pub fn ask(method: &str, path: &str) -> Step {
     Step::Send((head(method, path, "1.1") + "\r\n").into_bytes())
 }
 
+/// Path, body, and the statuses that may come.
+const REFUSED: &[(&str, &str, &[u16])] = &[
+    ("/dispatch", "a=b", &[400]),
+    (
+        "/dispatch",
+        "_url=http%3A%2F%2F10.0.0.1%2F&_retries=many",
+        &[400],
+    ),
+    (
+        "/dispatch",
+        "_url=http%3A%2F%2F10.0.0.1%2F&_method=BREW",
+        &[400],
+    ),
+    (
+        "/dispatch",
+        "_url=http%3A%2F%2F10.0.0.1%2F&_delay=soon",
+        &[400],
+    ),
+    (
+        "/dispatch",
+        "_url=http%3A%2F%2F10.0.0.1%2F&_targets=local",
+        &[400],
+    ),
+    ("/dispatch", "_url=gopher%3A%2F%2F10.0.0.1%2F", &[400]),
+    ("/dispatch/%21%21", "", &[400]),
+    ("/nowhere", "_url=http%3A%2F%2F10.0.0.1%2F", &[404]),
+    // Forbidden, in a few of the spellings, and beside a good one.
+    (
+        "/dispatch",
+        "_url=http%3A%2F%2F10.0.0.1%2F&_targets=public",
+        &[403],
+    ),
+    (
+        "/dispatch",
+        "_url=http%3A%2F%2F10.0.0.1%2F&_url=http%3A%2F%2F169.254.169.254%2F",
+        &[403],
+    ),
+    (
+        "/dispatch",
+        "_url=http%3A%2F%2F10.0.0.1%2F&_url=http%3A%2F%2F127.1%3A4665%2F",
+        &[403],
+    ),
+    ("/dispatch", "_url=http%3A%2F%2F0xa9fea9fe%2F", &[403]),
+    (
+        "/dispatch",
+        "_url=http%3A%2F%2F%5B%3A%3Affff%3A224.1%3A1%5D%2F",
+        &[400],
+    ),
+    (
+        "/dispatch",
+        "_url=http%3A%2F%2F%5B%3A%3A7f00%3A1%5D%3A8000%2F",
+        &[403],
+    ),
+    (
+        "/dispatch",
+        "_url=http%3A%2F%2F%5B64%3Aff9b%3A%3Aa9fe%3Aa9fe%5D%2F",
+        &[403],
+    ),
+    (
+        "/dispatch",
+        "_url=http%3A%2F%2F%5Bfd00%3Aec2%3A%3A254%5D%2F",
+        &[403],
+    ),
+    (
+        "/dispatch",
+        "_url=http%3A%2F%2Flocalhost%3A8000%2F&_targets=public",
+        &[403],
+    ),
+    ("/dispatch", "_url=http%3A%2F%2F168.63.129.16%2F", &[403]),
+];
+
 /// Requests with a bad option or target: refused, and the connection may live.
 pub fn refused(rng: &mut Rng) -> (Vec<Step>, Want) {
-    let (path, body, statuses): (&str, &str, &'static [u16]) = rng.pick(&[
-        ("/dispatch", "a=b", [400].as_slice()),
-        (
-            "/dispatch",
-            "_url=http%3A%2F%2F10.0.0.1%2F&_retries=many",
-            &[400],
-        ),
-        (
-            "/dispatch",
-            "_url=http%3A%2F%2F10.0.0.1%2F&_method=BREW",
-            &[400],
-        ),
-        (
-            "/dispatch",
-            "_url=http%3A%2F%2F10.0.0.1%2F&_delay=soon",
-            &[400],
-        ),
-        ("/dispatch", "_url=gopher%3A%2F%2F10.0.0.1%2F", &[400]),
-        ("/dispatch/%21%21", "", &[400]),
-        ("/nowhere", "_url=http%3A%2F%2F10.0.0.1%2F", &[404]),
-    ]);
+    let (path, body, statuses) = rng.pick(REFUSED);
     let form = "Content-Type: application/x-www-form-urlencoded";
     let fields = format!("{form}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     let bytes = head("POST", path, "1.1") + &fields;

@@ -1,7 +1,7 @@
 //! What a seed makes of the world: settings, targets, clients, faults. The one place that knows how
 //! the engine's settings look.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use hookah::conn::Limits;
@@ -10,6 +10,7 @@ use hookah::{courier, dispatch, engine};
 use crate::behaviour::Behaviour;
 use crate::clients::{Client, Want};
 use crate::crowd;
+use crate::names::Kind;
 use crate::net::Shape;
 use crate::order::Order;
 use crate::requests::{self, Framing};
@@ -18,6 +19,9 @@ use crate::script::Step;
 use crate::sim::Sim;
 use crate::store::Temper;
 use crate::world::{Event, HOUR, MINUTE, MS, SECOND};
+
+/// Where the engine is told that it listens.
+pub const OWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4_665);
 
 /// The defaults.
 pub fn settings() -> engine::Settings {
@@ -100,6 +104,10 @@ pub fn random(seed: u64) -> Sim {
 const V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 7);
 
 fn targets(sim: &mut Sim) {
+    // Where lines are scarce there may be none for a question that a datagram cannot answer.
+    if !sim.oracle.crowded {
+        sim.names.randomize(&mut sim.world.rng);
+    }
     for _ in 0..sim.world.rng.between(1, 6) {
         let behaviour = match sim.world.rng.chance(30) {
             true => Behaviour::Healthy,
@@ -108,6 +116,7 @@ fn targets(sim: &mut Sim) {
         let number = match sim.world.rng.between(0, 9) {
             0 => sim.target_at("localhost", Ipv4Addr::LOCALHOST.into(), behaviour),
             1 => sim.target_at("localhost", Ipv6Addr::LOCALHOST.into(), behaviour),
+            3..=5 => named(sim, behaviour),
             2 => sim.target_at("[fd00::7]", V6.into(), behaviour),
             _ => sim.target(behaviour),
         };
@@ -123,6 +132,26 @@ fn targets(sim: &mut Sim) {
             }
         }
     }
+}
+
+/// A target that goes by a name; one in four cannot be found.
+fn named(sim: &mut Sim, behaviour: Behaviour) -> usize {
+    let rng = &mut sim.world.rng;
+    let length = rng.between(1, 10) as usize;
+    let (chain, lost) = (Kind::Chain(length), rng.chance(25));
+    let found = [Kind::Plain, Kind::Decoys, chain, Kind::Bulk];
+    let kind = match lost {
+        true => rng.pick(&[
+            Kind::Loop,
+            Kind::Missing,
+            Kind::Empty,
+            Kind::Late,
+            Kind::Garbage,
+        ]),
+        false => rng.pick(&found),
+    };
+    let six = rng.chance(30).then_some(V6.into());
+    sim.target_named(kind, six.filter(|_| kind != Kind::Bulk), behaviour)
 }
 
 fn client(sim: &mut Sim) {

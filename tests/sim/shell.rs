@@ -1,7 +1,7 @@
 //! The shell's part in the simulation: facts in, the tick, actions, the store, writes, in the order
 //! of DESIGN section 2. It holds the engine to the contract of `port`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use hookah::base::frame::Gather;
 use hookah::base::slab::Key;
@@ -10,6 +10,7 @@ use hookah::port::{Action, Ended, StoreOp};
 
 use crate::behaviour::Door;
 use crate::net::{Item, LinkId, Peer};
+use crate::setup;
 use crate::sim::Sim;
 use crate::targets::Target;
 use crate::world::{Event, MINUTE, SECOND};
@@ -136,8 +137,18 @@ impl Sim {
             let Some(key) = self.net.get(link).key else {
                 continue;
             };
-            let Peer::Target(target) = self.net.get(link).peer else {
-                continue;
+            let target = match self.net.get(link).peer {
+                Peer::Target(target) => target,
+                Peer::NameServer(server) if self.names.takes_lines(server) => {
+                    self.net.near(link).open = true;
+                    self.engine.connected(self.world.now, key);
+                    continue;
+                }
+                Peer::NameServer(_) => {
+                    self.tell_ended(link, key, Ended::Refused);
+                    continue;
+                }
+                Peer::Client(_) | Peer::Reader(_) => continue,
             };
             let behaviour = self.targets[target].behaviour(self.world.at());
             let astray = self.net.near(link).astray;
@@ -196,7 +207,7 @@ impl Sim {
         }
     }
 
-    fn perform(&mut self) {
+    pub(crate) fn perform(&mut self) {
         while let Some(action) = self.engine.poll_action() {
             match action {
                 Action::Connect { key, addr, .. } => self.connect(key, addr),
@@ -217,6 +228,25 @@ impl Sim {
                     let link = self.line(key, "close");
                     self.oracle.line_closed(&self.world, link);
                     self.net.close(&mut self.world, link);
+                }
+                Action::Ask {
+                    key,
+                    server,
+                    packet,
+                } => {
+                    self.world.note_bytes("ask", key.to_bits(), &packet);
+                    self.names.ask(&mut self.world, key, server, &packet);
+                }
+                Action::Forget { key } => {
+                    self.world.note("forget", key.to_bits(), 0);
+                    self.names.forget(key);
+                }
+                Action::ReadNames => {
+                    self.world.note("read names", 0, 0);
+                    let (hosts, resolv) = self.names.changed();
+                    let now = self.world.now;
+                    self.engine
+                        .names_conf(now, hosts.as_deref(), resolv.as_deref());
                 }
                 Action::Store(op) => self.take_op(op),
                 Action::StopListening => {
@@ -255,6 +285,13 @@ impl Sim {
     fn connect(&mut self, key: Key, addr: SocketAddr) {
         self.world
             .note("connect", key.to_bits(), u64::from(addr.port()));
+        if let Some(server) = self.names.whose(addr) {
+            let link = self.net.link(&mut self.world, Peer::NameServer(server));
+            self.net.name(link, key);
+            let delay = self.net.delay(&mut self.world, link);
+            return self.world.after(delay, Event::Resolve(link));
+        }
+        assert!(is_open(addr), "a call to {addr}, which is forbidden");
         let Some((target, astray)) = self.whose(addr) else {
             panic!("a call to {addr}, which nobody ordered")
         };
@@ -282,6 +319,7 @@ impl Sim {
         } = &self.targets[target];
         let astray = *right != addr;
         let other = host == "localhost" && addr.ip().is_loopback();
+        let other = other || self.names.lists(host, addr.ip());
         (!astray || other).then_some((target, astray))
     }
 
@@ -324,4 +362,13 @@ impl Sim {
             }
         }
     }
+}
+
+/// What may be called in this world, said without the guard's words: the machine and its networks.
+fn is_open(addr: SocketAddr) -> bool {
+    let local = match addr.ip() {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.octets()[0] == 10,
+        IpAddr::V6(ip) => ip.is_loopback() || ip.segments()[0] == 0xfd00,
+    };
+    local && addr != setup::OWN
 }

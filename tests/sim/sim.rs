@@ -8,10 +8,12 @@ use hookah::engine::{Engine, Settings};
 
 use crate::behaviour::Behaviour;
 use crate::clients::Client;
+use crate::names::{Kind, Manner, Name, Names};
 use crate::net::{LinkId, Net, Peer, Side};
 use crate::oracle::Oracle;
 use crate::order::Order;
 use crate::readers::Reader;
+use crate::setup;
 use crate::store::{Store, Temper};
 use crate::targets::Target;
 use crate::verdict;
@@ -29,6 +31,8 @@ pub struct Sim {
     pub clients: Vec<Client>,
     /// Targets, by number.
     pub targets: Vec<Target>,
+    /// Name servers and what they know.
+    pub names: Names,
     /// Readers of streams, by number.
     pub readers: Vec<Reader>,
     /// Orders, by number.
@@ -61,9 +65,10 @@ impl Sim {
     /// A world of that seed around an engine with those settings.
     pub fn new(seed: u64, settings: Settings) -> Sim {
         let mut world = World::new(seed);
-        let parallelism = settings.courier.parallelism_within(settings.lines_max / 2);
-        let oracle = Oracle::new(parallelism as usize);
-        let engine = Engine::new(settings, world.rng.entropy(), world.now);
+        let width = settings.courier.width(settings.lines_max / 2);
+        let oracle = Oracle::new(width as usize);
+        let mut engine = Engine::new(settings, world.rng.entropy(), world.now);
+        engine.listening(&[setup::OWN]);
         Sim {
             world,
             net: Net::default(),
@@ -73,6 +78,7 @@ impl Sim {
             }),
             clients: Vec::new(),
             targets: Vec::new(),
+            names: Names::of(&[Manner::Right]),
             readers: Vec::new(),
             orders: Vec::new(),
             oracle,
@@ -99,6 +105,24 @@ impl Sim {
         let number = self.targets.len();
         let addr = SocketAddr::new(ip, 8_000 + number as u16);
         self.targets.push(Target::new(host, addr, behaviour));
+        number
+    }
+
+    /// A further target that goes by a name of that kind; its number.
+    pub fn target_named(&mut self, kind: Kind, ip: Option<IpAddr>, behaviour: Behaviour) -> usize {
+        let number = self.targets.len();
+        let host = format!("hook{number}.test");
+        let ip = ip.unwrap_or_else(|| IpAddr::from([10, 1, 0, number as u8]));
+        let (ttl, asked) = (self.world.rng.pick(&[0, 1, 30, 3_600]), 0);
+        let name = Name {
+            kind,
+            ip,
+            ttl,
+            asked,
+        };
+        self.names.zone.insert(host.clone(), name);
+        let number = self.target_at(&host, ip, behaviour);
+        self.targets[number].kind = Some(kind);
         number
     }
 
@@ -144,6 +168,8 @@ impl Sim {
                 "client {number} still waits: {client:?}"
             );
         }
+        self.names.check_idle();
+        verdict::judge_names(&self.names, &self.orders, &self.targets);
         verdict::judge(&self.oracle, &self.orders, &self.targets);
         self.oracle.feeds.judge();
         for reader in self.readers.iter().filter(|reader| reader.link.is_some()) {
@@ -228,6 +254,17 @@ impl Sim {
                 }
             }
             Event::Wake(link) => self.wake_peer(link),
+            Event::Datagram(key, bytes) if self.names.is_open(key) => {
+                self.world.note_bytes("datagram", key.to_bits(), &bytes);
+                self.engine.datagram(self.world.now, key, &bytes);
+                self.perform();
+            }
+            Event::Unasked(key) if self.names.is_open(key) => {
+                self.world.note("unasked", key.to_bits(), 0);
+                self.engine.unasked(self.world.now, key);
+                self.perform();
+            }
+            Event::Datagram(..) | Event::Unasked(_) => {}
             Event::Stored => {}
             Event::Jump(by) => {
                 self.world.jump(by);
@@ -252,6 +289,7 @@ impl Sim {
                 Peer::Client(client) => {
                     self.clients[client].on(&mut self.oracle, world, net, link, item);
                 }
+                Peer::NameServer(server) => self.names.on(world, net, link, server, item),
                 Peer::Reader(reader) => self.readers[reader].on(world, net, link, item),
                 Peer::Target(target) => {
                     self.targets[target].on(&self.orders, world, net, link, item);

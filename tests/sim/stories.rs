@@ -17,7 +17,7 @@ use crate::store::Temper;
 use crate::world::{Event, HOUR, MINUTE, MS, SECOND};
 
 /// A client places an order after `delay`; its number.
-fn place(sim: &mut Sim, delay: u64, target: usize, options: impl FnOnce(&mut Order)) -> usize {
+pub fn place(sim: &mut Sim, delay: u64, target: usize, options: impl FnOnce(&mut Order)) -> usize {
     let order = sim.order(target);
     options(order);
     let order = order.clone();
@@ -26,7 +26,7 @@ fn place(sim: &mut Sim, delay: u64, target: usize, options: impl FnOnce(&mut Ord
 }
 
 /// When each attempt of an order went out, from its acceptance.
-fn times(sim: &Sim, order: usize) -> Vec<u64> {
+pub fn times(sim: &Sim, order: usize) -> Vec<u64> {
     let (accepted, _) = sim.oracle.fates[order].accepted.expect("accepted");
     sim.oracle
         .attempts(order)
@@ -36,14 +36,15 @@ fn times(sim: &Sim, order: usize) -> Vec<u64> {
 }
 
 /// How an order ended, and how long after its acceptance.
-fn end(sim: &Sim, order: usize) -> (Outcome, u64) {
+pub fn end(sim: &Sim, order: usize) -> (Outcome, u64) {
     let fate = &sim.oracle.fates[order];
     let (accepted, _) = fate.accepted.expect("accepted");
     let (at, outcome) = sim.oracle.end_of(fate.id.expect("known")).expect("ended");
     (outcome, at - accepted)
 }
 
-fn is_about(value: u64, expected: u64) -> bool {
+/// Whether `value` is what is expected, give or take the loop's own time.
+pub fn is_about(value: u64, expected: u64) -> bool {
     value + 5 * MS >= expected && value <= expected + 100 * MS
 }
 

@@ -8,10 +8,11 @@ use hookah::model::MessageId;
 
 use crate::behaviour::{Behaviour, Door};
 use crate::http::{Kind, Message, Reader};
+use crate::names;
 use crate::net::{Item, LinkId, Net};
 use crate::order::{CREDENTIALS, Order};
 use crate::script::Script;
-use crate::world::World;
+use crate::world::{SECOND, World};
 
 /// One target.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct Target {
     pub host: String,
     /// Where it listens.
     pub addr: SocketAddr,
+    /// What its name is, if it goes by one.
+    pub kind: Option<names::Kind>,
     /// Its behaviour, in turn, each until its time; the last has no end.
     pub phases: Vec<(u64, Behaviour)>,
     /// Whole requests got, in order.
@@ -51,6 +54,7 @@ impl Target {
         Target {
             host: host.to_owned(),
             addr,
+            kind: None,
             phases,
             got: Vec::new(),
             lines: BTreeMap::new(),
@@ -69,8 +73,21 @@ impl Target {
         format!("http://{}:{}", self.host, self.addr.port())
     }
 
+    /// Whether its address can be known.
+    pub fn is_found(&self) -> bool {
+        self.kind.is_none_or(names::Kind::is_found)
+    }
+
+    /// The longest that its address has to be waited for.
+    pub fn lookup_within(&self) -> u64 {
+        if self.kind.is_some() { 6 * SECOND } else { 0 }
+    }
+
     /// Whether a request goes out to it with every attempt, at any time.
     pub fn sees_every_attempt(&self) -> bool {
+        if !self.is_found() {
+            return false;
+        }
         let mut phases = self.phases.iter();
         phases.all(|(_, behaviour)| behaviour.lets_speak())
     }
@@ -79,13 +96,13 @@ impl Target {
     pub fn is_always_shut(&self) -> bool {
         let endless = self.phases.last().is_some_and(|last| last.0 == u64::MAX);
         let mut phases = self.phases.iter();
-        endless && phases.all(|(_, behaviour)| behaviour.door() != Door::Open)
+        endless && self.is_found() && phases.all(|(_, behaviour)| behaviour.door() != Door::Open)
     }
 
     /// The longest that it takes for an exchange that cannot fail, if it never does.
     pub fn good_within(&self) -> Option<u64> {
         match self.phases.as_slice() {
-            [(_, behaviour)] => behaviour.good_within(),
+            [(_, behaviour)] if self.is_found() => behaviour.good_within(),
             _ => None,
         }
     }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use hookah::base::slab::Key;
 use hookah::base::time::{Mono, Now, Wall};
 
 use crate::net::{Item, LinkId, Side};
@@ -33,6 +34,10 @@ pub enum Event {
     Space(LinkId),
     /// The peer's end of a link goes on: its wait is over, or it reads again.
     Wake(LinkId),
+    /// A datagram comes from a name server.
+    Datagram(Key, Vec<u8>),
+    /// The network says that a name server is not there.
+    Unasked(Key),
     /// The store has finished a batch.
     Stored,
     /// The wall clock jumps by so many microseconds.

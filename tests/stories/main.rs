@@ -5,6 +5,8 @@
 mod client;
 #[path = "../support/message.rs"]
 mod message;
+#[path = "../support/names.rs"]
+mod names;
 #[path = "../support/server.rs"]
 mod server;
 #[path = "../support/target.rs"]
@@ -17,6 +19,7 @@ mod crowds;
 mod garbage;
 mod keeping;
 mod lying;
+mod naming;
 mod posting;
 mod refusing;
 mod retrying;

@@ -37,7 +37,7 @@ const TARGETS: &[(&str, &str)] = &[
     ("http://127.0.0.1:99999/", "URL"),
     ("http://[::1/", "URL"),
     ("https://127.0.0.1/", "https"),
-    ("http://example.com/", "literal addresses and localhost"),
+    ("http://a..example/", "is no name that can be looked up"),
 ];
 
 #[test]

@@ -82,11 +82,10 @@ impl Deliveries {
         self.due.push_back(key);
     }
 
-    /// A delivery that is due and has to join its origin's lane.
-    pub fn next_due(&mut self) -> Option<(Key, &Arc<Target>)> {
+    /// A delivery that is due and has to join its origin's lane, and when it is given up there.
+    pub fn next_due(&mut self) -> Option<(Key, Mono, &Arc<Target>)> {
         let key = self.due.pop_front()?;
-        self.deliveries
-            .get(key)
-            .map(|delivery| (key, delivery.target_now()))
+        let delivery = self.deliveries.get(key)?;
+        Some((key, delivery.waits_until(), delivery.target_now()))
     }
 }

@@ -283,6 +283,7 @@ fn without_options_the_defaults_hold() {
         label: None,
         event: None,
         capture: 64 << 10,
+        strict: false,
     };
     assert_eq!(options, want);
 }
@@ -308,6 +309,7 @@ fn values_become_options() {
         label: None,
         event: None,
         capture: 64 << 10,
+        strict: false,
     };
     assert_eq!(options, Ok(want));
 }

@@ -92,6 +92,11 @@ pub(super) fn timeout(given: &mut Given, value: &str, _now: Wall) -> Result<(), 
     Ok(())
 }
 
+pub(super) fn targets(given: &mut Given, value: &str, _now: Wall) -> Result<(), &'static str> {
+    given.strict = value == "public";
+    given.strict.then_some(()).ok_or("would open more")
+}
+
 fn span(value: &str, min: Duration, max: Duration) -> Result<Duration, &'static str> {
     let span = parse_duration(value).map_err(|error: UnitError| error.complaint)?;
     (min..=max)
