@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::frame::Frame;
@@ -314,6 +315,8 @@ pub struct Target {
     pub addrs: Box<[SocketAddr]>,
     /// The name to look up; none if the host is an address or this machine.
     pub name: Option<Box<str>>,
+    /// For TLS: the name that its certificate must be for; an address without brackets.
+    pub server_name: Option<Arc<str>>,
     /// The Host field: the port is left out where it is the scheme's default.
     pub authority: Box<str>,
     /// The request target: path and query, as the URL standard serializes them.

@@ -56,7 +56,7 @@ pub fn run(port: u16, sink: &mut Sink, connections: usize, count: u64) -> io::Re
         epoll: Epoll::new()?,
         lines: Vec::new(),
         resting: (0..connections).collect(),
-        request: dispatch(port, sink.port),
+        request: dispatch(port, &sink.url()),
         delivered_before: sink.delivered,
         sink,
         posted: 0,

@@ -17,6 +17,9 @@
 //!   its kept-alive lines; a sink answers each webhook with 200 over lines that stay open.
 //!   The run ends when all webhooks have arrived. Beside `floor.rs`: a bare epoll relay that
 //!   parses nothing, with the same number and size of messages on both sides.
+//! * **tls**: the relay over https beside the relay over http, both by Hookah: on lines that
+//!   stay open, and to a sink that closes after each answer, so that each webhook costs a
+//!   connection, resumed where the session is known. A tenth of the count.
 //! * **start**: from the spawn to the line that says where it listens, and the memory that is
 //!   resident then, with no connection yet; beside the floor, which shows what the machine
 //!   asks of the smallest program of this kind.
@@ -38,6 +41,7 @@ mod server;
 mod sink;
 mod sys;
 mod table;
+mod tls;
 mod web;
 mod wire;
 
@@ -66,7 +70,7 @@ Usage: cargo bench --bench peers [-- OPTIONS]
   --seconds N      how long wrk posts in a run (4)
   --starts N       starts that are timed (20)
   --hookah PATH    another build of the server
-  --only PART      start, intake or relay";
+  --only PART      start, intake, relay or tls";
 
 /// How long a server that has just started is left alone before its memory is read.
 const SETTLE: Duration = Duration::from_millis(50);
@@ -163,8 +167,8 @@ impl fmt::Display for Options {
 
 fn part(text: &str) -> Result<String, &'static str> {
     match text {
-        "start" | "intake" | "relay" => Ok(text.to_owned()),
-        _ => Err("start, intake or relay"),
+        "start" | "intake" | "relay" | "tls" => Ok(text.to_owned()),
+        _ => Err("start, intake, relay or tls"),
     }
 }
 
@@ -211,12 +215,9 @@ fn measure_in(dir: &Path, options: &Options, core: usize, others: &[usize]) -> i
     let sink = bench.sink.port.to_string();
     let floor = Recipe::told("floor", env::current_exe()?, &["floor", &sink], dir);
     let program = path::absolute(&options.hookah)?;
-    let hookah = Recipe::told(
-        "hookah",
-        program,
-        &["--port", "0", "--store", "memory"],
-        dir,
-    );
+    let args = ["--port", "0", "--store", "memory"];
+    let hookah = Recipe::told("hookah", program.clone(), &args, dir);
+    let secure = tls::Ground::new(program, &args, dir)?;
     // One that does not start now is not tried again: each try may take its whole time.
     let first = hookah.start(core);
     let hookah = match first {
@@ -226,7 +227,10 @@ fn measure_in(dir: &Path, options: &Options, core: usize, others: &[usize]) -> i
             None
         }
     };
-    let figures = bench.figures(hookah, &floor, nginx.as_ref());
+    let mut figures = bench.figures(hookah, &floor, nginx.as_ref());
+    if options.wants("tls") && hookah.is_some() {
+        figures.extend(secure.figures(&mut bench));
+    }
     println!("\nserver on processor {core}, everything else on {others:?}\n{options}\n");
     table::print(&figures);
     for note in &bench.notes {

@@ -9,6 +9,10 @@ pub const FIELDS: &str = "a=1&b=2&c=3&d=4&e=5&f=6&g=7&h=8";
 /// What the sink answers to a webhook.
 pub const SINK_ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
+/// The same from a sink that closes its lines.
+pub const SINK_LAST_ANSWER: &[u8] =
+    b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
 /// What the floor answers to a dispatch: as many bytes as Hookah's 202 has.
 pub const FLOOR_ANSWER: &[u8] = b"HTTP/1.1 202 Accepted\r\n\
     Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
@@ -18,9 +22,9 @@ pub const FLOOR_ANSWER: &[u8] = b"HTTP/1.1 202 Accepted\r\n\
     Location: /messages/msg_01HOOKAH000000000000000001\r\n\
     Hookah-Durability: memory\r\n\r\n202 Scheduled\n";
 
-/// The POST to `/dispatch` on `port` that asks for a webhook to the sink.
-pub fn dispatch(port: u16, sink: u16) -> Vec<u8> {
-    let body = format!("_url=http://127.0.0.1:{sink}/hook&{FIELDS}");
+/// The POST to `/dispatch` on `port` that asks for a webhook to the sink of that URL.
+pub fn dispatch(port: u16, sink: &str) -> Vec<u8> {
+    let body = format!("_url={sink}&{FIELDS}");
     let head = format!(
         "POST /dispatch HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\
          Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",

@@ -32,6 +32,12 @@ impl Ledger {
         }
     }
 
+    /// Puts `bytes` on the account that are held whatever the bound says: then less is left to be
+    /// taken, or nothing.
+    pub fn charge(&mut self, bytes: u64) {
+        self.held = self.held.saturating_add(bytes);
+    }
+
     /// Gives back `bytes` that were taken.
     pub fn give(&mut self, bytes: u64) {
         debug_assert!(
@@ -99,6 +105,10 @@ mod tests {
         ledger.give(4);
         assert!(ledger.take(4));
         assert_eq!(ledger.held(), 10);
+        ledger.charge(5);
+        assert!(!ledger.take(0), "over the bound nothing more is taken");
+        ledger.give(6);
+        assert!(ledger.take(1));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a knob's value looks like: reading it, and saying what is allowed.
 //! It knows no knob by name.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Config;
@@ -39,6 +40,8 @@ pub(super) enum Form {
     },
     /// On or off; a bare flag is on.
     Switch { set: fn(&mut Config, bool) },
+    /// A file, whose content is the concern of whoever reads it.
+    Path { set: fn(&mut Config, PathBuf) },
     /// Anything else; `set` says whether it was of the form.
     Text {
         complaint: &'static str,
@@ -73,6 +76,8 @@ impl Form {
                 set(config, within(bytes, min, max)?);
             }
             Form::Switch { set } => set(config, parse_bool(text).map_err(|wrong| wrong.complaint)?),
+            Form::Path { .. } if text.is_empty() => return Err("is not a path"),
+            Form::Path { set } => set(config, text.into()),
             Form::Text { complaint, set, .. }
             | Form::List {
                 complaint,
@@ -98,6 +103,7 @@ impl Form {
             }
             Form::Size { min, max, .. } => format!("{} to {}", SizeText(*min), SizeText(*max)),
             Form::Switch { .. } => BOOL_FORM.to_owned(),
+            Form::Path { .. } => "a path".to_owned(),
             Form::Text { allowed, .. } | Form::List { allowed, .. } => (*allowed).to_owned(),
         }
     }

@@ -72,7 +72,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// All knobs, in the order of `--help`.
-pub(super) static KNOBS: [Knob; 25] = [
+pub(super) static KNOBS: [Knob; 26] = [
     Knob {
         key: "listen",
         group: Group::Listening,
@@ -372,6 +372,16 @@ pub(super) static KNOBS: [Knob; 25] = [
             min: Duration::ZERO,
             max: HOUR,
             set: |config, span| config.engine.drain_timeout = span,
+        },
+    },
+    Knob {
+        key: "ca-file",
+        group: Group::Running,
+        value: "FILE",
+        default: "",
+        help: "PEM of authorities to trust besides the usual",
+        form: Form::Path {
+            set: |config, path| config.shell.ca_file = Some(path),
         },
     },
     Knob {

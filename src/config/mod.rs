@@ -318,6 +318,7 @@ fn blank() -> Config {
             listen: vec![],
             store: String::new(),
             targets: "",
+            ca_file: None,
         },
         engine: engine::Settings {
             limits: conn::Limits::default(),

@@ -14,8 +14,10 @@ use crate::http::request;
 use crate::http::response::{self, Framing, ResponseBody, ResponseHead, ResponseScan, RetryAfter};
 use crate::model::{Ending, Fault, Ticket};
 use crate::port::Ended;
+use faults::{connect_fault, protocol};
 use kept::Kept;
 
+mod faults;
 mod kept;
 
 /// What a line has found out about the call it carries.
@@ -69,10 +71,14 @@ const SURPLUS_BYTES_MAX: usize = 64 << 10;
 /// Time given to the body: it decides nothing any more, and its line is a place in the lane.
 const SURPLUS_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// What a session of TLS holds, in bytes, as measured; it is made and kept by the shell.
+const SESSION_BYTES: u64 = 12 << 10;
+
 /// A line to a target.
 #[derive(Debug)]
 pub struct Outbound {
     lane: Key,
+    secure: bool,
     phase: Phase,
     /// The owner of the call on the line, until its verdict.
     call: Option<Key>,
@@ -85,7 +91,7 @@ pub struct Outbound {
     unread: Buf,
     kept: Kept,
     /// Bytes of it on the account of memory.
-    charged: u64,
+    held: u64,
     /// Answers received on this line; more than none means it was kept alive.
     served: u32,
     deadline: Mono,
@@ -101,6 +107,7 @@ impl Outbound {
     pub fn connecting(lane: Key, call: Key, place: Place, deadline: Mono) -> Outbound {
         Outbound {
             lane,
+            secure: false,
             phase: Phase::Connecting(place),
             call: Some(call),
             head_only: false,
@@ -110,7 +117,7 @@ impl Outbound {
             scan: ResponseScan::default(),
             unread: Buf::default(),
             kept: Kept::default(),
-            charged: 0,
+            held: 0,
             served: 0,
             deadline,
             resting: false,
@@ -127,6 +134,17 @@ impl Outbound {
     #[must_use]
     pub fn leads_to(&self) -> Option<SocketAddr> {
         self.addr
+    }
+
+    /// It is to be a line with TLS.
+    pub fn secure(&mut self) {
+        self.secure = true;
+    }
+
+    /// What it holds besides its place, in bytes, for the account of memory.
+    #[must_use]
+    pub fn charged(&self) -> u64 {
+        self.held + if self.secure { SESSION_BYTES } else { 0 }
     }
 
     /// The lane it belongs to.
@@ -374,6 +392,10 @@ impl Outbound {
             Phase::Exchange { heard: false, .. } if self.served > 0 => {
                 self.call.take().map(|_| Verdict::Stale)
             }
+            // TLS 1.3 lets a server refuse after the client is done with the handshake.
+            Phase::Exchange { .. } if matches!(why, Ended::Tls(_)) => {
+                self.conclude(connect_fault(why))
+            }
             Phase::Exchange { heard, .. } => self.conclude(protocol(match (heard, why) {
                 (false, Ended::Finished) => "closed_before_answer",
                 (false, _) => "reset_before_answer",
@@ -462,31 +484,5 @@ impl Outbound {
     /// The line is of no use any more.
     pub fn abandon(&mut self) {
         self.phase = Phase::Gone;
-    }
-}
-
-fn protocol(detail: &'static str) -> Ending {
-    Ending::Fault {
-        fault: Fault::Protocol,
-        detail,
-    }
-}
-
-fn connect_fault(why: Ended) -> Ending {
-    let detail = match why {
-        Ended::Tls(detail) => {
-            let fault = Fault::Tls;
-            return Ending::Fault { fault, detail };
-        }
-        Ended::Refused => "refused",
-        Ended::Unreachable => "unreachable",
-        Ended::Reset | Ended::Finished => "reset",
-        Ended::TimedOut => "connect_timeout",
-        Ended::Exhausted => "out_of_descriptors",
-        Ended::Broken => "broken",
-    };
-    Ending::Fault {
-        fault: Fault::Connect,
-        detail,
     }
 }

@@ -13,6 +13,10 @@ use crate::dispatch::sign::Signer;
 use crate::dispatch::status::Success;
 use crate::model::{Ending, Fault, Method, Outcome, Target};
 
+/// The least wait after a certificate was not what it should be (dispatch.md, `retry-schedule`):
+/// somebody has to repair it first.
+const UNTRUSTED_WAIT_MIN: Duration = Duration::from_secs(300);
+
 /// What all deliveries of a message share besides the message itself.
 #[derive(Clone, Debug, Default)]
 pub struct Terms {
@@ -101,7 +105,7 @@ pub(super) enum State {
 pub(super) enum Next {
     /// It is over.
     End(Outcome),
-    /// Another attempt, this retry's number, and what the target asked for.
+    /// Another attempt, this retry's number, and what its target or its failure asks for.
     Retry {
         /// From 1.
         number: u32,
@@ -175,6 +179,9 @@ impl Delivery {
                 fault: Fault::Policy,
                 ..
             } => Next::End(Outcome::Failed),
+            Ending::Fault { fault, detail } if is_untrusted(*fault, detail) => {
+                self.retry(Some(UNTRUSTED_WAIT_MIN))
+            }
             Ending::Fault { .. } => self.retry(None),
         }
     }
@@ -188,5 +195,79 @@ impl Delivery {
                 at_least,
             },
         }
+    }
+}
+
+/// Whether the target's certificate is the trouble.
+fn is_untrusted(fault: Fault, detail: &str) -> bool {
+    fault == Fault::Tls && detail.starts_with("tls_cert_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::dispatch::target;
+
+    fn delivery(attempts: u32) -> Delivery {
+        let plan = Plan {
+            method: Method::Post,
+            delay: Duration::ZERO,
+            retries: 2,
+            schedule: None,
+            timeout: Duration::from_secs(1),
+            strict: false,
+            expires: Mono::NEVER,
+            terms: Terms::default(),
+        };
+        let target = Arc::new(target::parse("https://127.0.0.1/").unwrap());
+        let message = Key::from_bits(1 << 32).unwrap();
+        let mut delivery = Delivery::held(message, 1, target, &plan);
+        delivery.attempts = attempts;
+        delivery
+    }
+
+    fn answer(status: u16, retry_after: Option<Duration>) -> Ending {
+        Ending::Answer {
+            status,
+            retry_after,
+        }
+    }
+
+    fn fault(fault: Fault, detail: &'static str) -> Ending {
+        Ending::Fault { fault, detail }
+    }
+
+    #[test]
+    fn each_ending_has_its_meaning() {
+        let minutes = |minutes: u64| Some(Duration::from_secs(60 * minutes));
+        let retry = |at_least| Next::Retry {
+            number: 1,
+            at_least,
+        };
+        let rows = [
+            (answer(200, None), Next::End(Outcome::Delivered)),
+            (answer(204, minutes(1)), Next::End(Outcome::Delivered)),
+            (answer(303, None), Next::End(Outcome::Delivered)),
+            (answer(410, minutes(1)), Next::End(Outcome::Failed)),
+            (answer(302, None), retry(None)),
+            (answer(500, None), retry(None)),
+            (answer(503, minutes(7)), retry(minutes(7))),
+            (fault(Fault::Connect, "refused"), retry(None)),
+            (fault(Fault::Timeout, "no_answer"), retry(None)),
+            (fault(Fault::Tls, "tls_cert_expired"), retry(minutes(5))),
+            (fault(Fault::Tls, "tls_cert_unknown_ca"), retry(minutes(5))),
+            (fault(Fault::Tls, "tls_not_tls"), retry(None)),
+            (fault(Fault::Tls, "tls_closed_in_handshake"), retry(None)),
+        ];
+        for (ending, next) in rows {
+            assert_eq!(
+                delivery(1).judge(&Terms::default(), &ending),
+                next,
+                "{ending}"
+            );
+        }
+        let spent = delivery(3).judge(&Terms::default(), &fault(Fault::Tls, "tls_cert_expired"));
+        assert_eq!(spent, Next::End(Outcome::Failed));
     }
 }

@@ -28,19 +28,18 @@ pub fn parse(text: &str) -> Result<Target, Problem> {
     }
     let url = Url::parse(text).map_err(|error| {
         refuse(format!(
-            "{:?} is not a URL ({error}); allowed: http://host[:port]/path",
+            "{:?} is not a URL ({error}); allowed: http://host[:port]/path, or https",
             shown(text)
         ))
     })?;
-    match url.scheme() {
-        "http" => {}
-        "https" => {
-            return Err(refuse(
-                "scheme https is not supported by this version; allowed: http",
-            ));
+    let scheme = match url.scheme() {
+        "http" => Scheme::Http,
+        "https" => Scheme::Https,
+        other => {
+            let other = shown(other);
+            return Err(refuse(format!("scheme {other:?}; allowed: http, https")));
         }
-        other => return Err(refuse(format!("scheme {:?}; allowed: http", shown(other)))),
-    }
+    };
     let port = url.port_or_known_default().filter(|port| *port != 0);
     let port = port.ok_or_else(|| refuse("port 0; allowed: 1 to 65535"))?;
     let host = url.host().ok_or_else(|| refuse("a URL without a host"))?;
@@ -49,24 +48,29 @@ pub fn parse(text: &str) -> Result<Target, Problem> {
         Host::Domain(name) if addrs.is_empty() => Some(name_of(name)?),
         _ => None,
     };
+    let server_name = match scheme {
+        Scheme::Http => None,
+        Scheme::Https => Some(server_name(&host)),
+    };
     let host = url.host_str().unwrap_or_default();
     let authority = match url.port() {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),
     };
     let path = &url[Position::BeforePath..Position::AfterQuery];
-    let clean = format!("http://{authority}{path}");
+    let clean = format!("{}://{authority}{path}", scheme.as_str());
     if !clean.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(refuse("a URL that is not ASCII once it is parsed"));
     }
     Ok(Target {
         origin: Origin {
-            scheme: Scheme::Http,
+            scheme,
             host: host.into(),
             port,
         },
         addrs,
         name,
+        server_name,
         path: path.into(),
         authority: authority.into(),
         authorization: authorization(&url)?,
@@ -117,6 +121,16 @@ fn name_of(host: &str) -> Result<Box<str>, Problem> {
          hyphens and underscores, 253 bytes in all",
         shown(host)
     )))
+}
+
+/// What a certificate must be for: an address, or the name without its root's dot, which
+/// certificates and server name indication leave out (RFC 6066 section 3).
+fn server_name(host: &Host<&str>) -> Arc<str> {
+    match host {
+        Host::Ipv4(address) => address.to_string().into(),
+        Host::Ipv6(address) => address.to_string().into(),
+        Host::Domain(name) => name.strip_suffix('.').unwrap_or(name).into(),
+    }
 }
 
 fn is_localhost(name: &str) -> bool {

@@ -126,11 +126,21 @@ impl Engine {
     /// Takes a place in the slab for a line and has it connected; false if there is no place.
     fn connect(&mut self, mut outbound: Outbound, addr: std::net::SocketAddr) -> bool {
         outbound.lead_to(addr);
+        let target = outbound
+            .call()
+            .and_then(|owner| self.dispatch.deliveries.target(owner));
+        let server_name = target.and_then(|target| target.server_name.clone());
         let connect_by = self.turn.now.mono + self.settings.courier.connect_timeout;
         let at = outbound.deadline().min(connect_by);
+        if server_name.is_some() {
+            outbound.secure();
+        }
+        let bytes = outbound.charged();
         let Ok(key) = self.lines.insert(Line::new(Conn::Outbound(outbound))) else {
             return false;
         };
+        // Never refused: messages that wait for such a line hold what it would have to wait for.
+        self.turn.memory.charge(bytes);
         if let Some(line) = self.lines.get_mut(key) {
             line.deadline.set(&mut self.turn, key, at);
         }
@@ -138,7 +148,7 @@ impl Engine {
         self.turn.actions.push_back(Action::Connect {
             key,
             addr,
-            server_name: None,
+            server_name,
         });
         true
     }

@@ -55,8 +55,8 @@ impl Engine {
         self.run_lanes();
     }
 
-    /// Where a call of the lane can go. One failure that says nothing of the name itself ends no more
-    /// than `parallelism` calls; then it is looked up again.
+    /// Where a call of the lane can go. One failure that says nothing of the name itself ends no
+    /// more than `parallelism` calls; then it is looked up again.
     pub(super) fn route(&mut self, lane: Key, owner: Key, failures: &mut u32) -> Route {
         let target = self.dispatch.deliveries.target(owner);
         let Some(name) = target.and_then(|target| target.name.as_deref()) else {

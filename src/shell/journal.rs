@@ -11,6 +11,8 @@ use crate::base::time::Wall;
 /// call changes nothing.
 pub fn start(filter: &str) {
     let mut builder = env_logger::Builder::new();
+    // Why a line's TLS failed is in our own words; rustls' lines are for whoever asks for them.
+    builder.filter_module("rustls", log::LevelFilter::Off);
     builder.parse_filters(filter).format(|out, record| {
         writeln!(
             out,

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 
 use mio::Poll;
 
@@ -18,9 +19,11 @@ mod guard;
 mod hosts;
 mod journal;
 mod listen;
+mod secure;
 mod signals;
 mod sockets;
 mod sys;
+mod tls;
 mod traffic;
 mod turn;
 
@@ -42,6 +45,8 @@ pub struct Settings {
     pub store: String,
     /// What may be called, in words, for the lines at the start.
     pub targets: &'static str,
+    /// Certificates to trust besides the built-in roots, in PEM.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// Why the server could not start, or had to stop.
@@ -56,6 +61,13 @@ pub enum Failure {
     },
     /// No backend has that name.
     Store(String),
+    /// The file of `--ca-file` is no use.
+    CaFile {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong with it, in words that follow its name.
+        why: String,
+    },
     /// The system refused something that nothing works without.
     System {
         /// What we were doing.
@@ -74,7 +86,7 @@ impl Failure {
         match self {
             Failure::Listen { .. } => Exit::Unavailable,
             Failure::System { .. } | Failure::Broken => Exit::Software,
-            Failure::Store(_) => Exit::Config,
+            Failure::Store(_) | Failure::CaFile { .. } => Exit::Config,
         }
         .code()
     }
@@ -97,6 +109,7 @@ impl fmt::Display for Failure {
             }
             Failure::Listen { addr, why } => write!(out, "cannot listen on {addr}: {why}"),
             Failure::Store(name) => write!(out, "there is no store {name:?}; allowed: memory"),
+            Failure::CaFile { path, why } => write!(out, "--ca-file {} {why}", path.display()),
             Failure::System { doing, why } => write!(out, "the system failed at {doing}: {why}"),
             Failure::Broken => write!(out, "an internal fault; the log above says where"),
         }
@@ -123,6 +136,10 @@ fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, 
         .map_err(system("registering for signals"))?;
     let opened =
         store::open(&settings.store).ok_or_else(|| Failure::Store(settings.store.clone()))?;
+    let tls = tls::Client::new(settings.ca_file.as_deref()).map_err(|why| Failure::CaFile {
+        path: settings.ca_file.clone().unwrap_or_default(),
+        why,
+    })?;
     let listeners = listen::Listeners::bind(registry, turn::LISTENERS, &settings.listen)
         .map_err(|(addr, why)| Failure::Listen { addr, why })?;
     let seed = sys::entropy().map_err(system("asking for entropy"))?;
@@ -143,6 +160,7 @@ fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, 
         clock,
         now,
         engine,
+        tls,
         listeners,
         signals,
         store,

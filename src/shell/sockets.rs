@@ -7,7 +7,9 @@ use std::net::{Shutdown, SocketAddr};
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
+use rustls::pki_types::ServerName;
 
+use super::tls::Session;
 use crate::base::slab::Key;
 use crate::port::Ended;
 
@@ -15,15 +17,17 @@ use crate::port::Ended;
 ///
 /// ```text
 /// Connecting ─▶ Open ─▶ Finished
-///      │         │ ╲        │
-///      │         │  ▶ Doomed│
-///      ▼         ▼     ▼    ▼
-///      └───────▶ Over ◀─────┘      (any of them is dropped by Close)
+///   │    ╲      ▶│ ╲        │
+///   │ Securing ─╱│  ▶ Doomed│
+///   ▼         │  ▼     ▼    ▼
+///   └─────────┴▶ Over ◀─────┘      (any of them is dropped by Close)
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// The handshake is under way.
+    /// TCP's handshake is under way.
     Connecting,
+    /// TLS's handshake is under way; the engine knows of no connection yet.
+    Securing,
     /// Both directions are good.
     Open,
     /// The peer finished, and the engine knows. We may still write.
@@ -35,12 +39,24 @@ pub(super) enum Stage {
     Over,
 }
 
+/// What lies between the socket's bytes and the engine's.
+#[derive(Debug)]
+pub(super) enum Layer {
+    /// Nothing.
+    Plain,
+    /// TLS, once there is a connection, with the server of that name.
+    Named(ServerName<'static>),
+    /// TLS.
+    Tls(Box<Session>),
+}
+
 /// A socket with its sticky bits: readiness is noted on the edge and holds until a read or a write
 /// finds otherwise. A bit may be wrong (edges can be spurious or stale), so nothing rests on it.
 #[derive(Debug)]
 pub(super) struct Entry {
     key: Key,
     pub(super) stream: TcpStream,
+    pub(super) layer: Layer,
     pub(super) stage: Stage,
     pub(super) readable: bool,
     pub(super) writable: bool,
@@ -143,10 +159,10 @@ impl Sockets {
         key: Key,
         stream: TcpStream,
     ) -> io::Result<()> {
-        self.insert(registry, key, stream, Stage::Open)
+        self.insert(registry, key, stream, Layer::Plain, Stage::Open)
     }
 
-    /// Begins to connect. The handshake's end shows as an edge.
+    /// Begins to connect. The end of TCP's handshake shows as an edge.
     ///
     /// # Errors
     /// The connection failed at once, and there is no socket under the key.
@@ -155,10 +171,11 @@ impl Sockets {
         registry: &Registry,
         key: Key,
         addr: SocketAddr,
+        layer: Layer,
     ) -> io::Result<()> {
         let stream = TcpStream::connect(addr)?;
         stream.set_nodelay(true)?;
-        self.insert(registry, key, stream, Stage::Connecting)
+        self.insert(registry, key, stream, layer, Stage::Connecting)
     }
 
     fn insert(
@@ -166,6 +183,7 @@ impl Sockets {
         registry: &Registry,
         key: Key,
         mut stream: TcpStream,
+        layer: Layer,
         stage: Stage,
     ) -> io::Result<()> {
         // Once, for both directions and for good: dropping the socket takes it out of the poll.
@@ -185,6 +203,7 @@ impl Sockets {
         self.column[index] = Some(Entry {
             key,
             stream,
+            layer,
             stage,
             readable: false,
             writable: stage == Stage::Open,
@@ -200,8 +219,7 @@ impl Sockets {
     /// Ends our sending direction; reading goes on.
     pub(super) fn shutdown(&mut self, key: Key) {
         if let Some(entry) = self.get_mut(key) {
-            // It can only fail because the connection is gone, which a read will tell.
-            let _ = entry.stream.shutdown(Shutdown::Write);
+            entry.finish();
         }
     }
 
@@ -214,7 +232,8 @@ impl Sockets {
 
     /// Drops the line's socket.
     pub(super) fn close(&mut self, key: Key) {
-        if self.get_mut(key).is_some() {
+        if let Some(entry) = self.get_mut(key) {
+            entry.say_goodbye();
             self.column[key.index()] = None;
         }
     }
@@ -229,7 +248,8 @@ impl Sockets {
 impl Entry {
     /// Whether a read may bring something.
     pub(super) fn may_read(&self) -> bool {
-        self.readable && matches!(self.stage, Stage::Open | Stage::Doomed(_))
+        let open = matches!(self.stage, Stage::Securing | Stage::Open | Stage::Doomed(_));
+        self.readable && open
     }
 
     /// Whether a write may be tried.
@@ -237,7 +257,48 @@ impl Entry {
         self.writable && matches!(self.stage, Stage::Open | Stage::Finished)
     }
 
-    /// How the handshake stands after an edge: done, failed, or, after a spurious one, under way.
+    /// The session of a line with TLS, and where the line stands.
+    pub(super) fn secured(&mut self) -> Option<(Stage, &mut Session)> {
+        match &mut self.layer {
+            Layer::Tls(session) => Some((self.stage, session)),
+            Layer::Plain | Layer::Named(_) => None,
+        }
+    }
+
+    /// Whether ciphertext may be tried to be flushed.
+    pub(super) fn may_flush(&self) -> bool {
+        self.may_write() || (self.writable && self.stage == Stage::Securing)
+    }
+
+    /// Ends our sending direction. What fails here fails because the connection is gone, which a
+    /// read will tell.
+    fn finish(&mut self) {
+        match &mut self.layer {
+            Layer::Tls(session) => {
+                session.finish(true);
+                match session.flush(&mut self.stream) {
+                    Ok(true) | Err(_) => {}
+                    Ok(false) => (self.writable, self.blocked) = (false, true),
+                }
+            }
+            Layer::Plain | Layer::Named(_) => {
+                let _ = self.stream.shutdown(Shutdown::Write);
+            }
+        }
+    }
+
+    /// Before the socket is dropped: over TLS the other side is told, if that is at all possible,
+    /// that this is no accident.
+    fn say_goodbye(&mut self) {
+        if self.may_write()
+            && let Layer::Tls(session) = &mut self.layer
+        {
+            session.finish(false);
+            let _ = session.flush(&mut self.stream);
+        }
+    }
+
+    /// How TCP's handshake stands after an edge: done, failed, or, after a spurious one, under way.
     pub(super) fn handshake(&mut self) -> Handshake {
         match self.stream.take_error() {
             Ok(None) => {}
@@ -319,7 +380,9 @@ mod tests {
         let addr = peer.local_addr().unwrap();
         let (mut slab, mut sockets) = (Slab::with_bound(8), Sockets::default());
         let first = slab.insert(()).unwrap();
-        sockets.connect(poll.registry(), first, addr).unwrap();
+        sockets
+            .connect(poll.registry(), first, addr, Layer::Plain)
+            .unwrap();
         sockets.queue(first);
         sockets.queue(first);
         assert_eq!(
@@ -332,7 +395,9 @@ mod tests {
         assert_eq!(sockets.len(), 0);
         let second = slab.insert(()).unwrap();
         assert_eq!(second.index(), first.index());
-        sockets.connect(poll.registry(), second, addr).unwrap();
+        sockets
+            .connect(poll.registry(), second, addr, Layer::Plain)
+            .unwrap();
         assert!(sockets.get_mut(first).is_none());
         sockets.close(first);
         sockets.resume(first);
@@ -346,7 +411,7 @@ mod tests {
         let mut poll = Poll::new().unwrap();
         let (mut slab, mut sockets) = (Slab::with_bound(1), Sockets::default());
         let key = slab.insert(()).unwrap();
-        if let Err(why) = sockets.connect(poll.registry(), key, addr) {
+        if let Err(why) = sockets.connect(poll.registry(), key, addr, Layer::Plain) {
             return Handshake::Failed(ended(&why));
         }
         let mut events = mio::Events::with_capacity(1);
@@ -384,7 +449,9 @@ mod tests {
         let (mut slab, mut sockets) = (Slab::with_bound(1), Sockets::default());
         let key = slab.insert(()).unwrap();
         let addr = listener.local_addr().unwrap();
-        sockets.connect(poll.registry(), key, addr).unwrap();
+        sockets
+            .connect(poll.registry(), key, addr, Layer::Plain)
+            .unwrap();
         let (peer, _) = listener.accept().unwrap();
         socket2::SockRef::from(&peer)
             .set_linger(Some(std::time::Duration::ZERO))

@@ -71,6 +71,14 @@ fn failures_name_the_thing_and_have_their_code() {
             78,
             "there is no store \"disk\"",
         ),
+        (
+            Failure::CaFile {
+                path: "a.pem".into(),
+                why: "is empty".into(),
+            },
+            78,
+            "--ca-file a.pem is empty",
+        ),
         (Failure::Broken, 70, "an internal fault"),
     ];
     for (failure, code, text) in rows {

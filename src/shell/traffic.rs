@@ -3,9 +3,9 @@
 
 use std::io::{ErrorKind, Read, Write};
 
-use super::sockets::{Entry, Handshake, Stage, ended};
+use super::sockets::{Entry, Handshake, Layer, Stage, ended};
 use super::turn::Server;
-use super::{READ_BYTES_MAX, WRITE_BYTES_MAX};
+use super::{READ_BYTES_MAX, WRITE_BYTES_MAX, secure};
 use crate::base::frame::Gather;
 use crate::base::slab::Key;
 use crate::engine::Engine;
@@ -28,6 +28,7 @@ impl Server {
         if entry.stage == Stage::Connecting && !self.connected(key) {
             return;
         }
+        self.flush_ciphertext(key);
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
         };
@@ -38,19 +39,15 @@ impl Server {
         self.read(key);
     }
 
-    /// Whether the handshake is done.
+    /// Whether TCP's handshake is done. Without TLS the line is connected with that.
     fn connected(&mut self, key: Key) -> bool {
         let Some(entry) = self.sockets.get_mut(key) else {
             return false;
         };
         match entry.handshake() {
             Handshake::Done => {
-                entry.stage = Stage::Open;
                 entry.writable = true;
-                self.guard.tell(self.now, Some(key), |engine| {
-                    engine.connected(self.now, key)
-                });
-                true
+                self.open(key)
             }
             Handshake::UnderWay => {
                 (entry.readable, entry.writable) = (false, false);
@@ -83,6 +80,10 @@ impl Server {
                     // except for the end itself, whose edge may have come already.
                     entry.readable = count == left || entry.hangup;
                     left -= count;
+                    if matches!(entry.layer, Layer::Tls(_)) {
+                        self.decrypt(key, count);
+                        continue;
+                    }
                     let bytes = &self.scratch[..count];
                     let now = self.now;
                     self.guard
@@ -107,7 +108,7 @@ impl Server {
         };
         match entry.stage {
             Stage::Doomed(why) => self.over(key, why),
-            Stage::Open | Stage::Finished if entry.failing => {
+            Stage::Securing | Stage::Open | Stage::Finished if entry.failing => {
                 if let Some(why) = entry.take_failure() {
                     self.over(key, why);
                 }
@@ -117,15 +118,16 @@ impl Server {
     }
 
     /// The peer has sent everything.
-    fn finished(&mut self, key: Key) {
+    pub(super) fn finished(&mut self, key: Key) {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
         };
         entry.readable = false;
-        if let Stage::Doomed(why) = entry.stage {
-            return self.over(key, why);
+        match entry.stage {
+            Stage::Doomed(why) => return self.over(key, why),
+            Stage::Securing => return self.over(key, Ended::Tls("tls_closed_in_handshake")),
+            _ => entry.stage = Stage::Finished,
         }
-        entry.stage = Stage::Finished;
         self.guard.tell(self.now, Some(key), |engine| {
             engine.ended(self.now, key, Ended::Finished);
         });
@@ -133,7 +135,7 @@ impl Server {
     }
 
     /// The line has ended for good, which the engine is told once.
-    fn over(&mut self, key: Key, why: Ended) {
+    pub(super) fn over(&mut self, key: Key, why: Ended) {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
         };
@@ -185,8 +187,10 @@ impl Server {
             let step = self.guard.tell(now, Some(key), |engine| {
                 let step = write_once(engine, key, entry);
                 match step {
-                    Step::Wrote(count) if !engine.wrote(now, key, count) => Step::Nothing,
-                    Step::Full(count) if count > 0 => {
+                    Step::Wrote(count) if count > 0 && !engine.wrote(now, key, count) => {
+                        Step::Nothing
+                    }
+                    Step::Full(count) | Step::Failed(count, _) if count > 0 => {
                         engine.wrote(now, key, count);
                         step
                     }
@@ -200,14 +204,14 @@ impl Server {
                     entry.blocked = true;
                     return;
                 }
-                Some(Step::Failed(why)) => return self.doom(key, why),
+                Some(Step::Failed(_, why)) => return self.doom(key, why),
                 Some(Step::Nothing) | None => return,
             }
         }
     }
 
     /// A write failed: what was received is still read, in the next turn, and then the line ends.
-    fn doom(&mut self, key: Key, why: Ended) {
+    pub(super) fn doom(&mut self, key: Key, why: Ended) {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
         };
@@ -221,20 +225,23 @@ impl Server {
 }
 
 /// What came of one write.
-enum Step {
+pub(super) enum Step {
     /// The line has nothing to send, or nothing more.
     Nothing,
     /// All of this many bytes went out; there may be more.
     Wrote(usize),
     /// This many bytes went out, and the socket takes no more until an edge.
     Full(usize),
-    /// The connection is gone.
-    Failed(Ended),
+    /// The connection is gone; this many bytes were taken before that was known.
+    Failed(usize, Ended),
 }
 
 fn write_once(engine: &Engine, key: Key, entry: &mut Entry) -> Step {
     let mut gather = Gather::new();
     engine.outgoing(key, &mut gather);
+    if let Layer::Tls(_) = entry.layer {
+        return secure::write_once(&gather, entry);
+    }
     if gather.is_empty() {
         return Step::Nothing;
     }
@@ -251,7 +258,7 @@ fn write_once(engine: &Engine, key: Key, entry: &mut Entry) -> Step {
             }
             Err(why) if why.kind() == ErrorKind::Interrupted => {}
             Err(why) if why.kind() == ErrorKind::WouldBlock => return Step::Full(0),
-            Err(why) => return Step::Failed(ended(&why)),
+            Err(why) => return Step::Failed(0, ended(&why)),
         }
     }
 }

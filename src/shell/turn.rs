@@ -13,13 +13,14 @@ use super::guard::Guard;
 use super::hosts::NameFiles;
 use super::listen::{Listeners, turn_away};
 use super::signals::Signals;
-use super::sockets::{Sockets, ended};
+use super::sockets::{Layer, Sockets, ended};
+use super::tls;
 use super::{Failure, READ_BYTES_MAX};
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::base::time::Now;
 use crate::engine::Engine;
-use crate::port::Action;
+use crate::port::{Action, Ended};
 use crate::store::Store;
 
 /// Events taken from the poll at once; what does not fit comes with the next poll.
@@ -43,6 +44,8 @@ pub(super) struct Server {
     pub(super) sockets: Sockets,
     datagrams: Datagrams,
     name_files: NameFiles,
+    /// TLS to targets.
+    pub(super) tls: tls::Client,
     listeners: Listeners,
     signals: Signals,
     store: Box<dyn Store>,
@@ -63,6 +66,7 @@ pub(super) struct Parts {
     pub(super) clock: Clock,
     pub(super) now: Now,
     pub(super) engine: Engine,
+    pub(super) tls: tls::Client,
     pub(super) listeners: Listeners,
     pub(super) signals: Signals,
     pub(super) store: Box<dyn Store>,
@@ -79,6 +83,7 @@ impl Server {
             sockets: Sockets::default(),
             datagrams: Datagrams::default(),
             name_files: NameFiles::of_system(),
+            tls: parts.tls,
             listeners: parts.listeners,
             signals: parts.signals,
             store: parts.store,
@@ -190,7 +195,7 @@ impl Server {
             {
                 Some(Ok(key)) => {
                     let adopted = self.sockets.adopt(self.poll.registry(), key, stream);
-                    self.report(key, adopted);
+                    self.report(key, adopted.map_err(|why| ended(&why)));
                 }
                 Some(Err(refusal)) => turn_away(stream, &refusal.answer),
                 None => {}
@@ -212,8 +217,12 @@ impl Server {
             .flatten()
         {
             match action {
-                Action::Connect { key, addr, .. } => {
-                    let begun = self.sockets.connect(self.poll.registry(), key, addr);
+                Action::Connect {
+                    key,
+                    addr,
+                    server_name,
+                } => {
+                    let begun = self.connect(key, addr, server_name.as_deref());
                     self.report(key, begun);
                 }
                 Action::Shutdown { key } => self.sockets.shutdown(key),
@@ -274,10 +283,19 @@ impl Server {
         }
     }
 
+    fn connect(&mut self, key: Key, addr: SocketAddr, name: Option<&str>) -> Result<(), Ended> {
+        let layer = match name {
+            Some(name) => Layer::Named(tls::server_name(name)?),
+            None => Layer::Plain,
+        };
+        self.sockets
+            .connect(self.poll.registry(), key, addr, layer)
+            .map_err(|why| ended(&why))
+    }
+
     /// Tells the engine of a line that failed before it had a socket.
-    fn report(&mut self, key: Key, begun: io::Result<()>) {
+    fn report(&mut self, key: Key, begun: Result<(), Ended>) {
         if let Err(why) = begun {
-            let why = ended(&why);
             self.guard.tell(self.now, Some(key), |engine| {
                 engine.ended(self.now, key, why)
             });

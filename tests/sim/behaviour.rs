@@ -87,6 +87,8 @@ pub enum Behaviour {
     NoContent,
     /// A 200 whose body ends with the connection.
     ToClose,
+    /// Connections are made, but their TLS fails in this way.
+    Insecure(&'static str),
     /// Sends every order elsewhere with that status.
     Sends(u16, To),
 }
@@ -106,6 +108,14 @@ pub enum To {
     Nowhere,
 }
 
+/// The words of a certificate that does not hold, and of what fails otherwise, by turns.
+const TLS_WORDS: [&str; 4] = [
+    "tls_cert_expired",
+    "tls_not_tls",
+    "tls_cert_unknown_ca",
+    "tls_closed_in_handshake",
+];
+
 /// What becomes of a connection to a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Door {
@@ -117,6 +127,8 @@ pub enum Door {
     NoRoute,
     /// Nothing ever comes back.
     Hangs,
+    /// It is made, and its handshake fails with this word.
+    Insecure(&'static str),
 }
 
 impl Lie {
@@ -141,6 +153,7 @@ impl Behaviour {
         let (lie, interim) = (rng.pick(&Lie::ALL), rng.between(1, 12) as usize);
         let point = rng.pick(&[Point::Accept, Point::Request, Point::Head, Point::Body]);
         let times = rng.between(1, 4) as u32;
+        let word = rng.pick(&TLS_WORDS);
         rng.pick(&[
             Behaviour::Slow(slow),
             Behaviour::Dead,
@@ -163,6 +176,7 @@ impl Behaviour {
             Behaviour::Liar(lie),
             Behaviour::NoContent,
             Behaviour::ToClose,
+            Behaviour::Insecure(word),
         ])
     }
 
@@ -172,6 +186,7 @@ impl Behaviour {
             Behaviour::Dead => Door::Shut,
             Behaviour::Unreachable => Door::NoRoute,
             Behaviour::Blackhole => Door::Hangs,
+            Behaviour::Insecure(word) => Door::Insecure(word),
             _ => Door::Open,
         }
     }
@@ -189,6 +204,8 @@ impl Behaviour {
     }
 
     /// The longest that an exchange that succeeds takes the target; `None` if one may fail.
+    /// What lies behind an answer may come when the next request is out already, and then nobody
+    /// can tell that it does not belong to it.
     pub fn good_within(self) -> Option<u64> {
         match self {
             Behaviour::Healthy

@@ -27,6 +27,7 @@ mod stories;
 mod stories_names;
 mod stories_redirects;
 mod stories_streams;
+mod stories_tls;
 mod tap;
 mod targets;
 mod trace;

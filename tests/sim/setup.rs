@@ -120,6 +120,7 @@ fn targets(sim: &mut Sim) {
             2 => sim.target_at("[fd00::7]", V6.into(), behaviour),
             _ => sim.target(behaviour),
         };
+        sim.targets[number].secure |= sim.world.rng.chance(30);
         if sim.world.rng.chance(25) {
             let heals = sim.world.at() + sim.world.rng.between(SECOND, 3 * MINUTE);
             sim.targets[number].phases = vec![(heals, behaviour)];

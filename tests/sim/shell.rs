@@ -164,6 +164,7 @@ impl Sim {
                 Door::Shut => Ended::Refused,
                 Door::NoRoute => Ended::Unreachable,
                 Door::Hangs => Ended::TimedOut,
+                Door::Insecure(word) => Ended::Tls(word),
             };
             self.tell_ended(link, key, why);
         }
@@ -210,7 +211,11 @@ impl Sim {
     pub(crate) fn perform(&mut self) {
         while let Some(action) = self.engine.poll_action() {
             match action {
-                Action::Connect { key, addr, .. } => self.connect(key, addr),
+                Action::Connect {
+                    key,
+                    addr,
+                    server_name,
+                } => self.connect(key, addr, server_name.as_deref()),
                 Action::Shutdown { key } => {
                     let link = self.line(key, "shutdown");
                     assert!(!self.net.get(link).near.shut, "shut down twice");
@@ -282,7 +287,7 @@ impl Sim {
         }
     }
 
-    fn connect(&mut self, key: Key, addr: SocketAddr) {
+    fn connect(&mut self, key: Key, addr: SocketAddr, server_name: Option<&str>) {
         self.world
             .note("connect", key.to_bits(), u64::from(addr.port()));
         if let Some(server) = self.names.whose(addr) {
@@ -295,6 +300,8 @@ impl Sim {
         let Some((target, astray)) = self.whose(addr) else {
             panic!("a call to {addr}, which nobody ordered")
         };
+        let expected = self.targets[target].server_name();
+        assert_eq!(server_name, expected, "the name to verify at {addr}");
         let link = self.net.link(&mut self.world, Peer::Target(target));
         self.net.name(link, key);
         self.net.near(link).astray = astray;

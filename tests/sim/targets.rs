@@ -12,7 +12,7 @@ use crate::names;
 use crate::net::{Item, LinkId, Net};
 use crate::order::{CREDENTIALS, Order};
 use crate::script::Script;
-use crate::world::{SECOND, World};
+use crate::world::{MINUTE, SECOND, World};
 
 /// One target.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub struct Target {
     pub addr: SocketAddr,
     /// What its name is, if it goes by one.
     pub kind: Option<names::Kind>,
+    /// Whether it is called over TLS.
+    pub secure: bool,
     /// Its behaviour, in turn, each until its time; the last has no end.
     pub phases: Vec<(u64, Behaviour)>,
     /// Whole requests got, in order.
@@ -55,6 +57,7 @@ impl Target {
             host: host.to_owned(),
             addr,
             kind: None,
+            secure: matches!(behaviour, Behaviour::Insecure(_)),
             phases,
             got: Vec::new(),
             lines: BTreeMap::new(),
@@ -70,7 +73,25 @@ impl Target {
 
     /// The start of its URLs.
     pub fn base(&self) -> String {
-        format!("http://{}:{}", self.host, self.addr.port())
+        let scheme = if self.secure { "https" } else { "http" };
+        format!("{scheme}://{}:{}", self.host, self.addr.port())
+    }
+
+    /// The name that its certificate must be for, over TLS.
+    pub fn server_name(&self) -> Option<&str> {
+        let name = self.host.trim_matches(['[', ']']);
+        self.secure.then_some(name)
+    }
+
+    /// The longest that a failed certificate holds a retry back.
+    pub fn distrust(&self) -> u64 {
+        let mut phases = self.phases.iter();
+        let untrusted = |(_, behaviour): &(u64, Behaviour)| match behaviour {
+            Behaviour::Insecure(word) => word.starts_with("tls_cert_"),
+            _ => false,
+        };
+        let waits = phases.any(untrusted);
+        if waits { 5 * MINUTE } else { 0 }
     }
 
     /// Whether its address can be known.
@@ -179,7 +200,7 @@ fn check(orders: &[Order], addr: SocketAddr, base: &str, world: &World, request:
         assert_eq!(shown, own, "{name} of {order:?} at {addr}");
     }
     assert_eq!(request.word(0), order.method_out(), "method of {order:?}");
-    let host = base.strip_prefix("http://");
+    let host = base.split_once("://").map(|(_, host)| host);
     assert_eq!(request.field("host"), host, "Host of {order:?}");
     let agent = request.field("user-agent").unwrap_or("");
     assert!(agent.starts_with("Hookah/"), "User-Agent {agent:?}");

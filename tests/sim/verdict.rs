@@ -42,9 +42,10 @@ pub fn judge(oracle: &Oracle, orders: &[Order], targets: &[Target]) {
             .iter()
             .map(|sent| sent.retry_after / 5 * 6 + SECOND)
             .sum();
-        let tries = u64::from(order.budget()) * (16 * SECOND + target.lookup_within());
+        let budget = u64::from(order.budget());
+        let tries = budget * (16 * SECOND + target.lookup_within());
         let rounds = 1 + oracle.load[&order.target] as u64 / oracle.parallelism as u64;
-        let held = u64::from(order.budget()) * oracle.breaker_slack(order.target, target);
+        let held = budget * (oracle.breaker_slack(order.target, target) + target.distrust());
         let bound = order.delay + total + pauses + tries * rounds + 20 * rounds * SECOND + held;
         let bound = order.expires.map_or(bound, |expires| expires + SECOND);
         let since = fate.durable.unwrap_or(at);

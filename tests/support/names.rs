@@ -1,5 +1,5 @@
-//! A name server of the stories' own on 127.0.0.1, by datagram and by line, which answers by script.
-//! It shares no code with the server.
+//! A name server of the stories' own on 127.0.0.1, by datagram and by line, which answers by
+//! script. It shares no code with the server.
 //!
 //! Use it with `#[path = "support/names.rs"] mod names;`.
 #![allow(dead_code)]

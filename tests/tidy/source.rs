@@ -21,7 +21,8 @@ impl Source {
     /// The file of that path and text.
     pub fn new(path: &str, text: &str) -> Source {
         let code: Vec<String> = blank(text).lines().map(String::from).collect();
-        let is_test_file = !path.starts_with("src/") || path.ends_with("/tests.rs");
+        let in_tests = path.ends_with("/tests.rs") || path.contains("/tests/");
+        let is_test_file = !path.starts_with("src/") || in_tests;
         let tests_from = match test_module(&code) {
             _ if is_test_file => 0,
             Some(line) => line,

@@ -101,6 +101,40 @@ fn every_part_has_its_place() {
     }
 }
 
+#[test]
+fn https_has_its_own_port_lane_and_name() {
+    let rows = [
+        ("https://127.0.0.1", 443, "127.0.0.1", "127.0.0.1"),
+        ("HTTPS://127.1:443/", 443, "127.0.0.1", "127.0.0.1"),
+        ("https://127.0.0.1:80/", 80, "127.0.0.1:80", "127.0.0.1"),
+        ("https://[::1]:8443/", 8443, "[::1]:8443", "::1"),
+        ("https://LocalHost.:9/", 9, "localhost.:9", "localhost"),
+        (
+            "https://api.localhost/",
+            443,
+            "api.localhost",
+            "api.localhost",
+        ),
+    ];
+    for (text, port, authority, name) in rows {
+        let target = ok(text);
+        assert_eq!(target.origin.scheme, Scheme::Https, "{text}");
+        assert_eq!(target.origin.port, port, "{text}");
+        assert_eq!(&*target.authority, authority, "{text}");
+        assert_eq!(target.server_name.as_deref(), Some(name), "{text}");
+        assert!(target.url.starts_with("https://"), "{text}");
+        assert!(
+            target.addrs.iter().all(|addr| addr.port() == port),
+            "{text}"
+        );
+    }
+    assert_eq!(ok("http://localhost/").server_name, None);
+    assert_ne!(
+        ok("http://localhost:9/").origin,
+        ok("https://localhost:9/").origin
+    );
+}
+
 /// security.md, "Spellings".
 #[test]
 fn all_spellings_of_an_address_are_that_address() {
@@ -201,11 +235,8 @@ fn what_cannot_be_called_is_refused_and_says_why() {
         ("http://[fe80::1%25eth0]/", "is not a URL"),
         ("http://127.0.0.1:65536/", "is not a URL"),
         ("http://127.0.0.1:0/", "port 0; allowed: 1 to 65535"),
-        (
-            "https://127.0.0.1/",
-            "scheme https is not supported by this version; allowed: http",
-        ),
-        ("ftp://127.0.0.1/", "scheme \"ftp\"; allowed: http"),
+        ("https://127.0.0.1:0/", "port 0; allowed: 1 to 65535"),
+        ("ftp://127.0.0.1/", "scheme \"ftp\"; allowed: http, https"),
         ("file:///etc/passwd", "scheme \"file\"; allowed: http"),
         ("gopher://127.0.0.1/", "scheme \"gopher\"; allowed: http"),
         (
@@ -299,4 +330,14 @@ fn what_is_refused_or_long_is_not_kept() {
     let long = format!("http://127.0.0.1/{}", "x".repeat(URL_CACHED_BYTES_MAX));
     assert!(targets.get(&long).is_ok());
     assert!(targets.by_text.is_empty());
+}
+
+#[test]
+fn a_name_over_tls_is_looked_up_and_its_certificate_must_be_for_it() {
+    let target = parse("https://Hooks.Example.:8443/a?b").unwrap();
+    assert_eq!(target.name.as_deref(), Some("hooks.example."));
+    assert_eq!(target.server_name.as_deref(), Some("hooks.example"));
+    assert!(target.addrs.is_empty());
+    let origin = (target.origin.scheme, target.origin.port);
+    assert_eq!(origin, (Scheme::Https, 8_443));
 }
