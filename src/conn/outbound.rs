@@ -14,8 +14,10 @@ use crate::http::request;
 use crate::http::response::{self, Framing, ResponseBody, ResponseHead, ResponseScan, RetryAfter};
 use crate::model::{Ending, Fault, Ticket};
 use crate::port::Ended;
+use faults::{connect_fault, protocol};
 use kept::Kept;
 
+mod faults;
 mod kept;
 
 /// What a line has found out about the call it carries.
@@ -89,7 +91,7 @@ pub struct Outbound {
     unread: Buf,
     kept: Kept,
     /// Bytes of it on the account of memory.
-    charged: u64,
+    held: u64,
     /// Answers received on this line; more than none means it was kept alive.
     served: u32,
     deadline: Mono,
@@ -115,7 +117,7 @@ impl Outbound {
             scan: ResponseScan::default(),
             unread: Buf::default(),
             kept: Kept::default(),
-            charged: 0,
+            held: 0,
             served: 0,
             deadline,
             resting: false,
@@ -139,9 +141,10 @@ impl Outbound {
         self.secure = true;
     }
 
-    /// What its session holds, in bytes, for the account of memory.
-    fn session_bytes(&self) -> u64 {
-        if self.secure { SESSION_BYTES } else { 0 }
+    /// What it holds besides its place, in bytes, for the account of memory.
+    #[must_use]
+    pub fn charged(&self) -> u64 {
+        self.held + if self.secure { SESSION_BYTES } else { 0 }
     }
 
     /// The lane it belongs to.
@@ -481,31 +484,5 @@ impl Outbound {
     /// The line is of no use any more.
     pub fn abandon(&mut self) {
         self.phase = Phase::Gone;
-    }
-}
-
-fn protocol(detail: &'static str) -> Ending {
-    Ending::Fault {
-        fault: Fault::Protocol,
-        detail,
-    }
-}
-
-fn connect_fault(why: Ended) -> Ending {
-    let detail = match why {
-        Ended::Tls(detail) => {
-            let fault = Fault::Tls;
-            return Ending::Fault { fault, detail };
-        }
-        Ended::Refused => "refused",
-        Ended::Unreachable => "unreachable",
-        Ended::Reset | Ended::Finished => "reset",
-        Ended::TimedOut => "connect_timeout",
-        Ended::Exhausted => "out_of_descriptors",
-        Ended::Broken => "broken",
-    };
-    Ending::Fault {
-        fault: Fault::Connect,
-        detail,
     }
 }

@@ -25,6 +25,12 @@ mod look;
 
 /// Deliveries that stand in the wheel at most; the rest wait in the due-index.
 pub const NEAR_MAX: usize = 1 << 16;
+/// The time of an attempt that was sent on is up before it has begun there.
+const UNFINISHED: Ending = Ending::Fault {
+    fault: Fault::Timeout,
+    detail: "redirect_unfinished",
+};
+
 /// A message with deliveries that have not ended.
 #[derive(Debug)]
 struct Open {
@@ -55,10 +61,10 @@ pub struct Plan {
     pub timeout: Duration,
     /// When it is given up.
     pub expires: Mono,
-    /// Only public addresses.
-    pub strict: bool,
     /// The rest.
     pub terms: Terms,
+    /// Only public addresses.
+    pub strict: bool,
 }
 
 impl Plan {
@@ -189,16 +195,22 @@ impl Deliveries {
         self.history.forget(open.message.id, open.log);
     }
 
-    /// A delivery expired while it waited in its lane.
+    /// A delivery's time in its lane is up: it has expired, or an attempt that was sent on had no
+    /// more time than that.
     pub fn expire(&mut self, turn: &mut Turn, key: Key) {
-        self.end(turn, key, Outcome::Expired);
+        match self.deliveries.get(key).map(|delivery| delivery.expires) {
+            Some(expires) if expires > turn.now.mono => {
+                self.concluded(turn, key, &UNFINISHED, None);
+            }
+            _ => self.end(turn, key, Outcome::Expired),
+        }
     }
 
-    /// When a delivery is given up.
+    /// When a delivery, or an attempt that was sent on, is given up in its lane.
     #[must_use]
     pub fn expires(&self, key: Key) -> Mono {
         let delivery = self.deliveries.get(key);
-        delivery.map_or(Mono::NEVER, |delivery| delivery.expires)
+        delivery.map_or(Mono::NEVER, Delivery::waits_until)
     }
 
     /// Whether a delivery asks for public addresses only; what is gone asks for no less.
@@ -228,8 +240,7 @@ impl Deliveries {
         };
         let left = hop.until.since(now.mono);
         if left.is_zero() {
-            let (fault, detail) = (Fault::Timeout, "redirect_unfinished");
-            self.concluded(turn, key, &Ending::Fault { fault, detail }, None);
+            self.concluded(turn, key, &UNFINISHED, None);
             return None;
         }
         Some((Arc::clone(&hop.target), left))

@@ -147,13 +147,20 @@ impl Delivery {
         self.hop.as_ref().map_or(&self.target, |hop| &hop.target)
     }
 
+    /// How long it waits in a lane at most.
+    pub(super) fn waits_until(&self) -> Mono {
+        let hop = self.hop.as_ref().map_or(Mono::NEVER, |hop| hop.until);
+        self.expires.min(hop)
+    }
+
     /// Whether the attempt under way has left its origin.
     pub(super) fn is_stripped(&self) -> bool {
         self.hop.as_ref().is_some_and(|hop| hop.stripped)
     }
 
     /// Judges the ending of the attempt under way (dispatch.md sections 4, 7 and 10): what counts
-    /// as success delivers and so does 303, 410 is final and so is a target that we forbid, a redirect is followed while hops are
+    /// as success delivers and so does 303, 410 is final and so is a target that we
+    /// forbid, a redirect is followed while hops are
     /// left, everything else is tried again while the budget lasts.
     pub(super) fn judge(&self, terms: &Terms, ending: &Ending) -> Next {
         let hops = self.hop.as_ref().map_or(0, |hop| hop.count);
@@ -161,17 +168,17 @@ impl Delivery {
             Ending::Answer { status, .. } if *status == 303 || terms.success.has(*status) => {
                 Next::End(Outcome::Delivered)
             }
-            Ending::Answer { status: 410, .. }
-            | Ending::Fault {
-                fault: Fault::Policy,
-                ..
-            } => Next::End(Outcome::Failed),
+            Ending::Answer { status: 410, .. } => Next::End(Outcome::Failed),
             Ending::Answer { status, .. }
                 if redirect::redirects(*status) && hops < terms.redirects =>
             {
                 Next::Follow
             }
             Ending::Answer { retry_after, .. } => self.retry(*retry_after),
+            Ending::Fault {
+                fault: Fault::Policy,
+                ..
+            } => Next::End(Outcome::Failed),
             Ending::Fault { fault, detail } if is_untrusted(*fault, detail) => {
                 self.retry(Some(UNTRUSTED_WAIT_MIN))
             }
@@ -210,8 +217,8 @@ mod tests {
             schedule: None,
             timeout: Duration::from_secs(1),
             strict: false,
-            terms: Terms::default(),
             expires: Mono::NEVER,
+            terms: Terms::default(),
         };
         let target = Arc::new(target::parse("https://127.0.0.1/").unwrap());
         let message = Key::from_bits(1 << 32).unwrap();
@@ -247,21 +254,20 @@ mod tests {
             (answer(500, None), retry(None)),
             (answer(503, minutes(7)), retry(minutes(7))),
             (fault(Fault::Connect, "refused"), retry(None)),
-            (
-                fault(Fault::Policy, "blocked_target_local"),
-                Next::End(Outcome::Failed),
-            ),
             (fault(Fault::Timeout, "no_answer"), retry(None)),
             (fault(Fault::Tls, "tls_cert_expired"), retry(minutes(5))),
             (fault(Fault::Tls, "tls_cert_unknown_ca"), retry(minutes(5))),
             (fault(Fault::Tls, "tls_not_tls"), retry(None)),
             (fault(Fault::Tls, "tls_closed_in_handshake"), retry(None)),
         ];
-        let terms = Terms::default();
         for (ending, next) in rows {
-            assert_eq!(delivery(1).judge(&terms, &ending), next, "{ending}");
+            assert_eq!(
+                delivery(1).judge(&Terms::default(), &ending),
+                next,
+                "{ending}"
+            );
         }
-        let spent = delivery(3).judge(&terms, &fault(Fault::Tls, "tls_cert_expired"));
+        let spent = delivery(3).judge(&Terms::default(), &fault(Fault::Tls, "tls_cert_expired"));
         assert_eq!(spent, Next::End(Outcome::Failed));
     }
 }

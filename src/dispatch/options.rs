@@ -44,8 +44,6 @@ pub struct Options {
     pub schedule: Option<Schedule>,
     /// The whole exchange of one attempt.
     pub timeout: Duration,
-    /// Only public addresses, whatever else the server may call.
-    pub strict: bool,
     /// Redirects that one attempt follows.
     pub redirects: u8,
     /// Which statuses have delivered.
@@ -58,6 +56,8 @@ pub struct Options {
     pub event: Option<Box<str>>,
     /// Bytes kept of the answer's body.
     pub capture: u32,
+    /// Only public addresses, whatever else the server may call.
+    pub strict: bool,
 }
 
 /// What the options of one message said, before the defaults.
@@ -71,7 +71,6 @@ pub struct Given {
     retries: Option<u32>,
     schedule: Option<Schedule>,
     timeout: Option<Duration>,
-    strict: bool,
     /// `forward-headers`.
     pub forward_headers: bool,
     redirects: Option<u8>,
@@ -82,6 +81,7 @@ pub struct Given {
     label: Option<Box<str>>,
     event: Option<Box<str>>,
     capture: Option<u32>,
+    strict: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -116,13 +116,13 @@ impl Given {
             retries: self.retries.unwrap_or(defaults.retries),
             schedule: self.schedule,
             timeout: self.timeout.unwrap_or(defaults.timeout),
-            strict: self.strict,
             redirects: self.redirects.unwrap_or(0),
             success: self.success.unwrap_or_default(),
             signer,
             label: self.label,
             event: self.event,
             capture: self.capture.unwrap_or(CAPTURE_BYTES),
+            strict: self.strict,
         })
     }
 

@@ -117,11 +117,11 @@ mod tests {
         assert_eq!(to(&"x".repeat(9_000)), Err("location_too_long"));
         let first = target("http://127.0.0.1/");
         assert!(resolve(&first, &first, b"\xff", false).is_err());
-        let mut secure = target("http://127.0.0.1/");
-        secure.origin.scheme = Scheme::Https;
-        secure.url = "https://127.0.0.1/".into();
+        let secure = target("https://127.0.0.1/");
         let down = resolve(&secure, &secure, b"http://127.0.0.1/", false);
         assert_eq!(down.map(|_| ()), Err("redirect_to_http"));
+        let (up, stripped) = resolve(&first, &first, b"https://127.0.0.1/", false).unwrap();
+        assert!(stripped && up.origin.scheme == Scheme::Https);
     }
 
     #[test]

@@ -229,10 +229,10 @@ impl Engine {
                 (Verdict::Ending(ending), _) => {
                     let is_answer = matches!(ending, Ending::Answer { .. });
                     let answer = is_answer.then(|| outbound.answer());
-                    self.courier
-                        .ended(&mut self.turn, lane, owner, evidence(&ending));
+                    let (turn, evidence) = (&mut self.turn, evidence(&ending));
+                    self.courier.ended(turn, lane, owner, evidence);
                     let deliveries = &mut self.dispatch.deliveries;
-                    deliveries.concluded(&mut self.turn, owner, &ending, answer);
+                    deliveries.concluded(turn, owner, &ending, answer);
                 }
             }
         }

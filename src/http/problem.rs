@@ -159,16 +159,16 @@ reasons! {
     BadQuery = 400 "bad_query" "Query fields cannot be merged into this body";
     /// A message has a bound on its targets.
     TooManyTargets = 400 "too_many_targets" "Too many targets";
+    /// dispatch.md section 7: the message was here before, or it passed too many servers like this.
+    TooManyHops = 400 "too_many_hops" "Too many hops";
+    /// dispatch.md section 6: no message of that id is known.
+    UnknownMessage = 404 "unknown_message" "No such message";
     /// security.md section 1: an address or port that may not be called.
     TargetForbidden = 403 "target_forbidden" "Target is not allowed";
     /// No lane leads there.
     UnknownLane = 404 "unknown_lane" "There is no such lane";
     /// A bound on what people may hold back.
     LanesPausedFull = 503 "lanes_paused_full" "Too many lanes are paused; resume one first";
-    /// dispatch.md section 7: the message was here before, or it passed too many servers like this.
-    TooManyHops = 400 "too_many_hops" "Too many hops";
-    /// dispatch.md section 6: no message of that id is known.
-    UnknownMessage = 404 "unknown_message" "No such message";
     /// streams.md section 6: topics that begin with `$` are Hookah's own.
     ReservedTopic = 403 "reserved_topic" "Topics that begin with $ are reserved";
 }

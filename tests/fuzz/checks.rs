@@ -26,8 +26,8 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("response", response),
     ("urlencoded", urlencoded),
     ("multipart", multipart),
-    ("dns_message", dns_message),
     ("json", json),
+    ("dns_message", dns_message),
 ];
 
 /// Request heads and framing: no split changes the result, and what is accepted has one framing.

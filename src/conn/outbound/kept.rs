@@ -127,20 +127,14 @@ impl Outbound {
     /// it lets go of it.
     pub fn charge(&mut self, memory: &mut Ledger) {
         let held = self.kept.held() as u64;
-        if held > self.charged && !memory.take(held - self.charged) {
+        if held > self.held && !memory.take(held - self.held) {
             self.kept.drop_body();
-            memory.give(std::mem::take(&mut self.charged));
+            memory.give(std::mem::take(&mut self.held));
             return;
         }
-        if held < self.charged {
-            memory.give(self.charged - held);
+        if held < self.held {
+            memory.give(self.held - held);
         }
-        self.charged = held;
-    }
-
-    /// Bytes on the account of memory, for its session and for what it holds of an answer.
-    #[must_use]
-    pub fn charged(&self) -> u64 {
-        self.session_bytes() + self.charged
+        self.held = held;
     }
 }

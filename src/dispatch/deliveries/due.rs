@@ -82,12 +82,10 @@ impl Deliveries {
         self.due.push_back(key);
     }
 
-    /// A delivery that is due and has to join the lane of the origin it goes to now, and when it is
-    /// given up there.
+    /// A delivery that is due and has to join its origin's lane, and when it is given up there.
     pub fn next_due(&mut self) -> Option<(Key, Mono, &Arc<Target>)> {
         let key = self.due.pop_front()?;
-        self.deliveries
-            .get(key)
-            .map(|delivery| (key, delivery.expires, delivery.target_now()))
+        let delivery = self.deliveries.get(key)?;
+        Some((key, delivery.waits_until(), delivery.target_now()))
     }
 }

@@ -277,13 +277,13 @@ fn without_options_the_defaults_hold() {
         retries: 9,
         schedule: None,
         timeout: span("15s"),
-        strict: false,
         redirects: 0,
         success: Success::default(),
         signer: None,
         label: None,
         event: None,
         capture: 64 << 10,
+        strict: false,
     };
     assert_eq!(options, want);
 }
@@ -303,13 +303,13 @@ fn values_become_options() {
         retries: 0,
         schedule: Some(Schedule::parse("exponential(1s,2,1m)").unwrap()),
         timeout: span("250ms"),
-        strict: false,
         redirects: 0,
         success: Success::default(),
         signer: None,
         label: None,
         event: None,
         capture: 64 << 10,
+        strict: false,
     };
     assert_eq!(options, Ok(want));
 }

@@ -92,6 +92,11 @@ pub(super) fn timeout(given: &mut Given, value: &str, _now: Wall) -> Result<(), 
     Ok(())
 }
 
+pub(super) fn targets(given: &mut Given, value: &str, _now: Wall) -> Result<(), &'static str> {
+    given.strict = value == "public";
+    given.strict.then_some(()).ok_or("would open more")
+}
+
 fn span(value: &str, min: Duration, max: Duration) -> Result<Duration, &'static str> {
     let span = parse_duration(value).map_err(|error: UnitError| error.complaint)?;
     (min..=max)
@@ -169,9 +174,4 @@ pub(super) fn capture(given: &mut Given, value: &str, _: Wall) -> Result<(), &'s
         .filter(|_| bytes <= CAPTURE_BYTES_MAX);
     given.capture = Some(bytes.ok_or(OUT_OF_RANGE)?);
     Ok(())
-}
-
-pub(super) fn targets(given: &mut Given, value: &str, _now: Wall) -> Result<(), &'static str> {
-    given.strict = value == "public";
-    given.strict.then_some(()).ok_or("would open more")
 }
