@@ -1,5 +1,19 @@
 //! Stories: what people and their servers live through with the real binary, over real sockets.
 //! They know nothing of its inside; whatever they wait for is an event, never a time.
+//!
+//! The traps that other senders fell into, and the stories that show ours keeps out of them:
+//!
+//! - a timeout that covers only the head: `lying::a_head_that_drips_for_ever_runs_out_of_time`,
+//!   `lying::a_body_that_drips_for_ever_is_a_delivery_all_the_same`;
+//! - answers read without a bound: `lying::a_flood_of_body_is_cut_off_after_its_delivery`;
+//! - a redirected POST becomes a GET, in `tests/webhooks`:
+//!   `redirects::a_followed_redirect_keeps_method_and_body_and_is_one_attempt`;
+//! - Retry-After and 410 ignored: `retrying::a_wish_to_be_left_alone_is_honoured`,
+//!   `retrying::gone_is_gone`;
+//! - a slow target takes everything: `bounds::a_dead_target_never_takes_all_the_lines`,
+//!   `retrying::a_target_that_never_answers_is_given_up_in_time_and_costs_nobody_else`;
+//! - a new connection for every attempt: `keeping::ten_webhooks_in_a_row_use_one_connection`;
+//! - a stale line counted: `keeping::a_line_that_dies_under_a_webhook_costs_one_uncounted_resend`.
 
 #[path = "../support/client.rs"]
 mod client;
