@@ -104,6 +104,8 @@ pub enum To {
     Loop,
     /// To the target of that number.
     Other(usize),
+    /// To that origin.
+    At(&'static str),
     /// Nowhere that can be called.
     Nowhere,
 }
@@ -289,6 +291,7 @@ impl Behaviour {
             To::Same | To::Loop => format!("{base}{hop}"),
             To::Relative => hop,
             To::Other(number) => format!("http://10.0.0.{number}:{}{hop}", 8_000 + number),
+            To::At(origin) => format!("{origin}{hop}"),
             To::Nowhere => "gopher://10.0.0.0/".to_owned(),
         };
         let answer = format!("HTTP/1.1 {status} Go\r\nLocation: {location}\r\n{EMPTY}");

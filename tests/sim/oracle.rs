@@ -203,10 +203,11 @@ impl Oracle {
 
 /// Lines to targets.
 impl Oracle {
-    /// The engine connects to a target.
-    pub fn connects(&mut self, link: LinkId, target: usize) {
+    /// The engine connects to a target, at an address that is `loose` if no strict order may come
+    /// there.
+    pub fn connects(&mut self, link: LinkId, target: usize, loose: bool) {
         *self.connects.entry(target).or_default() += 1;
-        self.taps.insert(link, Tap::new());
+        self.taps.insert(link, Tap::new(loose));
     }
 
     /// The engine wrote to a target.
@@ -228,6 +229,11 @@ impl Oracle {
         let Some(order) = order else {
             panic!("nobody ordered {:?}", head.start)
         };
+        let order_of = &orders[order];
+        assert!(
+            !(order_of.strict && tap.loose),
+            "strict, yet sent: {order_of:?}"
+        );
         if Order::is_hop(head.word(1)) {
             tap.open = self.fates[order].attempts.last().copied();
             return check_hop(&orders[order], &head);
