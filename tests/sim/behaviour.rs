@@ -110,6 +110,20 @@ pub enum To {
     Nowhere,
 }
 
+impl To {
+    /// Those that need no other target; some of them forbidden, always.
+    const ALONE: [To; 8] = [
+        To::Same,
+        To::Relative,
+        To::Loop,
+        To::Nowhere,
+        To::At("http://169.254.169.254"),
+        To::At("http://[::ffff:100.100.100.200]:8000"),
+        To::At("http://127.0.0.1:4665"),
+        To::At("https://[64:ff9b::a9fe:a9fe]"),
+    ];
+}
+
 /// The words of a certificate that does not hold, and of what fails otherwise, by turns.
 const TLS_WORDS: [&str; 4] = [
     "tls_cert_expired",
@@ -156,6 +170,7 @@ impl Behaviour {
         let point = rng.pick(&[Point::Accept, Point::Request, Point::Head, Point::Body]);
         let times = rng.between(1, 4) as u32;
         let word = rng.pick(&TLS_WORDS);
+        let (moved, to) = (rng.pick(&[301, 302, 307, 308]), rng.pick(&To::ALONE));
         rng.pick(&[
             Behaviour::Slow(slow),
             Behaviour::Dead,
@@ -179,6 +194,7 @@ impl Behaviour {
             Behaviour::NoContent,
             Behaviour::ToClose,
             Behaviour::Insecure(word),
+            Behaviour::Sends(moved, to),
         ])
     }
 

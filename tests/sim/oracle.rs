@@ -236,6 +236,9 @@ impl Oracle {
         );
         if Order::is_hop(head.word(1)) {
             tap.open = self.fates[order].attempts.last().copied();
+            if let Some(sent) = tap.open {
+                (self.sent[sent].reply, self.sent[sent].retry_after) = (None, 0);
+            }
             return check_hop(&orders[order], &head);
         }
         let attempt = head
@@ -440,9 +443,12 @@ impl Oracle {
 /// A hop is the same attempt, and its answer takes the place of the one that sent it there. To
 /// another origin it shows nobody's credentials.
 fn check_hop(order: &Order, head: &Message) {
-    let host = format!("http://{}", head.field("host").unwrap_or(""));
+    let host = head.field("host").unwrap_or("");
     let shown = CREDENTIALS.iter().find(|name| head.field(name).is_some());
-    let own = order.base == host;
+    let own = order
+        .base
+        .split_once("://")
+        .is_some_and(|(_, own)| own == host);
     assert!(
         own || shown.is_none(),
         "{shown:?} went to {host}: {order:?}"

@@ -133,6 +133,8 @@ impl Order {
         }
         self.timeout = rng.pick(&[None, None, Some(SECOND), Some(5 * SECOND)]);
         self.filler = rng.pick(&[0, 0, 10, 300, 3_000, 70_000]);
+        self.redirects = rng.pick(&[0, 0, 1, 3]);
+        self.private = rng.chance(20);
     }
 
     /// Attempts at most: the first and its retries.
