@@ -229,11 +229,7 @@ impl Oracle {
         let Some(order) = order else {
             panic!("nobody ordered {:?}", head.start)
         };
-        let order_of = &orders[order];
-        assert!(
-            !(order_of.strict && tap.loose),
-            "strict, yet sent: {order_of:?}"
-        );
+        check_reach(&orders[order], tap);
         if Order::is_hop(head.word(1)) {
             tap.open = self.fates[order].attempts.last().copied();
             if let Some(sent) = tap.open {
@@ -438,6 +434,11 @@ impl Oracle {
         let load = self.load.get(&number).copied().unwrap_or(0);
         (load as u64 + 1) * PROBE_MAX
     }
+}
+
+/// A strict order goes out on no line to where only others may be sent.
+fn check_reach(order: &Order, tap: &Tap) {
+    assert!(!(order.strict && tap.loose), "strict, yet sent: {order:?}");
 }
 
 /// A hop is the same attempt, and its answer takes the place of the one that sent it there. To
