@@ -104,8 +104,24 @@ pub enum To {
     Loop,
     /// To the target of that number.
     Other(usize),
+    /// To that origin.
+    At(&'static str),
     /// Nowhere that can be called.
     Nowhere,
+}
+
+impl To {
+    /// Those that need no other target; some of them forbidden, always.
+    const ALONE: [To; 8] = [
+        To::Same,
+        To::Relative,
+        To::Loop,
+        To::Nowhere,
+        To::At("http://169.254.169.254"),
+        To::At("http://[::ffff:100.100.100.200]:8000"),
+        To::At("http://127.0.0.1:4665"),
+        To::At("https://[64:ff9b::a9fe:a9fe]"),
+    ];
 }
 
 /// The words of a certificate that does not hold, and of what fails otherwise, by turns.
@@ -154,6 +170,7 @@ impl Behaviour {
         let point = rng.pick(&[Point::Accept, Point::Request, Point::Head, Point::Body]);
         let times = rng.between(1, 4) as u32;
         let word = rng.pick(&TLS_WORDS);
+        let (moved, to) = (rng.pick(&[301, 302, 307, 308]), rng.pick(&To::ALONE));
         rng.pick(&[
             Behaviour::Slow(slow),
             Behaviour::Dead,
@@ -177,6 +194,7 @@ impl Behaviour {
             Behaviour::NoContent,
             Behaviour::ToClose,
             Behaviour::Insecure(word),
+            Behaviour::Sends(moved, to),
         ])
     }
 
@@ -289,6 +307,7 @@ impl Behaviour {
             To::Same | To::Loop => format!("{base}{hop}"),
             To::Relative => hop,
             To::Other(number) => format!("http://10.0.0.{number}:{}{hop}", 8_000 + number),
+            To::At(origin) => format!("{origin}{hop}"),
             To::Nowhere => "gopher://10.0.0.0/".to_owned(),
         };
         let answer = format!("HTTP/1.1 {status} Go\r\nLocation: {location}\r\n{EMPTY}");

@@ -48,6 +48,8 @@ pub enum Kind {
     Late,
     /// Nothing but garbage.
     Garbage,
+    /// An alias of `localhost`, with an address.
+    Localhost,
 }
 
 impl Kind {
@@ -55,7 +57,7 @@ impl Kind {
     pub fn is_found(self) -> bool {
         matches!(
             self,
-            Kind::Plain | Kind::Decoys | Kind::Chain(0..=8) | Kind::Bulk
+            Kind::Plain | Kind::Decoys | Kind::Chain(0..=8) | Kind::Bulk | Kind::Localhost
         )
     }
 }
@@ -82,6 +84,10 @@ pub struct Names {
     pub hosts: String,
     /// Names by what they are called.
     pub zone: BTreeMap<String, Name>,
+    /// What some names have for addresses instead, answer by answer; the last for ever.
+    pub says: BTreeMap<String, Vec<Vec<IpAddr>>>,
+    /// How often each of those was asked for each family.
+    answered: BTreeMap<(String, bool), usize>,
     /// Sockets that are open.
     open: BTreeMap<u64, usize>,
     lines: BTreeMap<LinkId, (usize, Vec<u8>)>,
@@ -125,6 +131,10 @@ impl Names {
 
     /// Whether a name has that address among its records, if not at first.
     pub fn lists(&self, host: &str, ip: IpAddr) -> bool {
+        let says = self.says.get(host);
+        if says.is_some_and(|says| says.iter().flatten().any(|said| *said == ip)) {
+            return true;
+        }
         let bulk = matches!(ip, IpAddr::V4(ip) if ip.octets()[..2] == [10, 99]);
         bulk && self
             .zone
@@ -216,6 +226,15 @@ impl Names {
         }
     }
 
+    /// The addresses that a name says this time, if not its own.
+    fn addresses(&mut self, asked: &Asked<'_>) -> Option<Vec<IpAddr>> {
+        let says = self.says.get(&asked.name)?;
+        let key = (asked.name.clone(), asked.six);
+        let count = self.answered.entry(key).or_default();
+        *count += 1;
+        says.get(*count - 1).or(says.last()).cloned()
+    }
+
     /// What a server says to a question, each after so much time.
     fn say(
         &mut self,
@@ -230,7 +249,8 @@ impl Names {
             name.asked += 1;
         }
         let name = self.zone.get(&asked.name).copied();
-        let good = answer(&asked, name);
+        let said = self.addresses(&asked);
+        let good = answer(&asked, name, said.as_deref());
         match manner {
             Manner::Right => {}
             Manner::Silent | Manner::Absent => return Vec::new(),
@@ -297,14 +317,15 @@ impl<'p> Asked<'p> {
     }
 }
 
-/// The right answer about a name.
-fn answer(asked: &Asked<'_>, name: Option<Name>) -> Vec<u8> {
+/// The right answer about a name, with its own address or those that it says instead.
+fn answer(asked: &Asked<'_>, name: Option<Name>, says: Option<&[IpAddr]>) -> Vec<u8> {
     let Some(name) = name.filter(|name| name.kind != Kind::Missing) else {
         return asked.reply(3, 0, &[]);
     };
     let (mut records, mut count) = (Vec::new(), 0);
     let alias = |number: usize| match number {
         0 => asked.name.clone(),
+        _ if name.kind == Kind::Localhost => "localhost".to_owned(),
         number => format!("alias{number}.test"),
     };
     let mut push = |owner: &str, kind: u16, data: &[u8]| {
@@ -318,18 +339,24 @@ fn answer(asked: &Asked<'_>, name: Option<Name>) -> Vec<u8> {
     let length = match name.kind {
         Kind::Chain(length) => length,
         Kind::Loop => 3,
+        Kind::Localhost => 1,
         _ => 0,
     };
     for number in 0..length {
         push(&alias(number), 5, &wire(&alias(number + 1)));
     }
     let last = alias(length);
-    match (name.kind, name.ip) {
-        (Kind::Loop, _) => push(&last, 5, &wire(&alias(0))),
-        (Kind::Empty, _) => {}
-        (_, IpAddr::V4(ip)) if !asked.six => push(&last, 1, &ip.octets()),
-        (_, IpAddr::V6(ip)) if asked.six => push(&last, 28, &ip.octets()),
-        _ => {}
+    if name.kind == Kind::Loop {
+        push(&last, 5, &wire(&alias(0)));
+    }
+    let none = matches!(name.kind, Kind::Loop | Kind::Empty);
+    let own = [name.ip];
+    for ip in says.unwrap_or(&own).iter().filter(|_| !none) {
+        match ip {
+            IpAddr::V4(ip) if !asked.six => push(&last, 1, &ip.octets()),
+            IpAddr::V6(ip) if asked.six => push(&last, 28, &ip.octets()),
+            _ => {}
+        }
     }
     if name.kind == Kind::Bulk && !asked.six {
         (1..200).for_each(|other| push(&last, 1, &[10, 99, 0, other]));

@@ -203,10 +203,11 @@ impl Oracle {
 
 /// Lines to targets.
 impl Oracle {
-    /// The engine connects to a target.
-    pub fn connects(&mut self, link: LinkId, target: usize) {
+    /// The engine connects to a target, at an address that is `loose` if no strict order may come
+    /// there.
+    pub fn connects(&mut self, link: LinkId, target: usize, loose: bool) {
         *self.connects.entry(target).or_default() += 1;
-        self.taps.insert(link, Tap::new());
+        self.taps.insert(link, Tap::new(loose));
     }
 
     /// The engine wrote to a target.
@@ -228,8 +229,12 @@ impl Oracle {
         let Some(order) = order else {
             panic!("nobody ordered {:?}", head.start)
         };
+        check_reach(&orders[order], tap);
         if Order::is_hop(head.word(1)) {
             tap.open = self.fates[order].attempts.last().copied();
+            if let Some(sent) = tap.open {
+                (self.sent[sent].reply, self.sent[sent].retry_after) = (None, 0);
+            }
             return check_hop(&orders[order], &head);
         }
         let attempt = head
@@ -431,12 +436,20 @@ impl Oracle {
     }
 }
 
+/// A strict order goes out on no line to where only others may be sent.
+fn check_reach(order: &Order, tap: &Tap) {
+    assert!(!(order.strict && tap.loose), "strict, yet sent: {order:?}");
+}
+
 /// A hop is the same attempt, and its answer takes the place of the one that sent it there. To
 /// another origin it shows nobody's credentials.
 fn check_hop(order: &Order, head: &Message) {
-    let host = format!("http://{}", head.field("host").unwrap_or(""));
+    let host = head.field("host").unwrap_or("");
     let shown = CREDENTIALS.iter().find(|name| head.field(name).is_some());
-    let own = order.base == host;
+    let own = order
+        .base
+        .split_once("://")
+        .is_some_and(|(_, own)| own == host);
     assert!(
         own || shown.is_none(),
         "{shown:?} went to {host}: {order:?}"

@@ -62,6 +62,10 @@ pub struct Order {
     pub topics: Vec<String>,
     /// `redirects`.
     pub redirects: u32,
+    /// `targets=public`.
+    pub strict: bool,
+    /// Its way ends at an address that it may not be sent to.
+    pub forbidden: bool,
     /// It carries credentials and a signature, meant for its own target and nobody else.
     pub private: bool,
 }
@@ -109,6 +113,8 @@ impl Order {
             filler: 0,
             topics: Vec::new(),
             redirects: 0,
+            strict: false,
+            forbidden: false,
             private: false,
         }
     }
@@ -127,6 +133,8 @@ impl Order {
         }
         self.timeout = rng.pick(&[None, None, Some(SECOND), Some(5 * SECOND)]);
         self.filler = rng.pick(&[0, 0, 10, 300, 3_000, 70_000]);
+        self.redirects = rng.pick(&[0, 0, 1, 3]);
+        self.private = rng.chance(20);
     }
 
     /// Attempts at most: the first and its retries.
@@ -214,6 +222,9 @@ impl Order {
         options.extend(self.timeout.map(|timeout| ("_timeout", duration(timeout))));
         if self.redirects > 0 {
             options.push(("_redirects", self.redirects.to_string()));
+        }
+        if self.strict {
+            options.push(("_targets", "public".to_owned()));
         }
         if self.private {
             let secret = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use hookah::conn::Limits;
+use hookah::courier::guard;
 use hookah::{courier, dispatch, engine};
 
 use crate::behaviour::Behaviour;
@@ -48,6 +49,15 @@ pub fn calm_with(settings: engine::Settings) -> Sim {
     sim.net.shape = Some(Shape::calm());
     sim.oracle.calm = true;
     sim
+}
+
+/// A calm world in which only the open internet may be called, and what those rules allow.
+pub fn public(allow: &[&str]) -> Sim {
+    let mut settings = settings();
+    settings.courier.policy.preset = guard::Preset::Public;
+    let rule = |text: &&str| guard::Rule::parse(text).expect("a rule");
+    settings.courier.policy.allow = allow.iter().map(rule).collect();
+    calm_with(settings)
 }
 
 /// The world of a seed.

@@ -1,7 +1,7 @@
 //! The shell's part in the simulation: facts in, the tick, actions, the store, writes, in the order
 //! of DESIGN section 2. It holds the engine to the contract of `port`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use hookah::base::frame::Gather;
 use hookah::base::slab::Key;
@@ -10,7 +10,7 @@ use hookah::port::{Action, Ended, StoreOp};
 
 use crate::behaviour::Door;
 use crate::net::{Item, LinkId, Peer};
-use crate::setup;
+use crate::order::Order;
 use crate::sim::Sim;
 use crate::targets::Target;
 use crate::world::{Event, MINUTE, SECOND};
@@ -296,17 +296,22 @@ impl Sim {
             let delay = self.net.delay(&mut self.world, link);
             return self.world.after(delay, Event::Resolve(link));
         }
-        assert!(is_open(addr), "a call to {addr}, which is forbidden");
+        assert!(self.rules.is_some_way(addr), "{addr} is forbidden to all");
         let Some((target, astray)) = self.whose(addr) else {
             panic!("a call to {addr}, which nobody ordered")
         };
+        let host = &self.targets[target].host;
+        let opens = |strict| self.rules.is_open(addr, host, strict);
+        let strict = self.is_only_for_strict(target);
+        assert!(opens(strict), "a call to {addr} of {host} is forbidden");
+        let loose = !opens(true);
         let expected = self.targets[target].server_name();
         assert_eq!(server_name, expected, "the name to verify at {addr}");
         let link = self.net.link(&mut self.world, Peer::Target(target));
         self.net.name(link, key);
         self.net.near(link).astray = astray;
         if !astray {
-            self.oracle.connects(link, target);
+            self.oracle.connects(link, target, loose);
         }
         let door = self.targets[target].behaviour(self.world.at()).door();
         let delay = match door {
@@ -314,6 +319,13 @@ impl Sim {
             _ => self.net.delay(&mut self.world, link),
         };
         self.world.after(delay, Event::Resolve(link));
+    }
+
+    /// Whether only strict orders can lead to that target, by themselves or by a redirect.
+    fn is_only_for_strict(&self, target: usize) -> bool {
+        let may_lead = |order: &&Order| order.target == target || order.redirects > 0;
+        let mut orders = self.orders.iter().filter(may_lead);
+        orders.all(|order| order.strict)
     }
 
     /// The target of that address, and whether that is the address of its name at which it does not
@@ -369,13 +381,4 @@ impl Sim {
             }
         }
     }
-}
-
-/// What may be called in this world, said without the guard's words: the machine and its networks.
-fn is_open(addr: SocketAddr) -> bool {
-    let local = match addr.ip() {
-        IpAddr::V4(ip) => ip.is_loopback() || ip.octets()[0] == 10,
-        IpAddr::V6(ip) => ip.is_loopback() || ip.segments()[0] == 0xfd00,
-    };
-    local && addr != setup::OWN
 }

@@ -13,6 +13,7 @@ use crate::net::{LinkId, Net, Peer, Side};
 use crate::oracle::Oracle;
 use crate::order::Order;
 use crate::readers::Reader;
+use crate::rules::Rules;
 use crate::setup;
 use crate::store::{Store, Temper};
 use crate::targets::Target;
@@ -33,6 +34,8 @@ pub struct Sim {
     pub targets: Vec<Target>,
     /// Name servers and what they know.
     pub names: Names,
+    /// What may be called.
+    pub rules: Rules,
     /// Readers of streams, by number.
     pub readers: Vec<Reader>,
     /// Orders, by number.
@@ -67,6 +70,7 @@ impl Sim {
         let mut world = World::new(seed);
         let width = settings.courier.width(settings.lines_max / 2);
         let oracle = Oracle::new(width as usize);
+        let rules = Rules::of(&settings.courier.policy);
         let mut engine = Engine::new(settings, world.rng.entropy(), world.now);
         engine.listening(&[setup::OWN]);
         Sim {
@@ -79,6 +83,7 @@ impl Sim {
             clients: Vec::new(),
             targets: Vec::new(),
             names: Names::of(&[Manner::Right]),
+            rules,
             readers: Vec::new(),
             orders: Vec::new(),
             oracle,

@@ -19,6 +19,8 @@ pub struct Tap {
     answers: Reader,
     /// A request is out whose answer is not complete; the number of its `Sent` with the oracle.
     pub open: Option<usize>,
+    /// It leads to an address that no strict order may come to.
+    pub loose: bool,
     /// When the first byte of the last request was written.
     pub began: u64,
     /// Whether a byte of the open request's answer was read.
@@ -33,11 +35,12 @@ pub struct Tap {
 
 impl Tap {
     /// A tap on a fresh line.
-    pub fn new() -> Tap {
+    pub fn new(loose: bool) -> Tap {
         Tap {
             requests: Reader::new(Kind::Request),
             answers: Reader::new(Kind::Answer),
             open: None,
+            loose,
             began: 0,
             any_byte: false,
             told: false,

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use hookah::model::MessageId;
 
-use crate::behaviour::{Behaviour, Door};
+use crate::behaviour::{Behaviour, Door, To};
 use crate::http::{Kind, Message, Reader};
 use crate::names;
 use crate::net::{Item, LinkId, Net};
@@ -102,6 +102,13 @@ impl Target {
     /// The longest that its address has to be waited for.
     pub fn lookup_within(&self) -> u64 {
         if self.kind.is_some() { 6 * SECOND } else { 0 }
+    }
+
+    /// Whether it may send orders to where they must not go, which is final.
+    pub fn misleads(&self) -> bool {
+        let astray = |behaviour| matches!(behaviour, Behaviour::Sends(_, To::At(_)));
+        let mut phases = self.phases.iter();
+        phases.any(|(_, behaviour)| astray(*behaviour))
     }
 
     /// Whether a request goes out to it with every attempt, at any time.

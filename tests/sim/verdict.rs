@@ -56,14 +56,18 @@ pub fn judge(oracle: &Oracle, orders: &[Order], targets: &[Target]) {
 }
 
 /// Every question about a name belongs to an attempt, twice as many at most for stale lines: both
-/// families, two servers, two rounds, datagram and line.
+/// families, two servers, two rounds, datagram and line. A redirect may lead to any.
 pub fn judge_names(names: &Names, orders: &[Order], targets: &[Target]) {
     for (number, target) in targets.iter().enumerate() {
         let Some(name) = names.zone.get(&target.host) else {
             continue;
         };
-        let placed = orders.iter().filter(|order| order.target == number);
-        let attempts: u32 = placed.map(Order::budget).sum();
+        let hops = |order: &Order| match order.redirects {
+            0 => u32::from(order.target == number),
+            redirects => 1 + redirects,
+        };
+        let attempts = orders.iter().map(|order| hops(order) * order.budget());
+        let attempts: u32 = attempts.sum();
         let most = 2 * attempts * 16;
         assert!(name.asked <= most, "{name:?} for {attempts} attempts");
         if !target.is_found() {
@@ -76,6 +80,10 @@ fn judge_end(order: &Order, target: &Target, fate: &Fate, attempts: &[&Sent], ou
     let last = attempts.last();
     let status = last.and_then(|sent| sent.reply).map(|(_, status)| status);
     let good = status.is_some_and(|status| (200..300).contains(&status));
+    if order.forbidden {
+        assert_eq!(outcome, Outcome::Failed, "{order:?}");
+        return assert!(!good, "delivered where it may not go: {order:?}");
+    }
     match outcome {
         Outcome::Delivered => assert!(good, "delivered with {status:?}: {order:?}"),
         Outcome::Failed => {
@@ -84,7 +92,8 @@ fn judge_end(order: &Order, target: &Target, fate: &Fate, attempts: &[&Sent], ou
                 "failed although the last answer was {status:?}: {order:?}"
             );
             let spent = last.map_or(0, |sent| sent.attempt);
-            if target.sees_every_attempt() && status != Some(410) {
+            let misled = order.redirects > 0 && target.misleads();
+            if target.sees_every_attempt() && status != Some(410) && !misled {
                 assert_eq!(spent, order.budget(), "attempts of {order:?}, {fate:?}");
             }
         }
@@ -98,7 +107,7 @@ fn judge_good(oracle: &Oracle, order: &Order, target: &Target, attempts: &[&Sent
     let rounds = (order.filler as u64 + 1_000) / 500 * 2;
     let travel = if oracle.calm { 0 } else { rounds * 125 * MS };
     let time = order.timeout_or_default();
-    if order.expires.is_some() {
+    if order.expires.is_some() || order.forbidden {
         return;
     }
     if target
