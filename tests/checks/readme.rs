@@ -8,34 +8,36 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::hmac;
+
 use crate::BUILD_MAX;
 use crate::peer::{metric, until};
 use crate::process::{needs, run};
 use crate::report::{Result, Trouble, ensure};
 use crate::server::Server;
 
+/// The key of README's example secret.
+const SECRET: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
 /// README's ports, for which others stand here.
 const SERVER: &str = "127.0.0.1:8080";
 const TARGET: &str = "localhost:9000";
+const TLS_TARGET: &str = "localhost:9443";
 
 pub fn commands() -> Result {
     needs("curl", "curl")?;
     let readme = readme()?;
     let lines = part(&readme, "curl")?;
     let mut target = Example::start()?;
-    let mut command = pasted(part(&readme, "run")?);
-    command.env("HOOKAH_PORT", "0");
-    let server = Server::spawn(command);
+    let server = started(part(&readme, "run")?);
     let addr = server.addr();
     let mut sent = 0;
     for line in lines.lines() {
         let line = line
             .replace(SERVER, &addr.to_string())
             .replace(TARGET, &target.authority);
-        let mut shell = Command::new("sh");
-        let answer = run(shell
-            .args(["-c", &line])
-            .current_dir(env!("CARGO_MANIFEST_DIR")))?;
+        let answer = run(&mut pasted(&line))?;
         let taken = answer.contains("202 Scheduled") || answer.contains("\"scheduled\"");
         let known = taken || answer.contains("hookah_messages_accepted_total ");
         ensure(known, || format!("{line}\n{answer}"))?;
@@ -65,26 +67,90 @@ pub fn commands() -> Result {
     ))
 }
 
+/// The lines for https: what the target prints must verify, and so must what README shows of it.
+pub fn secure() -> Result {
+    needs("curl", "curl")?;
+    let readme = readme()?;
+    let lines = part(&readme, "https curl")?;
+    let mut target = Example::start_as("https target")?;
+    let server = started(part(&readme, "https run")?);
+    let addr = server.addr();
+    let mut sent = 0;
+    for line in lines.lines() {
+        let line = line
+            .replace(SERVER, &addr.to_string())
+            .replace(TLS_TARGET, &target.authority);
+        let answer = run(&mut pasted(&line))?;
+        let taken = answer.contains(r#""status":"scheduled""#);
+        ensure(taken, || format!("{line}\n{answer}"))?;
+        sent += 1;
+    }
+    until("all are delivered", Duration::from_secs(10), || {
+        Ok(metric(addr, "hookah_deliveries_delivered_total")? == sent)
+    })?;
+    let printed = target.stop();
+    let webhooks: Vec<&str> = printed.split("POST /").skip(1).collect();
+    ensure(webhooks.len() as u64 == sent, || printed.clone())?;
+    let shown = part(&readme, "https prints")?;
+    for webhook in webhooks.into_iter().chain([shown]) {
+        is_as_ordered(webhook)?;
+    }
+    Ok(format!("{sent} lines, {sent} signed webhooks over https"))
+}
+
+/// A webhook as the target prints it: the tenant's header, the body, its signature.
+fn is_as_ordered(printed: &str) -> std::result::Result<(), Trouble> {
+    let (head, body) = printed
+        .split_once("\r\n\r\n")
+        .or_else(|| printed.split_once("\n\n"))
+        .ok_or_else(|| Trouble::failed(format!("no body in\n{printed}")))?;
+    let field = |name: &str| {
+        let mut fields = head.lines().filter_map(|line| line.split_once(": "));
+        let found = fields.find(|(found, _)| found.eq_ignore_ascii_case(name));
+        found.map_or("", |(_, value)| value.trim_end())
+    };
+    let body = body.trim_end();
+    ensure(field("X-Tenant") == "42", || {
+        format!("no tenant in\n{printed}")
+    })?;
+    ensure(body == r#"{"order":1001,"paid":true}"#, || body.to_owned())?;
+    let key = STANDARD.decode(SECRET).map_err(io::Error::other)?;
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
+    let (id, at) = (field("webhook-id"), field("webhook-timestamp"));
+    let tag = hmac::sign(&key, format!("{id}.{at}.{body}").as_bytes());
+    let want = format!("v1,{}", STANDARD.encode(tag));
+    ensure(field("webhook-signature") == want, || {
+        format!("the signature is not {want} in\n{printed}")
+    })
+}
+
+/// README's command that runs Hookah, on a port of the system's choice.
+fn started(line: &str) -> Server {
+    let mut command = pasted(&format!("exec {line}"));
+    command.env("HOOKAH_PORT", "0");
+    Server::spawn(command)
+}
+
 fn readme() -> io::Result<String> {
     fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"))
 }
 
 /// The lines of README's block of that name.
 fn part<'a>(readme: &'a str, name: &str) -> std::result::Result<&'a str, Trouble> {
-    let begin = format!("<!-- {name} -->\n```sh\n");
+    let begin = format!("<!-- {name} -->\n```");
     let found = readme
         .split_once(&begin)
-        .and_then(|(_, rest)| rest.split_once("\n```"));
+        .and_then(|(_, rest)| rest.split_once('\n')?.1.split_once("\n```"));
     let (lines, _) = found.ok_or_else(|| Trouble::failed(format!("README has no {name}")))?;
     Ok(lines)
 }
 
-/// A line as a command in the project's folder. The shell gives its place to the line's program,
-/// and so does `cargo run`: whoever signals the command means that program.
+/// A line as a command in the project's folder. After `exec` the shell gives its place to the
+/// line's program, and so does `cargo run`: whoever signals the command means that program.
 fn pasted(line: &str) -> Command {
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("exec {line}")]);
     command
+        .args(["-c", line])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env("CARGO_TERM_QUIET", "true");
     command
@@ -92,7 +158,7 @@ fn pasted(line: &str) -> Command {
 
 /// README's target as a process of its own.
 pub struct Example {
-    /// `127.0.0.1:PORT`.
+    /// `127.0.0.1:PORT`, or `localhost:PORT` with TLS.
     pub authority: String,
     child: Child,
     lines: Receiver<String>,
@@ -101,7 +167,15 @@ pub struct Example {
 impl Example {
     /// Builds it if need be, and starts it on a free port.
     pub fn start() -> std::result::Result<Example, Trouble> {
-        let mut command = pasted(&format!("{} -- 0", part(&readme()?, "target")?));
+        Example::start_as("target")
+    }
+
+    /// The same for README's block of that name.
+    fn start_as(name: &str) -> std::result::Result<Example, Trouble> {
+        let readme = readme()?;
+        let line = part(&readme, name)?;
+        let dashes = if line.contains(" -- ") { "" } else { "--" };
+        let mut command = pasted(&format!("exec {line} {dashes} 0"));
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn()?;
         let stdout = child.stdout.take();
@@ -121,7 +195,7 @@ impl Example {
         });
         let first = example.lines.recv_timeout(BUILD_MAX).unwrap_or_default();
         let authority = first
-            .split_once("http://")
+            .split_once("://")
             .map(|(_, authority)| authority.to_owned());
         example.authority = authority
             .ok_or_else(|| Trouble::failed(format!("the target does not start: {first:?}")))?;
