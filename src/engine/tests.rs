@@ -21,6 +21,8 @@ struct World {
     stores: bool,
     /// The ports that were called, in order.
     connects: Vec<u16>,
+    /// Their lines.
+    dialled: Vec<Key>,
     closed: Vec<Key>,
     written: Vec<(Key, Vec<u8>)>,
 }
@@ -37,6 +39,7 @@ impl World {
             writable: true,
             stores: true,
             connects: Vec::new(),
+            dialled: Vec::new(),
             closed: Vec::new(),
             written: Vec::new(),
         }
@@ -97,7 +100,10 @@ impl World {
     fn act(&mut self) {
         while let Some(action) = self.engine.poll_action() {
             match action {
-                Action::Connect { addr, .. } => self.connects.push(addr.port()),
+                Action::Connect { key, addr, .. } => {
+                    self.connects.push(addr.port());
+                    self.dialled.push(key);
+                }
                 Action::Close { key } => self.closed.push(key),
                 Action::Store(StoreOp::Accept { seq, .. }) if self.stores => {
                     self.engine.stored(self.now, StoreDone::Durable(seq));
@@ -329,4 +335,23 @@ fn a_place_that_a_dead_target_gives_up_goes_to_who_waits_longest() {
     assert!(!world.connects.contains(&99), "all places are taken");
     world.pass(Duration::from_millis(1_500));
     assert!(world.connects.contains(&99), "{:?}", world.connects);
+}
+
+/// A POST to /dispatch with these options, for a target on that port.
+fn post(port: u16, options: &str) -> String {
+    format!(
+        "POST /dispatch/http://127.0.0.1:{port}/ HTTP/1.1\r\nHost: h\r\n{options}\
+         Content-Length: 0\r\n\r\n"
+    )
+}
+
+#[test]
+fn bytes_on_a_line_that_is_not_connected_end_its_attempt() {
+    let mut world = World::new(Settings::default());
+    let client = world.open();
+    world.say(client, &post(1, ""));
+    world.say(world.dialled[0], "HTTP/1.1 200 OK\r\n\r\n");
+    assert_eq!(world.closed, [world.dialled[0]]);
+    world.pass(Duration::from_secs(60));
+    assert!(world.connects.len() > 1, "the delivery is stuck");
 }
