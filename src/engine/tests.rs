@@ -355,3 +355,38 @@ fn bytes_on_a_line_that_is_not_connected_end_its_attempt() {
     world.pass(Duration::from_secs(60));
     assert!(world.connects.len() > 1, "the delivery is stuck");
 }
+
+#[test]
+fn where_an_attempt_is_sent_on_to_is_on_the_account() {
+    use crate::base::stats::Counter;
+    let mut world = World::new(Settings::default());
+    let client = world.open();
+    world.say(client, &post(1, "Hookah-Redirects: 2\r\n"));
+    for hop in 0..2 {
+        let line = world.dialled[hop];
+        world.engine.connected(world.now, line);
+        world.turn();
+        let before = world.engine.stats().get(Counter::BytesHeld);
+        let path = "x".repeat(2_000 * (2 - hop));
+        let answer = format!(
+            "HTTP/1.1 307 T\r\nLocation: http://127.0.0.1:2/{path}\r\n\
+             Connection: close\r\nContent-Length: 0\r\n\r\n"
+        );
+        world.say(line, &answer);
+        assert_eq!(world.connects.len(), hop + 2, "not followed");
+        let after = world.engine.stats().get(Counter::BytesHeld);
+        match hop {
+            0 => assert!(after >= before + 8_000, "{before} to {after}"),
+            _ => assert!(
+                after < before,
+                "{before} to {after}: the first hop is still held"
+            ),
+        }
+    }
+    world
+        .engine
+        .ended(world.now, world.dialled[2], Ended::Refused);
+    world.turn();
+    let back = world.engine.stats().get(Counter::BytesHeld);
+    assert!(back < 8_000, "{back} bytes after the attempt");
+}
