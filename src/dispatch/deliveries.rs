@@ -420,8 +420,8 @@ impl Deliveries {
             outcome,
         }));
         open.left -= 1;
-        open.log.end(number, outcome, &delivery.target.url);
         let last = open.left == 0;
+        self.remember_end(turn, &delivery, outcome);
         self.unlink(delivery.message, key, delivery.sibling);
         if last && let Some(mut open) = self.messages.remove(delivery.message) {
             turn.memory.give(open.bytes());

@@ -390,3 +390,46 @@ fn where_an_attempt_is_sent_on_to_is_on_the_account() {
     let back = world.engine.stats().get(Counter::BytesHeld);
     assert!(back < 8_000, "{back} bytes after the attempt");
 }
+
+#[test]
+fn what_is_remembered_of_a_message_on_its_way_is_on_the_account() {
+    let mut world = World::new(Settings::default());
+    let client = world.open();
+    let path = "x".repeat(4_000);
+    let urls = format!("_url=http://127.0.0.1:1/{path}&_url=http://127.0.0.1:2/");
+    world.say(
+        client,
+        &format!("POST /dispatch?{urls} HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"),
+    );
+    let line = world.dialled[0];
+    world.engine.connected(world.now, line);
+    world.turn();
+    world.say(line, "HTTP/1.1 204 N\r\n\r\n");
+    assert_eq!(world.engine.deliveries(), 1);
+    let held = world.engine.turn.memory.held();
+    assert!(held >= 4_000, "{held}: the URL of the other is remembered");
+}
+
+#[test]
+fn what_is_forgotten_of_a_message_on_its_way_is_given_back() {
+    let mut world = World::new(Settings::default());
+    let client = world.open();
+    world.say(
+        client,
+        &post(1, "Hookah-Retries: 40\r\nHookah-Retry-Schedule: 1s\r\n"),
+    );
+    let field = "x".repeat(4_000);
+    for attempt in 0..32 {
+        let line = world.dialled[attempt];
+        world.engine.connected(world.now, line);
+        world.turn();
+        let answer = format!(
+            "HTTP/1.1 429 T\r\nX: {field}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        );
+        world.say(line, &answer);
+        world.pass(Duration::from_secs(2));
+    }
+    assert_eq!(world.engine.deliveries(), 1);
+    let held = world.engine.turn.memory.held();
+    assert!(held < 17 * 4_500, "{held} bytes for sixteen attempts");
+}
