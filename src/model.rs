@@ -307,7 +307,6 @@ impl fmt::Display for Origin {
 }
 
 /// A parsed and vetted target, shared by all deliveries to the same URL.
-#[derive(Debug)]
 pub struct Target {
     /// Its lane.
     pub origin: Origin,
@@ -363,6 +362,13 @@ impl Target {
     }
 }
 
+/// Without its credentials.
+impl fmt::Debug for Target {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Target({:?}, {:?})", self.url, self.addrs)
+    }
+}
+
 /// How one attempt at a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -402,5 +408,26 @@ mod tests {
         let names: [&[u8]; 5] = [b"a", b"b", b"a", b"", b"b"];
         let held = TopicNames::of(names.into_iter());
         assert_eq!(held.iter().collect::<Vec<_>>(), [&b"a"[..], b"b", b""]);
+    }
+
+    #[test]
+    fn a_target_shows_its_credentials_to_nobody() {
+        let target = Target {
+            origin: Origin {
+                scheme: Scheme::Http,
+                host: "h".into(),
+                port: 80,
+            },
+            addrs: Box::default(),
+            name: None,
+            server_name: None,
+            authority: "h".into(),
+            path: "/".into(),
+            authorization: Some("Basic c2VjcmV0".into()),
+            url: "http://h/".into(),
+        };
+        let shown = format!("{target:?}");
+        assert!(!shown.contains("c2VjcmV0"), "{shown}");
+        assert!(shown.contains("http://h/"), "{shown}");
     }
 }

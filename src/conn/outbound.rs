@@ -258,8 +258,9 @@ impl Outbound {
                     }
                 },
                 Phase::Surplus { .. } => self.feed_surplus(rest),
+                Phase::Connecting(_) => return (input.len(), self.untimely()),
                 // Bytes nobody asked for: what follows could be taken for another call's answer.
-                Phase::Ready | Phase::Connecting(_) => {
+                Phase::Ready => {
                     self.phase = Phase::Gone;
                     None
                 }

@@ -212,6 +212,14 @@ impl Courier {
         free && self.lines < self.lines_max
     }
 
+    /// The attempt of `owner` is about to end before it has a line. The breaker has to know of it:
+    /// what ends counts for a probe only if it began as one.
+    pub fn tried(&mut self, key: Key, owner: Key) {
+        if let Some(lane) = self.lanes.get_mut(key) {
+            lane.breaker.started(owner);
+        }
+    }
+
     /// The call of `owner` started on a line of the lane; `fresh` if the line is new.
     pub fn started(&mut self, key: Key, owner: Key, fresh: bool) {
         self.lines += usize::from(fresh);

@@ -317,7 +317,7 @@ impl Deliveries {
         let mut next = delivery.judge(&open.terms, ending);
         let mut refused = None;
         if let Next::Follow = next {
-            match self.follow(key, answer.and_then(|answer| answer.location)) {
+            match self.follow(turn, key, answer.and_then(|answer| answer.location)) {
                 Ok(()) => return,
                 Err(detail) => refused = Some(detail),
             }
@@ -342,7 +342,7 @@ impl Deliveries {
         let Some(delivery) = self.deliveries.get_mut(key) else {
             return;
         };
-        delivery.hop = None;
+        delivery.come_back(&mut turn.memory);
         let own = delivery.schedule.as_ref();
         let schedule = own.unwrap_or(&self.settings.schedule);
         let wait = schedule.wait(number, jitter, random, at_least);
@@ -350,7 +350,12 @@ impl Deliveries {
     }
 
     /// The attempt goes on at `location`, in that origin's lane. The error is why it does not.
-    fn follow(&mut self, key: Key, location: Option<&[u8]>) -> Result<(), &'static str> {
+    fn follow(
+        &mut self,
+        turn: &mut Turn,
+        key: Key,
+        location: Option<&[u8]>,
+    ) -> Result<(), &'static str> {
         let Some(delivery) = self.deliveries.get_mut(key) else {
             return Ok(());
         };
@@ -359,13 +364,13 @@ impl Deliveries {
         let stripped = delivery.is_stripped();
         let (target, stripped) = redirect::resolve(&delivery.target, from, location, stripped)?;
         let count = delivery.hop.as_ref().map_or(0, |hop| hop.count) + 1;
-        delivery.hop = Some(Box::new(Hop {
+        let hop = Hop {
             target: Arc::new(target),
             stripped,
             count,
             until: delivery.began.mono + delivery.timeout,
-        }));
-        delivery.state = State::Queued;
+        };
+        delivery.send_on(&mut turn.memory, hop)?;
         self.due.push_back(key);
         Ok(())
     }
@@ -415,8 +420,8 @@ impl Deliveries {
             outcome,
         }));
         open.left -= 1;
-        open.log.end(number, outcome, &delivery.target.url);
         let last = open.left == 0;
+        self.remember_end(turn, &delivery, outcome);
         self.unlink(delivery.message, key, delivery.sibling);
         if last && let Some(mut open) = self.messages.remove(delivery.message) {
             turn.memory.give(open.bytes());

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::ledger::Ledger;
 use crate::base::slab::Key;
 use crate::base::time::{Mono, Now};
 use crate::dispatch::deliveries::Plan;
@@ -139,7 +140,32 @@ impl Delivery {
 
     /// What it is charged for besides its message, in bytes.
     pub(super) fn charge(&self) -> u64 {
-        charge(&self.target, self.schedule.as_ref())
+        charge(&self.target, self.schedule.as_ref()) + self.hop_bytes()
+    }
+
+    /// What it is charged for where the attempt under way was sent on to, in bytes.
+    fn hop_bytes(&self) -> u64 {
+        self.hop.as_ref().map_or(0, |hop| hop.bytes())
+    }
+
+    /// The attempt under way goes on elsewhere, once it is due there.
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    pub(super) fn send_on(&mut self, memory: &mut Ledger, hop: Hop) -> Result<(), &'static str> {
+        if !memory.take(hop.bytes()) {
+            return Err("memory_full");
+        }
+        self.come_back(memory);
+        self.hop = Some(Box::new(hop));
+        self.state = State::Queued;
+        Ok(())
+    }
+
+    /// What comes next goes to its own target again.
+    pub(super) fn come_back(&mut self, memory: &mut Ledger) {
+        memory.give(self.hop_bytes());
+        self.hop = None;
     }
 
     /// Where the attempt under way goes.

@@ -97,12 +97,15 @@ impl History {
         log.trim(KEPT_BYTES_MAX);
         let cost = cost(&log);
         let max = ENDED_BYTES_MAX.min(turn.memory.max() / ENDED_PART_OF_MEMORY);
+        if cost > max {
+            return self.forget(id, log);
+        }
         while self.ended.len() >= ENDED_MAX || self.bytes + cost > max {
             if !self.forget_oldest(turn) {
                 break;
             }
         }
-        if cost > max || !turn.memory.lend(cost) {
+        if !turn.memory.lend(cost) {
             return self.forget(id, log);
         }
         self.bytes += cost;
@@ -260,9 +263,9 @@ mod tests {
             assert!(history.bytes() <= ENDED_BYTES_MAX);
         }
         assert!(!known(&history, 13) && known(&history, 14) && known(&history, 20));
-        // What is larger than all of it is forgotten at once.
+        // What is larger than all of it is forgotten at once, and nothing for it.
         end(&mut history, &mut turn, 21, 9 << 20);
-        assert!(!known(&history, 21));
+        assert!(!known(&history, 21) && known(&history, 20));
     }
 
     #[test]

@@ -26,6 +26,13 @@ pub(super) struct Hop {
     pub(super) until: Mono,
 }
 
+impl Hop {
+    /// Bytes of memory that it holds.
+    pub(super) fn bytes(&self) -> u64 {
+        (size_of::<Hop>() + size_of::<Target>() + self.target.bytes()) as u64
+    }
+}
+
 /// Whether a status sends elsewhere with method and body kept (dispatch.md section 4). 303 sends
 /// to something else to look at, so that the message itself has arrived.
 #[must_use]

@@ -107,6 +107,7 @@ impl Engine {
         let (place, addr) = match found {
             Ok(found) => found,
             Err(ending) => {
+                self.courier.tried(lane, call.owner);
                 self.conclude(lane, call.owner, &ending);
                 return true;
             }

@@ -8,7 +8,7 @@ use super::{Engine, Refusal};
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::base::time::Now;
-use crate::conn::Conn;
+use crate::conn::{Conn, Line};
 use crate::http::problem::Reason;
 use crate::http::request::Version;
 use crate::http::write::{self, How};
@@ -144,8 +144,8 @@ impl Engine {
     /// Whether a drain has come to its end: everything in flight finished, or its time is up.
     #[must_use]
     pub fn drained(&self) -> bool {
-        let idle = self.lines.is_empty() && !self.courier.may_start();
-        self.drain == Drain::Over || (self.drain == Drain::Begun && idle)
+        let idle = || !self.courier.may_start() && self.lines.iter().all(|(_, line)| rests(line));
+        self.drain == Drain::Over || (self.drain == Drain::Begun && idle())
     }
 
     /// Deliveries that have not ended.
@@ -231,6 +231,11 @@ impl Engine {
         );
         assert!(self.hungry.is_empty(), "a lane was left hungry");
     }
+}
+
+/// Whether a line has nothing to do; a lane that is held may have kept it for calls that wait.
+fn rests(line: &Line) -> bool {
+    matches!(&line.conn, Conn::Outbound(outbound) if outbound.is_resting())
 }
 
 #[cfg(test)]

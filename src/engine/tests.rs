@@ -21,6 +21,8 @@ struct World {
     stores: bool,
     /// The ports that were called, in order.
     connects: Vec<u16>,
+    /// Their lines.
+    dialled: Vec<Key>,
     closed: Vec<Key>,
     written: Vec<(Key, Vec<u8>)>,
 }
@@ -37,6 +39,7 @@ impl World {
             writable: true,
             stores: true,
             connects: Vec::new(),
+            dialled: Vec::new(),
             closed: Vec::new(),
             written: Vec::new(),
         }
@@ -97,7 +100,10 @@ impl World {
     fn act(&mut self) {
         while let Some(action) = self.engine.poll_action() {
             match action {
-                Action::Connect { addr, .. } => self.connects.push(addr.port()),
+                Action::Connect { key, addr, .. } => {
+                    self.connects.push(addr.port());
+                    self.dialled.push(key);
+                }
                 Action::Close { key } => self.closed.push(key),
                 Action::Store(StoreOp::Accept { seq, .. }) if self.stores => {
                     self.engine.stored(self.now, StoreDone::Durable(seq));
@@ -329,4 +335,101 @@ fn a_place_that_a_dead_target_gives_up_goes_to_who_waits_longest() {
     assert!(!world.connects.contains(&99), "all places are taken");
     world.pass(Duration::from_millis(1_500));
     assert!(world.connects.contains(&99), "{:?}", world.connects);
+}
+
+/// A POST to /dispatch with these options, for a target on that port.
+fn post(port: u16, options: &str) -> String {
+    format!(
+        "POST /dispatch/http://127.0.0.1:{port}/ HTTP/1.1\r\nHost: h\r\n{options}\
+         Content-Length: 0\r\n\r\n"
+    )
+}
+
+#[test]
+fn bytes_on_a_line_that_is_not_connected_end_its_attempt() {
+    let mut world = World::new(Settings::default());
+    let client = world.open();
+    world.say(client, &post(1, ""));
+    world.say(world.dialled[0], "HTTP/1.1 200 OK\r\n\r\n");
+    assert_eq!(world.closed, [world.dialled[0]]);
+    world.pass(Duration::from_secs(60));
+    assert!(world.connects.len() > 1, "the delivery is stuck");
+}
+
+#[test]
+fn where_an_attempt_is_sent_on_to_is_on_the_account() {
+    use crate::base::stats::Counter;
+    let mut world = World::new(Settings::default());
+    let client = world.open();
+    world.say(client, &post(1, "Hookah-Redirects: 2\r\n"));
+    for hop in 0..2 {
+        let line = world.dialled[hop];
+        world.engine.connected(world.now, line);
+        world.turn();
+        let before = world.engine.stats().get(Counter::BytesHeld);
+        let path = "x".repeat(2_000 * (2 - hop));
+        let answer = format!(
+            "HTTP/1.1 307 T\r\nLocation: http://127.0.0.1:2/{path}\r\n\
+             Connection: close\r\nContent-Length: 0\r\n\r\n"
+        );
+        world.say(line, &answer);
+        assert_eq!(world.connects.len(), hop + 2, "not followed");
+        let after = world.engine.stats().get(Counter::BytesHeld);
+        match hop {
+            0 => assert!(after >= before + 8_000, "{before} to {after}"),
+            _ => assert!(
+                after < before,
+                "{before} to {after}: the first hop is still held"
+            ),
+        }
+    }
+    world
+        .engine
+        .ended(world.now, world.dialled[2], Ended::Refused);
+    world.turn();
+    let back = world.engine.stats().get(Counter::BytesHeld);
+    assert!(back < 8_000, "{back} bytes after the attempt");
+}
+
+#[test]
+fn what_is_remembered_of_a_message_on_its_way_is_on_the_account() {
+    let mut world = World::new(Settings::default());
+    let client = world.open();
+    let path = "x".repeat(4_000);
+    let urls = format!("_url=http://127.0.0.1:1/{path}&_url=http://127.0.0.1:2/");
+    world.say(
+        client,
+        &format!("POST /dispatch?{urls} HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"),
+    );
+    let line = world.dialled[0];
+    world.engine.connected(world.now, line);
+    world.turn();
+    world.say(line, "HTTP/1.1 204 N\r\n\r\n");
+    assert_eq!(world.engine.deliveries(), 1);
+    let held = world.engine.turn.memory.held();
+    assert!(held >= 4_000, "{held}: the URL of the other is remembered");
+}
+
+#[test]
+fn what_is_forgotten_of_a_message_on_its_way_is_given_back() {
+    let mut world = World::new(Settings::default());
+    let client = world.open();
+    world.say(
+        client,
+        &post(1, "Hookah-Retries: 40\r\nHookah-Retry-Schedule: 1s\r\n"),
+    );
+    let field = "x".repeat(4_000);
+    for attempt in 0..32 {
+        let line = world.dialled[attempt];
+        world.engine.connected(world.now, line);
+        world.turn();
+        let answer = format!(
+            "HTTP/1.1 429 T\r\nX: {field}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        );
+        world.say(line, &answer);
+        world.pass(Duration::from_secs(2));
+    }
+    assert_eq!(world.engine.deliveries(), 1);
+    let held = world.engine.turn.memory.held();
+    assert!(held < 17 * 4_500, "{held} bytes for sixteen attempts");
 }

@@ -234,3 +234,19 @@ fn a_drain_waits_for_no_lane_that_is_held() {
     let took = sim.world.at() - began;
     assert!(took < 6 * SECOND, "the drain took {took} us");
 }
+
+#[test]
+fn a_drain_waits_for_no_line_that_a_held_lane_has_kept() {
+    let mut sim = setup::calm();
+    let target = sim.target(Behaviour::Slow(2 * SECOND));
+    sim.oracle.paused.insert(target);
+    let in_flight = place(&mut sim, 0, target, |_| ());
+    steer(&mut sim, 500 * MS, target, "pause", 200);
+    place(&mut sim, SECOND, target, |_| ());
+    sim.world.after(1_500 * MS, crate::world::Event::Drain);
+    let began = sim.world.at();
+    sim.run();
+    let took = sim.world.at() - began;
+    assert_eq!(end(&sim, in_flight).0, Outcome::Delivered);
+    assert!(took < 6 * SECOND, "the drain took {took} us");
+}

@@ -428,7 +428,8 @@ impl Oracle {
         let sent = self.sent_to.get(&number).copied().unwrap_or(0);
         let connects = self.connects.get(&number).copied().unwrap_or(0);
         let never_ill = self.calm && target.good_within() == Some(0);
-        if never_ill || sent + connects < 8 {
+        // Attempts that find no address are seen by nobody, and open it too.
+        if never_ill || (target.is_found() && sent + connects < 8) {
             return 0;
         }
         let load = self.load.get(&number).copied().unwrap_or(0);

@@ -233,3 +233,21 @@ fn a_target_that_moves_is_found_at_its_new_address() {
     }
     assert_eq!(connects(&sim, target), 2);
 }
+
+#[test]
+fn a_lane_whose_name_cannot_be_resolved_is_probed_by_one_call_at_a_time() {
+    let mut sim = setup::calm();
+    sim.names.servers = vec![Manner::Servfail];
+    let target = sim.target_named(Kind::Plain, None, Behaviour::Healthy);
+    sim.targets[target].kind = Some(Kind::Late);
+    let orders: Vec<usize> = (0..30)
+        .map(|_| place(&mut sim, 0, target, |order| order.retries = Some(0)))
+        .collect();
+    sim.run();
+    let early = orders
+        .iter()
+        .filter(|order| end(&sim, **order).1 < 5 * SECOND)
+        .count();
+    // Ten open the breaker; its cool-downs are 1, 2 and 4 seconds, a fifth more or less.
+    assert!((10..=13).contains(&early), "{early} within five seconds");
+}

@@ -11,6 +11,8 @@ use crate::port::Turn;
 
 /// A log's records besides what was answered, at most; so much is charged for each attempt.
 const RECORD_BYTES: usize = 160;
+/// The record of a delivery's end besides its target's URL, at most.
+const END_BYTES: usize = 32;
 
 impl Deliveries {
     /// Writes the attempt that has just ended into its message's log. What memory has no room for
@@ -59,6 +61,24 @@ impl Deliveries {
             detail,
             answer,
         });
+        // An older one may have made room for it.
+        let spare = open.log_bytes.saturating_sub(open.log.len() as u64);
+        open.log_bytes -= spare;
+        self.history.give(turn, spare);
+    }
+
+    /// Writes a delivery's end into its message's log: without its target's URL, if memory has no
+    /// room for it.
+    pub(super) fn remember_end(&mut self, turn: &mut Turn, delivery: &Delivery, outcome: Outcome) {
+        let Some(open) = self.messages.get_mut(delivery.message) else {
+            return;
+        };
+        let url = &*delivery.target.url;
+        let bytes = END_BYTES + url.len();
+        let taken = self.history.take(turn, bytes, END_BYTES);
+        open.log_bytes += taken as u64;
+        let url = if taken == bytes { url } else { "" };
+        open.log.end(delivery.number, outcome, url);
     }
 
     /// The rest of an answer is here, or will not come.
