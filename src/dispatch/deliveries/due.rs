@@ -84,8 +84,11 @@ impl Deliveries {
 
     /// A delivery that is due and has to join its origin's lane, and when it is given up there.
     pub fn next_due(&mut self) -> Option<(Key, Mono, &Arc<Target>)> {
-        let key = self.due.pop_front()?;
-        let delivery = self.deliveries.get(key)?;
-        Some((key, delivery.waits_until(), delivery.target_now()))
+        while let Some(key) = self.due.pop_front() {
+            if let Some(delivery) = self.deliveries.get(key) {
+                return Some((key, delivery.waits_until(), delivery.target_now()));
+            }
+        }
+        None
     }
 }
