@@ -59,9 +59,11 @@ const CHECKS: &[Check] = &[
 fn main() -> ExitCode {
     // Connections of ours are descriptors too.
     hookah::shell::raise_descriptors();
-    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let lower = str::to_lowercase;
+    let wanted: Vec<String> = std::env::args().skip(1).map(|it| lower(&it)).collect();
     let is_wanted = |check: &&Check| {
-        wanted.is_empty() || wanted.iter().any(|part| check.name.contains(part.as_str()))
+        let name = lower(check.name);
+        wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()))
     };
     let mut tally = Tally::default();
     for check in CHECKS.iter().filter(is_wanted) {
