@@ -90,7 +90,7 @@ fn check_utf8(text: &[u8]) -> Result<(), Malformed> {
         })
 }
 
-/// See [`object`] and [`array`].
+/// See [`object`] and [`array()`].
 #[derive(Clone, Debug)]
 pub struct Members<'a> {
     cursor: Cursor<'a>,
