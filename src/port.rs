@@ -4,14 +4,16 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::base::frame::Frame;
 use crate::base::ledger::Ledger;
 use crate::base::rng::Rng;
 use crate::base::slab::Key;
 use crate::base::stats::Stats;
 use crate::base::time::Now;
 use crate::base::wheel::Wheel;
-use crate::model::{Message, MessageId, Outcome};
+use crate::model::{Answer, Ending, Message, MessageId, Outcome, Target, Wants};
 
 /// What the engine wants done. The shell performs actions in the order given.
 ///
@@ -124,6 +126,43 @@ pub enum StoreDone {
     Failed(Seq),
 }
 
+/// A room that calls out, as the lanes and lines see it. Each call is known by the room's own key;
+/// a key that is gone is normal and finds nothing.
+///
+/// ```text
+///  next_due ─► (lane) ─► begin ─► compose ─► (line) ─► concluded
+///                │  ▲       │                  │
+///             expire └─ unbegin            uncount ─► begin …
+/// ```
+pub trait Caller {
+    /// A call that is due and has to join its origin's lane, when it is given up there, and where
+    /// it goes.
+    fn next_due(&mut self) -> Option<(Key, Mono, &Arc<Target>)>;
+    /// When a call is given up in its lane.
+    fn expires(&self, key: Key) -> Mono;
+    /// Its time in the lane is up.
+    fn expire(&mut self, turn: &mut Turn, key: Key);
+    /// Whether only public addresses will do; what is gone asks for no less.
+    fn is_strict(&self, key: Key) -> bool;
+    /// Where it goes now.
+    fn target(&self, key: Key) -> Option<&Arc<Target>>;
+    /// It is about to start: its target and how long it may take. `None` if there is nothing to
+    /// start any more.
+    fn begin(&mut self, turn: &mut Turn, key: Key) -> Option<(Arc<Target>, Duration)>;
+    /// It did not count, for a kept-alive line was dead, and begins again.
+    fn uncount(&mut self, turn: &mut Turn, key: Key);
+    /// It could not start for want of a place, and goes back to its lane.
+    fn unbegin(&mut self, key: Key);
+    /// Whether the request is a HEAD.
+    fn is_head(&self, key: Key) -> bool;
+    /// Writes the request's head, with the empty line after it, to `out`; gives its body.
+    fn compose(&self, turn: &Turn, key: Key, out: &mut Vec<u8>) -> Option<Frame>;
+    /// What it needs of the answer.
+    fn wants(&self, key: Key) -> Option<Wants>;
+    /// It has ended, with that answer if there was one.
+    fn concluded(&mut self, turn: &mut Turn, key: Key, ending: &Ending, answer: Option<Answer<'_>>);
+}
+
 /// What a node of the wheel stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timer {
@@ -137,6 +176,10 @@ pub enum Timer {
     Far,
     /// A lane's: the end of a cool-down, the next expiry, or that it is forgotten.
     Lane(Key),
+    /// The hub's agenda has something to do.
+    Hub,
+    /// The topics have something to sweep.
+    Topics,
     /// The drain's time is up.
     Drain,
 }

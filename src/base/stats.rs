@@ -93,6 +93,7 @@ table! {
         "Deliveries given up: retries used up, or a final answer.";
     Counter DeliveriesExpired "hookah_deliveries_expired_total"
         "Deliveries given up for their age.";
+    Counter DeliveriesCanceled "hookah_deliveries_canceled_total" "Deliveries called off.";
     Gauge DeliveriesWaiting "hookah_deliveries_waiting" "Deliveries that have not ended.";
     Gauge BytesHeld "hookah_bytes_held" "Bytes of messages, deliveries and buffers in memory.";
     Gauge BytesRemembered "hookah_bytes_remembered"

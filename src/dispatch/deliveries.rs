@@ -403,6 +403,7 @@ impl Deliveries {
                 Outcome::Delivered => Counter::DeliveriesDelivered,
                 Outcome::Failed => Counter::DeliveriesFailed,
                 Outcome::Expired => Counter::DeliveriesExpired,
+                Outcome::Canceled => Counter::DeliveriesCanceled,
             },
             1,
         );

@@ -260,6 +260,7 @@ impl Engine {
             Timer::Delivery(key) => self.dispatch.deliveries.fired(key),
             Timer::Far => self.dispatch.deliveries.look_far(&mut self.turn),
             Timer::Lane(key) => self.lane_fired(key),
+            Timer::Hub | Timer::Topics => {}
             Timer::Drain => self.drain.time_is_up(),
         }
     }

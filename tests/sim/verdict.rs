@@ -98,6 +98,7 @@ fn judge_end(order: &Order, target: &Target, fate: &Fate, attempts: &[&Sent], ou
             }
         }
         Outcome::Expired => assert!(order.expires.is_some(), "expired: {order:?}"),
+        Outcome::Canceled => panic!("nobody called it off: {order:?}"),
     }
 }
 
