@@ -11,7 +11,7 @@ use crate::base::ledger::Ledger;
 use crate::base::rng::Rng;
 use crate::base::slab::Key;
 use crate::base::stats::Stats;
-use crate::base::time::Now;
+use crate::base::time::{Mono, Now};
 use crate::base::wheel::Wheel;
 use crate::model::{Answer, Ending, Message, MessageId, Outcome, Target, Wants};
 
