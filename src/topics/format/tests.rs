@@ -1,0 +1,1 @@
+//! What holds of every format and style, whatever the message; their bytes are in tests/formats.
