@@ -1,11 +1,14 @@
 //! Fields of a form as one JSON object: those of one name are together, in the order of each
 //! name's first. It knows a field only as two pieces of JSON and decides nothing about them.
 
+use std::cmp::Ordering;
+
 use super::KEPT_BYTES_MAX;
 use super::line::{base64, string};
 use crate::http::form;
 use crate::http::json;
 use crate::http::multipart::{Part, Parts};
+use crate::http::write;
 
 /// A longer body is not taken apart: its places would not fit their numbers.
 const BODY_BYTES_MAX: usize = 256 << 20;
@@ -16,8 +19,8 @@ pub(super) struct Fields {
     /// Each field's name and then its value, as JSON.
     text: Vec<u8>,
     fields: Vec<Field>,
-    /// The beginning of each name as a number, and the field's place. Sorting these finds what
-    /// belongs together in a time that no choice of names can spoil, as it could a hash's.
+    /// Each field's [`beginning`] and its place. Sorting these finds what belongs together in a
+    /// time that no choice of names can spoil, as it could a hash's.
     order: Vec<(u64, u32)>,
     decoded: Vec<u8>,
 }
@@ -87,6 +90,14 @@ impl Fields {
         self.decoded.shrink_to(KEPT_BYTES_MAX);
     }
 
+    /// Bytes of the buffers.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        let places = self.fields.capacity() * size_of::<Field>();
+        let order = self.order.capacity() * size_of::<(u64, u32)>();
+        self.text.capacity() + places + order + self.decoded.capacity()
+    }
+
     /// Appends the object.
     pub(super) fn write(&mut self, out: &mut Vec<u8>) {
         self.link();
@@ -127,20 +138,15 @@ impl Fields {
         let mut order = std::mem::take(&mut self.order);
         for (place, field) in self.fields.iter().enumerate() {
             let name = self.piece(field.name, field.value);
-            // Behind the quote that all names begin with.
-            let start = beginning(name.get(1..).unwrap_or_default());
-            order.push((start, place as u32));
+            order.push((beginning(name), place as u32));
         }
         order.sort_unstable_by(|one, other| {
-            let names = || self.name(one.1).cmp(self.name(other.1));
-            one.0
-                .cmp(&other.0)
-                .then_with(names)
-                .then(one.1.cmp(&other.1))
+            let names = self.compare(*one, *other);
+            names.then(one.1.cmp(&other.1))
         });
         for pair in order.windows(2) {
             let [one, other] = [pair[0], pair[1]];
-            if one.0 != other.0 || self.name(one.1) != self.name(other.1) {
+            if self.compare(one, other).is_ne() {
                 continue;
             }
             if let Some(field) = self.fields.get_mut(one.1 as usize) {
@@ -151,6 +157,15 @@ impl Fields {
             }
         }
         self.order = order;
+    }
+
+    /// Any order of names will do; it looks at those only that do not fit their beginnings.
+    fn compare(&self, one: (u64, u32), other: (u64, u32)) -> Ordering {
+        let beginnings = one.0.cmp(&other.0);
+        match one.0 as u8 == LONG && beginnings.is_eq() {
+            true => self.name(one.1).cmp(self.name(other.1)),
+            false => beginnings,
+        }
     }
 
     fn name(&self, place: u32) -> &[u8] {
@@ -164,9 +179,14 @@ impl Fields {
             .unwrap_or_default()
     }
 
+    /// Appends an encoded name or value as a string.
     fn decoded_string(&mut self, raw: &[u8]) {
-        if !form::is_encoded(raw) {
-            return string(raw, &mut self.text);
+        // Nearly all of them: one look at each byte.
+        if raw.iter().all(is_plain) {
+            self.text.push(b'"');
+            self.text.extend_from_slice(raw);
+            self.text.push(b'"');
+            return;
         }
         self.decoded.clear();
         form::decode_into(raw, &mut self.decoded);
@@ -186,13 +206,24 @@ impl Fields {
     }
 }
 
-/// The first eight bytes, such that numbers compare as the names do as far as they go.
-fn beginning(name: &[u8]) -> u64 {
+/// The last byte of the beginning of a name that has more bytes than fit there.
+const LONG: u8 = 8;
+
+/// The first seven bytes of a name that stands in quotes, and its length: all of a short one.
+fn beginning(quoted: &[u8]) -> u64 {
+    let name = quoted.get(1..quoted.len().saturating_sub(1));
+    let name = name.unwrap_or_default();
     let mut bytes = [0; 8];
     for (place, byte) in bytes.iter_mut().zip(name) {
         *place = *byte;
     }
+    bytes[7] = name.len().min(LONG.into()) as u8;
     u64::from_be_bytes(bytes)
+}
+
+/// Whether a byte stands for itself both in a form and in a string of JSON.
+fn is_plain(byte: &u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b'+' | b'%')
 }
 
 /// A part's content: text as a string; a file, and what is no text, in base64 with its size.
@@ -210,7 +241,7 @@ fn content(part: &Part<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\"type\":");
     string(part.content_type.unwrap_or_default(), out);
     out.extend_from_slice(b",\"size\":");
-    crate::http::write::number(out, part.content.len() as u64);
+    write::number(out, part.content.len() as u64);
     out.extend_from_slice(b",\"base64\":");
     base64(part.content, out);
     out.push(b'}');

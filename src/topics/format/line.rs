@@ -49,6 +49,12 @@ impl Rendered {
         out.extend_from_slice(&self.tail);
     }
 
+    /// Bytes of the buffers.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.tail.capacity() + self.fields.held()
+    }
+
     fn render(&mut self, message: &Message) {
         self.tail.clear();
         self.tail.shrink_to(KEPT_BYTES_MAX);
