@@ -12,7 +12,7 @@ use crate::conn::reply::Subscription;
 use crate::conn::stream::{Source, Stream};
 use crate::model::Message;
 use crate::port::Action;
-use crate::topics::format::Format;
+use crate::topics::format::Wire as Format;
 use crate::topics::{Encoded, Feed, Seat, Topics};
 
 /// What a stream reads: its topic's frames in its format.

@@ -8,12 +8,15 @@ mod checks_forms;
 mod checks_json;
 #[path = "checks_names.rs"]
 mod checks_names;
+#[path = "checks_wishes.rs"]
+mod checks_wishes;
 #[path = "drive.rs"]
 mod drive;
 
 pub use checks_forms::{multipart, urlencoded};
 pub use checks_json::json;
 pub use checks_names::dns_message;
+pub use checks_wishes::wish;
 use drive::Log;
 
 /// Panics if the rule does not hold for these bytes.
@@ -28,6 +31,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("multipart", multipart),
     ("json", json),
     ("dns_message", dns_message),
+    ("wish", wish),
 ];
 
 /// Request heads and framing: no split changes the result, and what is accepted has one framing.
