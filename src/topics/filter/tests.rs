@@ -255,7 +255,7 @@ fn quoted(rng: &mut Rng, text: &str) -> String {
 fn json_is_read_as_another_parser_reads_it() {
     let mut rng = Rng::new([8; 32]);
     let mut through = 0;
-    for _ in 0..4_000 {
+    for _ in 0..10_000 {
         let mut members = BTreeMap::new();
         for _ in 0..rng.below(16) {
             let text = pick(&mut rng, &TEXTS);
