@@ -18,7 +18,7 @@ pub fn wish(data: &[u8]) {
     let asked = Asked {
         query: &query,
         form_body: field(),
-        http11: data.len() % 2 == 0,
+        http11: data.len().is_multiple_of(2),
         accept: field(),
         last_event_id: field(),
         if_none_match: field(),

@@ -219,7 +219,12 @@ fn forms_are_read_as_another_parser_reads_them() {
     for _ in 0..4_000 {
         let mut body = String::new();
         for _ in 0..rng.below(16) {
-            for text in [pick(&mut rng, &TEXTS[..5]), "=", pick(&mut rng, &TEXTS), "&"] {
+            for text in [
+                pick(&mut rng, &TEXTS[..5]),
+                "=",
+                pick(&mut rng, &TEXTS),
+                "&",
+            ] {
                 match rng.below(4) {
                     0 if text.len() > 1 || text == "a" => {
                         text.bytes().for_each(|it| body += &format!("%{it:02x}"));
