@@ -131,7 +131,10 @@ impl Engine {
             outbound.secure();
         }
         let bytes = outbound.charged();
-        let Ok(key) = self.lines.insert(Line::new(Conn::Outbound(outbound))) else {
+        let Ok(key) = self
+            .lines
+            .insert(Line::new(Conn::Outbound(Box::new(outbound))))
+        else {
             return false;
         };
         // Never refused: messages that wait for such a line hold what it would have to wait for.
