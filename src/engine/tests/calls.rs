@@ -7,6 +7,7 @@ use super::*;
 use crate::base::frame::Frame;
 use crate::base::slab::Slab;
 use crate::base::stats::Counter;
+use crate::courier::breaker::ROW_MAX;
 use crate::dispatch::target;
 use crate::model::{Answer, Ending, Target, Wants};
 use crate::port::{Caller, Turn};
@@ -354,4 +355,33 @@ fn a_target_that_refuses_ends_the_call() {
     world.turn();
     assert_eq!(world.script().heard, [Heard::Fault("refused")]);
     assert_eq!(world.closed, [line]);
+}
+
+#[test]
+fn a_name_that_does_not_exist_ends_no_more_calls_than_open_the_breaker() {
+    let mut settings = Settings::default();
+    settings.courier.resolvers = vec![([127, 0, 0, 1], 53).into()];
+    let mut world = World::scripted(settings);
+    for _ in 0..30 {
+        world.due("http://nowhere.test/topic", false);
+    }
+    world.turn();
+    for (key, mut packet) in std::mem::take(&mut world.asked) {
+        // The question comes back as an answer (QR) with the code for no such name.
+        packet[2] |= 0x80;
+        packet[3] = 0x83;
+        world.engine.datagram(world.now, key, &packet);
+    }
+    world.turn();
+    let count = |world: &mut World| {
+        let heard = &world.script().heard;
+        assert!(
+            heard.iter().all(|it| *it == Heard::Fault("nxdomain")),
+            "{heard:?}"
+        );
+        heard.len()
+    };
+    assert_eq!(count(&mut world), ROW_MAX as usize);
+    world.pass(Duration::from_millis(1_300));
+    assert_eq!(count(&mut world), ROW_MAX as usize + 1, "one probe");
 }

@@ -385,3 +385,16 @@ fn an_answer_that_overtakes_its_request_is_read_and_its_line_closed() {
     assert_eq!(world.receive(b"lo"), Some(Ok((200, "hello".into(), false))));
     assert!(world.line.is_gone());
 }
+
+#[test]
+fn a_whole_answer_says_where_it_sends_us() {
+    let mut world = World::new(1 << 10);
+    let answer = b"HTTP/1.1 302 F\r\nLocation: /x\r\nContent-Length: 2\r\n\r\nhi";
+    let verdict = world.line.received(NOW, &mut world.memory, answer);
+    assert!(verdict.is_some());
+    let answer = world.line.answer();
+    assert_eq!(
+        (answer.location, answer.body),
+        (Some(&b"/x"[..]), &b"hi"[..])
+    );
+}
