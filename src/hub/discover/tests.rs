@@ -17,72 +17,76 @@ fn check(head: &str, body: &str, own: &str, hubs: &[&str]) {
     assert_eq!(got_hubs, hubs, "{head} {body}");
 }
 
+/// A Link field; the URL that it calls the topic's own, and its hubs.
+type Row = (&'static str, &'static str, &'static [&'static str]);
+
+const FIELDS: &[Row] = &[
+    ("", "", &[]),
+    ("<http://h.test/>; rel=hub", "", &["http://h.test/"]),
+    ("<http://h.test/>; rel=\"hub\"", "", &["http://h.test/"]),
+    (
+        "<http://h.test/>;rel = \"HUB\" ; x",
+        "",
+        &["http://h.test/"],
+    ),
+    (
+        "<http://h.test/?a,b;c>; rel=\"hub\", <http://p.test/s>; rel=\"self\"",
+        "http://p.test/s",
+        &["http://h.test/?a,b;c"],
+    ),
+    (
+        "<a>; rel=\"self hub\"",
+        "http://p.test/dir/a",
+        &["http://p.test/dir/a"],
+    ),
+    (
+        "</s>; rel=self,</h>; rel=hub",
+        "http://p.test/s",
+        &["http://p.test/h"],
+    ),
+    (
+        "<a>; title=\"x, <b>; rel=hub\"; rel=self",
+        "http://p.test/dir/a",
+        &[],
+    ),
+    (
+        "<a>; title=\"x\\\"; rel=hub\"; rel=self",
+        "http://p.test/dir/a",
+        &[],
+    ),
+    (
+        "<a>; rel=next; rel=hub, <b>; rel=hub",
+        "",
+        &["http://p.test/dir/b"],
+    ),
+    (
+        "<a>; rel=hub; anchor=\"#x\", <b>; rel=hub",
+        "",
+        &["http://p.test/dir/b"],
+    ),
+    ("<a>; rel=\"hubs\", <b>; rel=selfish", "", &[]),
+    ("<a>, <b>; rel=hub", "", &["http://p.test/dir/b"]),
+    (
+        "<a>; rel=hub <b>; rel=hub",
+        "",
+        &["http://p.test/dir/a", "http://p.test/dir/b"],
+    ),
+    ("<a; rel=hub", "", &[]),
+    ("<a>; rel=\"hub", "", &["http://p.test/dir/a"]),
+    ("<>; rel=self", "", &[]),
+    ("<a#f>; rel=self", "http://p.test/dir/a", &[]),
+    ("<javascript:x>; rel=self, <ftp://h/>; rel=hub", "", &[]),
+    ("<HTTP://H.test>; rel=hub", "", &["HTTP://H.test"]),
+    (
+        "<a>; rel=hub, <a>; rel=hub, <b>; rel=self, <c>; rel=self",
+        "http://p.test/dir/b",
+        &["http://p.test/dir/a"],
+    ),
+];
+
 #[test]
 fn c19_link_fields_are_read_as_rfc_8288_says() {
-    let rows: &[(&str, &str, &[&str])] = &[
-        ("", "", &[]),
-        ("<http://h.test/>; rel=hub", "", &["http://h.test/"]),
-        ("<http://h.test/>; rel=\"hub\"", "", &["http://h.test/"]),
-        (
-            "<http://h.test/>;rel = \"HUB\" ; x",
-            "",
-            &["http://h.test/"],
-        ),
-        (
-            "<http://h.test/?a,b;c>; rel=\"hub\", <http://p.test/s>; rel=\"self\"",
-            "http://p.test/s",
-            &["http://h.test/?a,b;c"],
-        ),
-        (
-            "<a>; rel=\"self hub\"",
-            "http://p.test/dir/a",
-            &["http://p.test/dir/a"],
-        ),
-        (
-            "</s>; rel=self,</h>; rel=hub",
-            "http://p.test/s",
-            &["http://p.test/h"],
-        ),
-        (
-            "<a>; title=\"x, <b>; rel=hub\"; rel=self",
-            "http://p.test/dir/a",
-            &[],
-        ),
-        (
-            "<a>; title=\"x\\\"; rel=hub\"; rel=self",
-            "http://p.test/dir/a",
-            &[],
-        ),
-        (
-            "<a>; rel=next; rel=hub, <b>; rel=hub",
-            "",
-            &["http://p.test/dir/b"],
-        ),
-        (
-            "<a>; rel=hub; anchor=\"#x\", <b>; rel=hub",
-            "",
-            &["http://p.test/dir/b"],
-        ),
-        ("<a>; rel=\"hubs\", <b>; rel=selfish", "", &[]),
-        ("<a>, <b>; rel=hub", "", &["http://p.test/dir/b"]),
-        (
-            "<a>; rel=hub <b>; rel=hub",
-            "",
-            &["http://p.test/dir/a", "http://p.test/dir/b"],
-        ),
-        ("<a; rel=hub", "", &[]),
-        ("<a>; rel=\"hub", "", &["http://p.test/dir/a"]),
-        ("<>; rel=self", "", &[]),
-        ("<a#f>; rel=self", "http://p.test/dir/a", &[]),
-        ("<javascript:x>; rel=self, <ftp://h/>; rel=hub", "", &[]),
-        ("<HTTP://H.test>; rel=hub", "", &["HTTP://H.test"]),
-        (
-            "<a>; rel=hub, <a>; rel=hub, <b>; rel=self, <c>; rel=self",
-            "http://p.test/dir/b",
-            &["http://p.test/dir/a"],
-        ),
-    ];
-    for (value, own, hubs) in rows {
+    for (value, own, hubs) in FIELDS {
         check(&format!("Link: {value}\r\n"), "", own, hubs);
     }
     let head = "Link: <a>; rel=hub\r\nlink: <b>; rel=hub\r\nLINK: <c>; rel=self\r\n";
@@ -137,6 +141,14 @@ fn c19_a_feed_names_itself_under_any_prefix() {
     for body in rows {
         check("Content-Type: application/xml\r\n", &body, own, &[hub]);
     }
+}
+
+#[test]
+fn c19_links_of_entries_and_of_no_namespace_are_not_the_feeds() {
+    let atom = "http://www.w3.org/2005/Atom";
+    let links = |p: &str| {
+        format!("<{p}link rel='self' href='http://p.test/s'/><{p}link rel='hub' href='http://h/'/>")
+    };
     let none = [
         format!("<feed xmlns='{atom}'><entry>{}</entry></feed>", links("")),
         format!("<feed>{}</feed>", links("")),
