@@ -8,6 +8,8 @@ mod checks_forms;
 mod checks_hub;
 #[path = "checks_json.rs"]
 mod checks_json;
+#[path = "checks_lines.rs"]
+mod checks_lines;
 #[path = "checks_names.rs"]
 mod checks_names;
 #[path = "drive.rs"]
@@ -16,6 +18,7 @@ mod drive;
 pub use checks_forms::{multipart, urlencoded};
 pub use checks_hub::{hub_diff, hub_discover, hub_request};
 pub use checks_json::json;
+pub use checks_lines::json_line;
 pub use checks_names::dns_message;
 use drive::Log;
 
@@ -34,6 +37,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("hub_request", hub_request),
     ("hub_discover", hub_discover),
     ("hub_diff", hub_diff),
+    ("json_line", json_line),
 ];
 
 /// Request heads and framing: no split changes the result, and what is accepted has one framing.
