@@ -41,6 +41,8 @@ pub struct Settings {
     pub retries: u32,
     /// The wait before each retry.
     pub schedule: retry::Schedule,
+    /// The wait before each retry of what goes to a subscriber's callback.
+    pub hub_schedule: retry::Schedule,
     /// Random part of each wait, in per cent either way.
     pub jitter_percent: u32,
     /// The whole exchange of one attempt.
@@ -56,6 +58,7 @@ impl Default for Settings {
         Settings {
             retries: 9,
             schedule: retry::Schedule::default(),
+            hub_schedule: retry::Schedule::parse("10s,1m,5m,30m,2h,6h,12h").unwrap_or_default(),
             jitter_percent: 20,
             timeout: Duration::from_secs(15),
             expires: Duration::from_secs(4 * 24 * 3_600),
