@@ -177,7 +177,7 @@ impl fmt::Display for Options {
         writeln!(out, "medians of {runs} runs and of {starts} starts")?;
         write!(
             out,
-            "{connections} connections, {count} webhooks, {seconds} s of wrk"
+            "{connections} connections, {count} webhooks, {seconds} s of wrk and of a storm"
         )
     }
 }

@@ -96,7 +96,8 @@ pub fn nchan(dir: &Path, connections: usize) -> io::Result<Option<Recipe>> {
         return Ok(None);
     };
     let port = free_port()?;
-    let text = nchan_text(dir, port, module, connections);
+    // With fewer than a sixteenth free, nginx closes those that have not asked yet.
+    let text = nchan_text(dir, port, module, connections + connections / 4);
     nginx_recipe("nchan", program, dir, port, &text).map(Some)
 }
 

@@ -13,7 +13,7 @@ use std::env;
 use std::io;
 use std::path::Path;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::server::Recipe;
 use crate::table::{Figure, Target};
@@ -28,6 +28,9 @@ const DELIVERIES: usize = 200_000;
 /// Fewest messages in such a run, and how many more when they are pipelined, which is cheaper.
 const MESSAGES_MIN: usize = 16;
 const PIPELINED_MORE: usize = 3;
+/// A crowd's runs, and the storms', begin no later than this after the first: a machine that is
+/// slow or busy has fewer of them, as the medians' note says.
+const RUNS_WITHIN: Duration = Duration::from_secs(75);
 /// Messages in flight.
 const IN_FLIGHT: [usize; 2] = [1, 16];
 /// Descriptors that a server or this process wants besides those of its streams.
@@ -120,7 +123,11 @@ impl<'a> Ground<'a> {
     /// Of a crowd of that size: every server once a run, another one first in each.
     fn crowd_figures(&self, bench: &mut Bench<'_>, size: usize) -> Vec<Figure> {
         let mut runs: Vec<[Option<Values>; 5]> = Vec::new();
+        let started = Instant::now();
         for run in 0..bench.options.runs {
+            if is_late(bench, started, run, &format!("{size} streams")) {
+                break;
+            }
             eprintln!(
                 "peers: {size} streams, run {} of {}",
                 run + 1,
@@ -219,18 +226,27 @@ fn measure(
             count.div_ceil(10).max(in_flight),
         )?;
         let cpu = server.cpu_seconds_exact()?;
-        let seconds = publish::run(&mut crowd, &mut publisher, in_flight, count)?;
+        let run = publish::run(&mut crowd, &mut publisher, in_flight, count)?;
         let cpu = server.cpu_seconds_exact()? - cpu;
-        let deliveries = (count * size) as f64;
+        let deliveries = (run.messages * size) as f64;
         let latencies = &mut crowd.latencies;
         latencies.sort_unstable();
         let of = &mut values[1 + nth * NAMES.len()..];
-        of[0] = deliveries / seconds;
+        of[0] = deliveries / run.seconds;
         of[1] = cpu * 1e6 / deliveries;
         of[2] = percentile(latencies, 50) / 1e6;
         of[3] = percentile(latencies, 99) / 1e6;
     }
     Ok(values)
+}
+
+/// Whether there is no time left for that run, which is noted.
+fn is_late(bench: &mut Bench<'_>, started: Instant, run: usize, what: &str) -> bool {
+    let late = started.elapsed() > RUNS_WITHIN;
+    if late {
+        bench.note(format!("{what}: the machine is slow: {run} runs"));
+    }
+    late
 }
 
 /// Of values in ascending order.

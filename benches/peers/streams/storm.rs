@@ -8,9 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::crowd::{Crowd, STALL_MS};
-use super::percentile;
 use super::publish::Publisher;
 use super::wire::HOOKAH_RAW;
+use super::{is_late, percentile};
 use crate::Bench;
 use crate::server::{Recipe, Server};
 use crate::sink::Sink;
@@ -37,7 +37,11 @@ pub fn figures(bench: &mut Bench<'_>, hookah: &Recipe, size: usize) -> Vec<Figur
     let mut idle = Figure::new(format!("{size} idle, CPU ms per second"), "", Target::None);
     let mut p50 = Figure::new("storm, webhook p50 ms", "quiet", Target::None);
     let mut p99 = Figure::new("storm, webhook p99 ms", "quiet", Target::AtMost(20.0));
+    let started = Instant::now();
     for run in 0..bench.options.runs {
+        if is_late(bench, started, run, "storm") {
+            break;
+        }
         eprintln!("peers: storm, run {} of {}", run + 1, bench.options.runs);
         match measure(bench, hookah, size) {
             Ok(Weather {
