@@ -38,8 +38,9 @@
 //!
 //! # What it needs
 //! Linux. nginx and wrk (Debian: `nginx-light`, `wrk`) for intake, nchan (`libnginx-mod-nchan`)
-//! for streams; without them that part is left out. Everything is on 127.0.0.1 with ports that the kernel chooses, files are in a
-//! directory of its own under the temporary one, and all children end with this process.
+//! for streams; without them that part is left out. Everything is on 127.0.0.1 with ports that
+//! the kernel chooses, files are in a directory of its own under the temporary one, and all
+//! children end with this process.
 #![deny(unsafe_code)]
 
 mod floor;
@@ -78,7 +79,7 @@ Usage: cargo bench --bench peers [-- OPTIONS]
   --seconds N      how long wrk posts in a run, and how long a storm lasts (4)
   --starts N       starts that are timed (20)
   --streams N      readers (1000 and then 10000)
-  --messages N     messages in a run of streams (200000 deliveries, thrice that when pipelined)
+  --messages N     messages in a run of streams (for 200000 deliveries)
   --hookah PATH    another build of the server
   --only PART      start, intake, relay, tls, streams or storm";
 

@@ -28,6 +28,8 @@ const DELIVERIES: usize = 200_000;
 /// Fewest messages in such a run, and how many more when they are pipelined, which is cheaper.
 const MESSAGES_MIN: usize = 16;
 const PIPELINED_MORE: usize = 3;
+/// Messages before the first such run.
+const WARM_UP: usize = 3;
 /// A crowd's runs, and the storms', begin no later than this after the first: a machine that is
 /// slow or busy has fewer of them, as the medians' note says.
 const RUNS_WITHIN: Duration = Duration::from_secs(75);
@@ -215,16 +217,11 @@ fn measure(
     let mut crowd = Crowd::join(server.port, dialect, size, base)?;
     crowd.watch(&publisher)?;
     values[0] = (server.resident_kib_of_all()? - before) * 1024.0 / size as f64;
+    publish::run(&mut crowd, &mut publisher, 1, WARM_UP)?;
     for (nth, in_flight) in IN_FLIGHT.into_iter().enumerate() {
         let more = if in_flight == 1 { 1 } else { PIPELINED_MORE };
         let usual = (DELIVERIES / size).max(MESSAGES_MIN) * more;
         let count = bench.options.messages.unwrap_or(usual);
-        publish::run(
-            &mut crowd,
-            &mut publisher,
-            in_flight,
-            count.div_ceil(10).max(in_flight),
-        )?;
         let cpu = server.cpu_seconds_exact()?;
         let run = publish::run(&mut crowd, &mut publisher, in_flight, count)?;
         let cpu = server.cpu_seconds_exact()? - cpu;
