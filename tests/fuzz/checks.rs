@@ -12,6 +12,8 @@ mod checks_json;
 mod checks_lines;
 #[path = "checks_names.rs"]
 mod checks_names;
+#[path = "checks_wishes.rs"]
+mod checks_wishes;
 #[path = "drive.rs"]
 mod drive;
 
@@ -20,6 +22,7 @@ pub use checks_hub::{hub_diff, hub_discover, hub_request};
 pub use checks_json::json;
 pub use checks_lines::json_line;
 pub use checks_names::dns_message;
+pub use checks_wishes::wish;
 use drive::Log;
 
 /// Panics if the rule does not hold for these bytes.
@@ -38,6 +41,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("hub_discover", hub_discover),
     ("hub_diff", hub_diff),
     ("json_line", json_line),
+    ("wish", wish),
 ];
 
 /// Request heads and framing: no split changes the result, and what is accepted has one framing.
