@@ -19,6 +19,3 @@ pub(super) fn reach(topics: &Topics, accepted: &Accepted) -> Option<Box<Reach>> 
         callbacks: accepted.callbacks,
     }))
 }
-
-#[cfg(test)]
-mod tests;

@@ -9,6 +9,8 @@ use crate::base::slab::Key;
 use crate::base::time::{Mono, Now, Wall};
 use crate::port::{Action, Ended, StoreDone, StoreOp};
 
+mod notices;
+
 const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 /// An engine, the time, and what it wanted done.

@@ -70,8 +70,9 @@ fn records_are_read_as_they_were_written() {
     ));
     let end = Record::End {
         number: 1,
-        outcome: b"failed",
+        outcome: b"canceled",
         url: b"http://a/",
+        detail: b"superseded",
     };
     assert_eq!(records[3], end);
 }
