@@ -2,7 +2,7 @@
 
 use crate::http::form;
 use crate::http::problem::{Problem, Reason};
-use crate::topics::format::Format;
+use crate::topics::format::{Format, Framing, Style};
 
 /// Bytes of a topic's name at most (streams.md section 1).
 pub const TOPIC_BYTES_MAX: usize = 1_024;
@@ -32,7 +32,7 @@ pub struct Wish {
     /// The topic, decoded.
     pub topic: Box<[u8]>,
     /// The format.
-    pub format: Format,
+    pub format: Style,
 }
 
 /// Reads a query. `http11` is false for clients of HTTP/1.0, which get no chunks.
@@ -76,10 +76,14 @@ pub fn read(query: &str, http11: bool) -> Result<Wish, Problem> {
     let Some(topic) = topic else {
         return bad("topic: missing; allowed: a name, as in /stream?topic=news".to_owned());
     };
-    let format = if http11 {
-        Format::RawChunked
-    } else {
-        Format::RawPlain
+    let format = Style {
+        format: Format::Raw,
+        framing: if http11 {
+            Framing::Chunked
+        } else {
+            Framing::Plain
+        },
+        heartbeat: false,
     };
     Ok(Wish { topic, format })
 }
@@ -95,10 +99,10 @@ mod tests {
     #[test]
     fn a_topic_is_decoded_and_opaque() {
         let wish = read("x=1&topic=a%20b,c%FF&format=raw", true);
-        let (topic, format) = (Box::from(&b"a b,c\xff"[..]), Format::RawChunked);
+        let (topic, format) = (Box::from(&b"a b,c\xff"[..]), Style::from_index(0));
         assert_eq!(wish, Ok(Wish { topic, format }));
         let format = read("topic=t", false).map(|wish| wish.format);
-        assert_eq!(format, Ok(Format::RawPlain));
+        assert_eq!(format, Ok(Style::from_index(2)));
     }
 
     #[test]
