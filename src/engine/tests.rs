@@ -9,6 +9,7 @@ use crate::base::slab::Key;
 use crate::base::time::{Mono, Now, Wall};
 use crate::port::{Action, Ended, StoreDone, StoreOp};
 
+pub(super) mod calls;
 mod notices;
 
 const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -26,6 +27,8 @@ struct World {
     /// Their lines.
     dialled: Vec<Key>,
     closed: Vec<Key>,
+    /// Questions to name servers, in order.
+    asked: Vec<(Key, Box<[u8]>)>,
     written: Vec<(Key, Vec<u8>)>,
 }
 
@@ -43,6 +46,7 @@ impl World {
             connects: Vec::new(),
             dialled: Vec::new(),
             closed: Vec::new(),
+            asked: Vec::new(),
             written: Vec::new(),
         }
     }
@@ -107,6 +111,8 @@ impl World {
                     self.dialled.push(key);
                 }
                 Action::Close { key } => self.closed.push(key),
+                Action::Ask { key, packet, .. } => self.asked.push((key, packet)),
+                Action::ReadNames => self.engine.names_conf(self.now, None, None),
                 Action::Store(StoreOp::Accept { seq, .. }) if self.stores => {
                     self.engine.stored(self.now, StoreDone::Durable(seq));
                 }
