@@ -29,6 +29,8 @@ pub enum Reply {
     },
     /// The line becomes a stream when this comes to the front; it is the line's last reply.
     Stream(Subscription),
+    /// 204: which methods are allowed (RFC 9110 section 9.3.7).
+    Methods(&'static str),
     /// A short text.
     Text {
         /// The status.
@@ -184,6 +186,15 @@ fn write_reply(out: &mut Vec<u8>, pending: &Pending, date: &str) {
         } => {
             let body = json.then(|| accepted_json(*id, reach.as_deref()));
             write_accepted(out, *id, body.as_deref(), *volatile, &how);
+        }
+        Reply::Methods(allow) => {
+            let answer = Answer {
+                status: 204,
+                content_type: None,
+                fields: &[("Allow", allow)],
+                body: b"",
+            };
+            write::answer(out, &answer, &how);
         }
         Reply::Text {
             status,

@@ -7,8 +7,10 @@ use crate::base::ring::Ring;
 use crate::base::slab::{Key, Slab};
 use crate::model::{Message, MessageId};
 
+pub mod filter;
 pub mod format;
 pub mod subscribe;
+pub mod wish;
 
 use format::{Framing, Scratch, Style, payload};
 
@@ -18,6 +20,21 @@ pub const BEHIND_BYTES_MAX: usize = 4 << 20;
 pub const BEHIND_MESSAGES_MAX: usize = 10_000;
 /// Bytes of frames in all topics together.
 pub const FRAMES_BYTES_MAX: usize = 64 << 20;
+
+/// What of the topics can be set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Messages that a topic's backlog keeps at most.
+    pub backlog_messages: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            backlog_messages: 100,
+        }
+    }
+}
 
 /// A message as the streams of one topic see it, until the last of them has passed it.
 #[derive(Debug)]
