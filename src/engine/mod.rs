@@ -20,6 +20,7 @@ use crate::courier::{self, Courier};
 use crate::dispatch::{self, Dispatch};
 use crate::http::date::DateCache;
 use crate::http::problem::Reason;
+use crate::hub;
 use crate::model::Owner;
 use crate::port::{Action, Ended, Seq, StoreDone, Timer, Turn};
 use crate::topics::Topics;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub courier: courier::Settings,
     /// Webhooks.
     pub dispatch: dispatch::Settings,
+    /// Subscriptions.
+    pub hub: hub::settings::Settings,
     /// Lines of all kinds at once; the slab's bound.
     pub lines_max: usize,
     /// Inbound lines from one address; `None` for no bound. Never holds for loopback peers.
@@ -67,6 +70,7 @@ impl Default for Settings {
             limits: conn::Limits::default(),
             courier: courier::Settings::default(),
             dispatch: dispatch::Settings::default(),
+            hub: hub::settings::Settings::default(),
             lines_max: 4_096,
             lines_per_address_max: Some(256),
             memory_bytes_max: 256 << 20,
