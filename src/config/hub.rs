@@ -96,7 +96,7 @@ pub(super) static KNOBS: [Knob; 18] = [
             set: |config, text| {
                 let parsed = Schedule::parse(text);
                 let is_schedule = parsed.is_ok();
-                config.engine.dispatch.hub_schedule = parsed.unwrap_or_default();
+                config.engine.dispatch.notices.schedule = parsed.unwrap_or_default();
                 is_schedule
             },
         },

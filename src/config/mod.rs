@@ -330,7 +330,7 @@ fn blank() -> Config {
                 timeout: Duration::ZERO,
                 expires: Duration::ZERO,
                 keys: Keys::default(),
-                hub_schedule: Schedule::default(),
+                notices: dispatch::notice::Settings::default(),
             },
             hub: hub_settings::Settings::default(),
             lines_max: 0,

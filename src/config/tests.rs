@@ -68,8 +68,8 @@ fn without_a_word_the_defaults_of_the_specification_hold() {
     );
     let hub = format!("{:?}", crate::hub::settings::Settings::default());
     assert_eq!(format!("{:?}", engine.hub), hub);
-    let schedule = crate::dispatch::Settings::default().hub_schedule;
-    assert_eq!(engine.dispatch.hub_schedule, schedule);
+    let schedule = crate::dispatch::Settings::default().notices.schedule;
+    assert_eq!(engine.dispatch.notices.schedule, schedule);
 }
 
 #[test]

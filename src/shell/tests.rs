@@ -15,11 +15,11 @@ pub(super) fn engine_settings() -> engine::Settings {
         dispatch: dispatch::Settings {
             retries: 0,
             schedule: retry::Schedule::default(),
-            hub_schedule: retry::Schedule::default(),
             jitter_percent: 0,
             timeout: Duration::from_secs(15),
             expires: Duration::from_secs(60),
             keys: Default::default(),
+            notices: Default::default(),
         },
         hub: Default::default(),
         lines_max: 64,
