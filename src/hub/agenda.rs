@@ -118,14 +118,14 @@ mod tests {
         let mut agenda = Agenda::default();
         let (mut first, mut second) = (Mono::NEVER, Mono::NEVER);
         let due = Due::Subscription;
-        agenda.stand(&mut turn, &mut first, Mono(9_000), due(keys[0]));
-        agenda.stand(&mut turn, &mut second, Mono(5_000), due(keys[1]));
-        agenda.stand(&mut turn, &mut second, Mono(7_000), due(keys[1]));
-        assert_eq!((first, second), (Mono(9_000), Mono(5_000)));
-        assert_eq!(turn.wheel.next_wake(), Some(Mono(5_000)));
-        assert_eq!(agenda.pop(Mono(4_999)), None);
-        assert_eq!(agenda.pop(Mono(5_000)), Some((Mono(5_000), due(keys[1]))));
-        assert_eq!(agenda.pop(Mono(5_000)), None);
+        agenda.stand(&mut turn, &mut first, Mono(1_009_000), due(keys[0]));
+        agenda.stand(&mut turn, &mut second, Mono(1_005_000), due(keys[1]));
+        agenda.stand(&mut turn, &mut second, Mono(1_007_000), due(keys[1]));
+        assert_eq!((first, second), (Mono(1_009_000), Mono(1_005_000)));
+        assert_eq!(turn.wheel.next_wake(), Some(Mono(1_005_000)));
+        assert_eq!(agenda.pop(Mono(1_004_999)), None);
+        assert_eq!(agenda.pop(Mono(1_005_000)), Some((Mono(1_005_000), due(keys[1]))));
+        assert_eq!(agenda.pop(Mono(1_005_000)), None);
         assert_eq!(turn.wheel.len(), 1, "one node for all of them");
     }
 
