@@ -20,9 +20,11 @@ use crate::courier::{self, Courier};
 use crate::dispatch::{self, Dispatch};
 use crate::http::date::DateCache;
 use crate::http::problem::Reason;
+use crate::model::Owner;
 use crate::port::{Action, Ended, Seq, StoreDone, Timer, Turn};
 use crate::topics::Topics;
 
+mod callers;
 mod calls;
 mod lanes;
 mod life;
@@ -101,12 +103,15 @@ pub struct Engine {
     dispatch: Dispatch,
     courier: Courier,
     topics: Topics,
+    hub: callers::NoCalls,
+    #[cfg(test)]
+    stand_in: Option<tests::calls::Script>,
     /// Streams that may still be written in this turn.
     stream_writes_left: usize,
     /// Lanes that may be able to start a call.
     hungry: VecDeque<Key>,
-    /// Deliveries that expired in their lanes; empty between facts.
-    expired: Vec<Key>,
+    /// Whose calls expired in their lanes; empty between facts.
+    expired: Vec<Owner>,
     /// Messages that wait for the store, in the order of acceptance.
     awaiting: VecDeque<stored::Awaiting>,
     accepted: Seq,
@@ -132,6 +137,9 @@ impl Engine {
             dispatch,
             courier,
             topics: Topics::new(rng.u64()),
+            hub: callers::NoCalls,
+            #[cfg(test)]
+            stand_in: None,
             stream_writes_left: STREAM_WRITES_MAX,
             hungry: VecDeque::new(),
             expired: Vec::new(),
