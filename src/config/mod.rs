@@ -330,6 +330,7 @@ fn blank() -> Config {
                 timeout: Duration::ZERO,
                 expires: Duration::ZERO,
                 keys: Keys::default(),
+                notices: dispatch::notice::Settings::default(),
             },
             lines_max: 0,
             lines_per_address_max: None,

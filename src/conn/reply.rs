@@ -4,10 +4,11 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
+use crate::http::json;
 use crate::http::problem::Problem;
 use crate::http::request::Version;
 use crate::http::write::{self, Answer, How};
-use crate::model::MessageId;
+use crate::model::{MessageId, TopicNames};
 use crate::port::Seq;
 
 /// The answer to one request.
@@ -23,6 +24,8 @@ pub enum Reply {
         json: bool,
         /// Whether it is kept in memory only, which the answer must say.
         volatile: bool,
+        /// How far it goes, for JSON, if it has topics.
+        reach: Option<Box<Reach>>,
     },
     /// The line becomes a stream when this comes to the front; it is the line's last reply.
     Stream(Subscription),
@@ -46,6 +49,17 @@ pub enum Reply {
         /// Retry-After in seconds, with a 429 or 503.
         retry_after: Option<u32>,
     },
+}
+
+/// Whom a message with topics goes to besides its own targets, as of its acceptance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// Its topics.
+    pub topics: TopicNames,
+    /// Streams that read any of them.
+    pub streams: usize,
+    /// Callbacks that subscribed to any of them.
+    pub callbacks: usize,
 }
 
 /// What a stream was asked for.
@@ -162,7 +176,15 @@ fn write_reply(out: &mut Vec<u8>, pending: &Pending, date: &str) {
         // `take_subscription` takes it; it writes nothing here.
         Reply::Stream(_) => {}
         Reply::Continue => out.extend_from_slice(write::CONTINUE),
-        Reply::Accepted { id, json, volatile } => write_accepted(out, *id, *json, *volatile, &how),
+        Reply::Accepted {
+            id,
+            json,
+            volatile,
+            reach,
+        } => {
+            let body = json.then(|| accepted_json(*id, reach.as_deref()));
+            write_accepted(out, *id, body.as_deref(), *volatile, &how);
+        }
         Reply::Text {
             status,
             content_type,
@@ -202,7 +224,14 @@ fn write_reply(out: &mut Vec<u8>, pending: &Pending, date: &str) {
 /// `/messages/` and the id's text.
 const LOCATION_BYTES: usize = 10 + MessageId::TEXT_BYTES;
 
-fn write_accepted(out: &mut Vec<u8>, id: MessageId, json: bool, volatile: bool, how: &How<'_>) {
+/// `json` is the body where it is not the usual text.
+fn write_accepted(
+    out: &mut Vec<u8>,
+    id: MessageId,
+    json: Option<&[u8]>,
+    volatile: bool,
+    how: &How<'_>,
+) {
     let text = id.text();
     let mut location = [0; LOCATION_BYTES];
     location[..10].copy_from_slice(b"/messages/");
@@ -215,24 +244,75 @@ fn write_accepted(out: &mut Vec<u8>, id: MessageId, json: bool, volatile: bool, 
         ("Hookah-Durability", "memory"),
     ];
     let fields = if volatile { &fields[..] } else { &fields[..2] };
-    if json {
-        let body = format!("{{\"id\":\"{id}\",\"status\":\"scheduled\"}}");
-        let content_type = Some("application/json");
-        let answer = Answer {
-            status: 202,
-            content_type,
-            fields,
-            body: body.as_bytes(),
+    let (content_type, body) = match json {
+        Some(body) => ("application/json", body),
+        None => ("text/plain; charset=utf-8", &b"202 Scheduled"[..]),
+    };
+    let answer = Answer {
+        status: 202,
+        content_type: Some(content_type),
+        fields,
+        body,
+    };
+    write::answer(out, &answer, how);
+}
+
+/// The 202's body as JSON (dispatch.md section 5): one topic is a string, several are an array.
+fn accepted_json(id: MessageId, reach: Option<&Reach>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(128);
+    out.extend_from_slice(b"{\"id\":\"");
+    out.extend_from_slice(&id.text());
+    out.extend_from_slice(b"\",\"status\":\"scheduled\"");
+    if let Some(reach) = reach {
+        out.extend_from_slice(b",\"topic\":");
+        let several = reach.topics.iter().nth(1).is_some();
+        for (place, name) in reach.topics.iter().enumerate() {
+            if several {
+                out.push(if place == 0 { b'[' } else { b',' });
+            }
+            json::string(&mut out, &String::from_utf8_lossy(name));
+        }
+        if several {
+            out.push(b']');
+        }
+        out.extend_from_slice(b",\"streams\":");
+        write::number(&mut out, reach.streams as u64);
+        out.extend_from_slice(b",\"callbacks\":");
+        write::number(&mut out, reach.callbacks as u64);
+    }
+    out.push(b'}');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_202_in_json_says_how_far_the_message_goes() {
+        let body = |topics: &[&[u8]]| {
+            let reach = Reach {
+                topics: TopicNames::of(topics.iter().copied()),
+                streams: 3,
+                callbacks: 14,
+            };
+            let reach = (!topics.is_empty()).then_some(&reach);
+            let body = String::from_utf8(accepted_json(MessageId(1), reach)).unwrap();
+            let id = MessageId(1).to_string();
+            let start = format!("{{\"id\":\"{id}\",\"status\":\"scheduled\"");
+            body.strip_prefix(&start).unwrap().to_owned()
         };
-        write::answer(out, &answer, how);
-    } else {
-        let content_type = Some("text/plain; charset=utf-8");
-        let answer = Answer {
-            status: 202,
-            content_type,
-            fields,
-            body: b"202 Scheduled",
-        };
-        write::answer(out, &answer, how);
+        let counts = r#","streams":3,"callbacks":14}"#;
+        assert_eq!(body(&[]), "}");
+        assert_eq!(body(&[b"a"]), format!(r#","topic":"a"{counts}"#));
+        assert_eq!(
+            body(&[b"a", b"b"]),
+            format!(r#","topic":["a","b"]{counts}"#)
+        );
+        let strange = body(&[b"say \"\xff\"\n"]);
+        assert_eq!(
+            strange,
+            format!(",\"topic\":\"say \\\"\u{fffd}\\\"\\n\"{counts}")
+        );
     }
 }

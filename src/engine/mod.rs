@@ -29,6 +29,7 @@ mod calls;
 mod lanes;
 mod life;
 mod names;
+mod notices;
 mod routes;
 mod serve;
 mod stored;

@@ -2,7 +2,7 @@
 //! It routes and never interprets a body.
 
 use super::stored::Awaiting;
-use super::{Engine, Settings, lanes, routes};
+use super::{Engine, Settings, lanes, notices, routes};
 use crate::admin;
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
@@ -17,6 +17,7 @@ use crate::http::problem::{Problem, Reason};
 use crate::http::request::{BodyKind, Request, Version};
 use crate::model::MessageId;
 use crate::port::{Action, Seq, Turn};
+use crate::topics::Topics;
 use crate::topics::subscribe::{self, Wish};
 use std::collections::VecDeque;
 
@@ -39,6 +40,7 @@ pub(super) use context;
 struct Rooms<'a> {
     dispatch: &'a mut Dispatch,
     courier: &'a mut Courier,
+    topics: &'a Topics,
     hungry: &'a mut VecDeque<Key>,
     awaiting: &'a mut VecDeque<Awaiting>,
     accepted: &'a mut Seq,
@@ -58,6 +60,7 @@ impl Engine {
         let mut rooms = Rooms {
             dispatch: &mut self.dispatch,
             courier: &mut self.courier,
+            topics: &self.topics,
             hungry: &mut self.hungry,
             awaiting: &mut self.awaiting,
             accepted: &mut self.accepted,
@@ -218,10 +221,16 @@ impl Rooms<'_> {
         let seq = *self.accepted + 1;
         let policy = &self.courier.settings().policy;
         let vet = |target: &_, strict| lanes::vet(policy, target, strict);
-        match self.dispatch.accept(turn, seq, &submission, vet) {
+        let accepted = self
+            .dispatch
+            .accept(turn, seq, &submission, vet, notices::callbacks_of);
+        match accepted {
             Ok(accepted) => {
                 *self.accepted = seq;
                 let (id, json) = (accepted.id, wants_json(request));
+                let reach = json
+                    .then(|| notices::reach(self.topics, &accepted))
+                    .flatten();
                 self.awaiting.push_back(Awaiting {
                     seq,
                     line: self.line,
@@ -234,6 +243,7 @@ impl Rooms<'_> {
                         id,
                         json,
                         volatile: self.settings.volatile,
+                        reach,
                     },
                 )
             }

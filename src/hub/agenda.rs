@@ -124,7 +124,10 @@ mod tests {
         assert_eq!((first, second), (Mono(1_009_000), Mono(1_005_000)));
         assert_eq!(turn.wheel.next_wake(), Some(Mono(1_005_000)));
         assert_eq!(agenda.pop(Mono(1_004_999)), None);
-        assert_eq!(agenda.pop(Mono(1_005_000)), Some((Mono(1_005_000), due(keys[1]))));
+        assert_eq!(
+            agenda.pop(Mono(1_005_000)),
+            Some((Mono(1_005_000), due(keys[1])))
+        );
         assert_eq!(agenda.pop(Mono(1_005_000)), None);
         assert_eq!(turn.wheel.len(), 1, "one node for all of them");
     }

@@ -19,6 +19,7 @@ pub(super) fn engine_settings() -> engine::Settings {
             timeout: Duration::from_secs(15),
             expires: Duration::from_secs(60),
             keys: Default::default(),
+            notices: Default::default(),
         },
         lines_max: 64,
         lines_per_address_max: None,

@@ -223,6 +223,13 @@ impl Topics {
         fronts.min().map(|(_, key)| key)
     }
 
+    /// How many streams read the topic of that name.
+    #[must_use]
+    pub fn readers(&self, name: &[u8]) -> usize {
+        let topic = self.by_name.get(name);
+        topic.map_or(0, |topic| self.members(*topic).len())
+    }
+
     /// The streams of a topic.
     #[must_use]
     pub fn members(&self, topic: Key) -> &[(Key, Format)] {

@@ -77,6 +77,9 @@ fn own(record: &Record<'_>) -> Vec<u8> {
     out
 }
 
+/// A delivery's number, its URL, its status and the detail of that.
+type Row<'a> = (u32, &'a [u8], &'a [u8], &'a [u8]);
+
 fn show(id: MessageId, head: Option<Vec<u8>>, log: &Log, live: &[Live<'_>]) -> Vec<u8> {
     let mut out = Vec::with_capacity(512 + 2 * log.len());
     out.extend_from_slice(b"{\"id\":\"");
@@ -84,23 +87,24 @@ fn show(id: MessageId, head: Option<Vec<u8>>, log: &Log, live: &[Live<'_>]) -> V
     out.push(b'"');
     out.extend_from_slice(&head.unwrap_or_default());
     out.extend_from_slice(b",\"deliveries\":[");
-    let mut ends: Vec<(u32, &[u8], &[u8])> = log
+    let mut rows: Vec<Row<'_>> = log
         .records()
         .filter_map(|record| match record {
             Record::End {
                 number,
                 outcome,
                 url,
-            } => Some((number, url, outcome)),
+                detail,
+            } => Some((number, url, outcome, detail)),
             _ => None,
         })
         .collect();
     let live_rows = live
         .iter()
-        .map(|it| (it.number, it.url.as_bytes(), it.status.as_bytes()));
-    ends.extend(live_rows);
-    ends.sort_unstable_by_key(|(number, ..)| *number);
-    for (number, url, status) in ends {
+        .map(|it| (it.number, it.url.as_bytes(), it.status.as_bytes(), &[][..]));
+    rows.extend(live_rows);
+    rows.sort_unstable_by_key(|(number, ..)| *number);
+    for (number, url, status, detail) in rows {
         comma(&mut out, b'[');
         out.extend_from_slice(b"{\"n\":");
         write::number(&mut out, u64::from(number));
@@ -108,6 +112,10 @@ fn show(id: MessageId, head: Option<Vec<u8>>, log: &Log, live: &[Live<'_>]) -> V
         string(&mut out, url);
         out.extend_from_slice(b",\"status\":");
         string(&mut out, status);
+        if !detail.is_empty() {
+            out.extend_from_slice(b",\"detail\":");
+            string(&mut out, detail);
+        }
         out.extend_from_slice(b",\"attempts\":[");
         attempts(&mut out, log, number);
         out.push(b']');
