@@ -39,7 +39,7 @@ impl TopicName {
                 is_url: false,
             });
         }
-        let url = RawUrl::parse(parameter, text)?;
+        let url = RawUrl::parse(parameter, text).map_err(or_plain)?;
         url.target(parameter)?;
         let key = match key(text) {
             Cow::Borrowed(_) => None,
@@ -272,6 +272,13 @@ impl<'t> RawUrl<'t> {
     }
 }
 
+/// Whoever got a URL wrong may have meant a name.
+fn or_plain(mut problem: Problem) -> Problem {
+    let detail = problem.detail.to_mut();
+    detail.push_str(", or a plain name of up to 128 characters from A-Z a-z 0-9 . _ ~ - $");
+    problem
+}
+
 fn refuse(detail: String) -> Problem {
     Problem::new(Reason::BadParameter, detail)
 }
@@ -293,3 +300,6 @@ pub fn shown(text: &str) -> String {
     }
     shown
 }
+
+#[cfg(test)]
+mod tests;

@@ -210,3 +210,6 @@ fn wrong(parameter: &str, value: &[u8], allowed: &str) -> Problem {
         format!("{parameter} {shown:?}{more}; allowed: {allowed}"),
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,6 +30,7 @@ pub fn settings() -> engine::Settings {
         limits: Limits::default(),
         courier: courier::Settings::default(),
         dispatch: dispatch::Settings::default(),
+        hub: Default::default(),
         volatile: true,
         lines_max: 4_096,
         lines_per_address_max: None,

@@ -9,7 +9,7 @@ use crate::courier;
 use crate::dispatch::Content;
 use crate::dispatch::deliveries::{Fate, Report};
 use crate::dispatch::target;
-use crate::engine::stored::Awaiting;
+use crate::engine::stored::{Awaiting, Origin};
 use crate::model::{Callback, Ending, Fault, Outcome};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -25,6 +25,7 @@ impl World {
             seal: None,
             until: self.now.mono + 60 * MINUTE,
             strict: false,
+            full: false,
         }
     }
 
@@ -47,13 +48,13 @@ impl World {
         let accepted = accepted.unwrap();
         engine.awaiting.push_back(Awaiting {
             seq: engine.accepted,
-            line: gone,
+            origin: Origin::Client(gone),
             open: accepted.open,
             publish: accepted.publish,
         });
         self.turn();
         let deliveries = &mut self.engine.dispatch.deliveries;
-        std::iter::from_fn(|| deliveries.next_offer().map(|(key, _)| key)).collect()
+        std::iter::from_fn(|| deliveries.next_offer().map(|(key, ..)| key)).collect()
     }
 
     fn release(&mut self, key: Key) {
