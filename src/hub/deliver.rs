@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::subscription::Terms;
 use super::topic::Topic;
-use super::{Decision, Hub, name};
+use super::{Decision, Hub, link, name};
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::base::time::Mono;
@@ -144,13 +144,13 @@ impl Hub {
             None => format!("http://{}", terms.host),
         };
         let named = advert.and_then(|advert| advert.hub.as_deref());
-        let hub = named.map_or_else(|| format!("{here}/hub"), str::to_owned);
+        let hub = named.map_or_else(|| link::hub_url(&here), str::to_owned);
         let canonical = advert.and_then(|advert| advert.canonical.as_deref());
         let own = match (canonical, topic.name.is_url()) {
             (Some(canonical), _) => canonical.to_owned(),
             (None, true) => terms.topic.given().to_owned(),
-            (None, false) => format!("{here}/topics/{}", topic.name.given()),
+            (None, false) => link::plain_url(&here, topic.name.given()),
         };
-        super::link::field(&hub, &own)
+        link::value([&*hub], &own)
     }
 }

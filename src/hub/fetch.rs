@@ -300,7 +300,12 @@ impl Hub {
         if known.digest == topic.known.digest && !self.settings.distribute_unchanged {
             return Found::Same;
         }
-        let advert = discovery::advert(&self.settings, &head, &content, url);
+        // What is encoded cannot be looked into.
+        let legible = match content.encoding {
+            Some(_) => &[][..],
+            None => answer.body,
+        };
+        let advert = discovery::advert(&self.settings, answer.head, legible, url);
         Found::New(known, content, advert)
     }
 }

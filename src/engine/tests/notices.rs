@@ -34,6 +34,7 @@ impl World {
         let gone = self.open();
         self.engine.ended(self.now, gone, Ended::Reset);
         let engine = &mut self.engine;
+        engine.by_hand = true;
         engine.accepted += 1;
         let content = Content {
             topic: b"t",

@@ -277,3 +277,73 @@ fn a_subscriber_that_leaves_during_a_fetch_harms_nothing() {
     story.answer(&out, 404, "");
     assert!(story.hub.is_empty());
 }
+
+#[test]
+fn rows_53_and_54_the_link_names_what_the_topic_says_of_itself() {
+    let mut story = Story::with(Settings {
+        public_url: Some("https://events.test".into()),
+        ..Settings::default()
+    });
+    story.subscribe("").unwrap();
+    story.confirm();
+    let fields = "Link: <https://other.test/hub>; rel=hub, <https://events.test/hub/>; rel=hub\r\n\
+                  Link: </canonical>; rel=self\r\n";
+    distributed(&mut story, fields, "one");
+    let link = story.callbacks()[0].link.to_string();
+    let hub = "<https://events.test/hub/>; rel=\"hub\"";
+    let own = "<http://publisher.test/canonical>; rel=\"self\"";
+    assert_eq!(link, format!("{hub}, {own}"));
+    distributed(&mut story, "", "two");
+    let link = story.callbacks()[0].link.to_string();
+    assert!(link.contains(&format!("<{TOPIC}>; rel=\"self\"")), "{link}");
+}
+
+#[test]
+fn point_19_what_a_redirect_led_to_is_what_relative_links_are_seen_from() {
+    let mut story = Story::subscribed("");
+    story.ping();
+    let out = story.called();
+    story.answer_with(&out, 302, "Location: http://other.test/a/b\r\n", b"");
+    let out = story.called();
+    story.answer_with(&out, 200, "Link: <c>; rel=\"self\"\r\n", b"x");
+    let link = story.callbacks()[0].link.to_string();
+    assert!(
+        link.contains("<http://other.test/a/c>; rel=\"self\""),
+        "{link}"
+    );
+}
+
+#[test]
+fn points_20_and_21_what_is_not_for_this_hub_is_denied_if_that_is_asked_for() {
+    let own = format!("Link: <{TOPIC}>; rel=self\r\n");
+    let rows = [
+        (true, false, "", "topic%20is%20not%20its%20own%20rel%3Dself"),
+        (false, true, &*own, "topic%20does%20not%20list%20this%20hub"),
+    ];
+    for (strict_self, strict_hub_link, fields, reason) in rows {
+        let mut story = Story::with(Settings {
+            strict_self,
+            strict_hub_link,
+            ..Settings::default()
+        });
+        story.subscribe("").unwrap();
+        story.confirm();
+        story.ping();
+        assert_eq!(fetched(&mut story, fields, "one"), None);
+        assert_eq!(story.state(), "gone");
+        let out = story.called();
+        assert_eq!(out.param("hub.reason"), Some(reason));
+        story.answer(&out, 200, "");
+        assert!(story.hub.is_empty());
+    }
+    let mut story = Story::with(Settings {
+        strict_self: true,
+        strict_hub_link: true,
+        ..Settings::default()
+    });
+    story.subscribe("").unwrap();
+    story.confirm();
+    let fields = format!("{own}Link: <http://hub.test/hub>; rel=hub\r\n");
+    distributed(&mut story, &fields, "one");
+    assert_eq!(story.state(), "active");
+}

@@ -16,7 +16,7 @@ use crate::base::wheel::Wheel;
 use crate::dispatch::target;
 use crate::dispatch::{Accepted, Content, Dispatch, Settings, publish_cost};
 use crate::model::{Callback, Fault, Message};
-use crate::port::{Action, Seq, StoreOp, Timer};
+use crate::port::{Action, Caller, Seq, StoreOp, Timer};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 /// What an account of this size never refuses.
