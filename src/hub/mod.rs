@@ -22,6 +22,7 @@ mod calls;
 mod check;
 mod deliver;
 mod denial;
+pub mod diff;
 pub mod discover;
 mod discovery;
 mod fetch;

@@ -4,6 +4,8 @@
 
 #[path = "checks_forms.rs"]
 mod checks_forms;
+#[path = "checks_hub.rs"]
+mod checks_hub;
 #[path = "checks_json.rs"]
 mod checks_json;
 #[path = "checks_names.rs"]
@@ -12,6 +14,7 @@ mod checks_names;
 mod drive;
 
 pub use checks_forms::{multipart, urlencoded};
+pub use checks_hub::{hub_diff, hub_discover, hub_request};
 pub use checks_json::json;
 pub use checks_names::dns_message;
 use drive::Log;
@@ -28,6 +31,9 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("multipart", multipart),
     ("json", json),
     ("dns_message", dns_message),
+    ("hub_request", hub_request),
+    ("hub_discover", hub_discover),
+    ("hub_diff", hub_diff),
 ];
 
 /// Request heads and framing: no split changes the result, and what is accepted has one framing.
