@@ -17,7 +17,7 @@ use crate::dispatch::{self, Accepted, Dispatch};
 use crate::http::problem::{Problem, Reason};
 use crate::http::request::Request;
 use crate::hub::request::{self, Asked, Half};
-use crate::hub::{Content, Decision, From, Hub, Refused, Ticket, Verdict};
+use crate::hub::{Client, Content, Decision, Hub, Refused, Ticket, Verdict};
 use crate::port::{Seq, Turn};
 use crate::topics::Topics;
 
@@ -64,7 +64,7 @@ impl Office<'_> {
             query: request.query,
             body,
         };
-        let from = From {
+        let from = Client {
             peer: self.peer,
             local: is_local(self.courier, self.peer),
             host: request.host,
@@ -86,7 +86,7 @@ impl Office<'_> {
         &mut self,
         turn: &mut Turn,
         asked: Asked<'_>,
-        from: From<'_>,
+        from: Client<'_>,
     ) -> Result<Served, Refused> {
         let policy = &self.courier.settings().policy;
         let vet = |target: &_, strict| super::lanes::vet(policy, target, strict);
@@ -117,7 +117,7 @@ impl Office<'_> {
         &mut self,
         turn: &mut Turn,
         content: &request::Content<'_>,
-        from: From<'_>,
+        from: Client<'_>,
     ) -> Result<Served, Refused> {
         if !self.hub.settings().open && !from.local {
             return Err(Reason::PublishForbidden.into());

@@ -27,7 +27,7 @@ pub(super) enum Due {
 #[derive(Debug, Default)]
 pub(super) struct Agenda {
     heap: BinaryHeap<Reverse<(Mono, Due)>>,
-    /// The node of the wheel, and when it fires.
+    /// The node of the wheel, and the time that it stands for.
     node: Option<(Key, Mono)>,
 }
 
@@ -69,7 +69,9 @@ impl Agenda {
         let first = self.heap.peek().map(|Reverse((at, _))| *at);
         match (first, self.node) {
             (Some(at), None) => {
-                self.node = turn.wheel.arm(at, Timer::Hub).map(|node| (node, at));
+                // What is overdue waits for the next turn: this one has done its share.
+                let fires = at.max(Mono(turn.now.mono.0.saturating_add(1)));
+                self.node = turn.wheel.arm(fires, Timer::Hub).map(|node| (node, at));
             }
             (None, Some((node, _))) => {
                 turn.wheel.cancel(node);

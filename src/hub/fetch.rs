@@ -25,6 +25,10 @@ const PUT_OFF_MAX: Duration = Duration::from_secs(3_600);
 const VALIDATOR_BYTES_MAX: usize = 512;
 /// What content is that came without a type (hub.md C18).
 const UNKNOWN_TYPE: &str = "application/octet-stream";
+/// Topics without subscribers of which something is known.
+const PAST_MAX: usize = 64;
+/// Bytes of such a topic's key.
+const PAST_KEY_BYTES_MAX: usize = 1_024;
 /// Bytes of a content type or an encoding that are passed on.
 const TYPE_BYTES_MAX: usize = 256;
 
@@ -93,7 +97,9 @@ impl Hub {
         if topic.is_idle() {
             self.by_key.remove(topic.name.key());
             turn.memory.give(topic.charged);
-            self.topics.remove(key);
+            if let Some(gone) = self.topics.remove(key) {
+                self.remember(gone);
+            }
             return;
         }
         let bytes = topic.bytes();
@@ -103,6 +109,25 @@ impl Hub {
         let at = topic.fetch.due();
         self.agenda
             .stand(turn, &mut topic.stands, at, Due::Topic(key));
+    }
+
+    /// Nobody subscribes to the topic, but streams may read it: what is known of it is kept for the
+    /// next ping, as long as there are few such topics.
+    fn remember(&mut self, gone: Topic) {
+        let key = gone.name.key();
+        if gone.known.digest.is_none() || key.len() > PAST_KEY_BYTES_MAX {
+            return;
+        }
+        if self.past.len() >= PAST_MAX {
+            self.past.pop_front();
+        }
+        self.past.push_back((key.into(), gone.known));
+    }
+
+    /// What was known of a topic, for a ping. A new subscriber is better served by all there is.
+    pub(super) fn recall(&mut self, key: &str) -> Option<Known> {
+        let place = self.past.iter().position(|(known, _)| **known == *key)?;
+        self.past.remove(place).map(|(_, known)| known)
     }
 
     /// The GET: conditional, unless whoever pings wants it passed on whatever it is.

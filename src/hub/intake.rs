@@ -12,7 +12,7 @@ use crate::hub::settings::Refresh;
 use crate::hub::subscription::{Subscription, Terms};
 use crate::hub::topic::Topic;
 use crate::hub::verify::{Step, Ticket, Verification};
-use crate::hub::{From, Hub, pair};
+use crate::hub::{Client, Hub, pair};
 use crate::model::Target;
 use crate::port::Turn;
 
@@ -37,7 +37,7 @@ pub struct Refused {
     pub retry_after: Option<u32>,
 }
 
-impl std::convert::From<Problem> for Refused {
+impl From<Problem> for Refused {
     fn from(problem: Problem) -> Refused {
         let retry_after = (problem.reason.row().status == 503).then_some(1);
         Refused {
@@ -47,7 +47,7 @@ impl std::convert::From<Problem> for Refused {
     }
 }
 
-impl std::convert::From<Reason> for Refused {
+impl From<Reason> for Refused {
     fn from(reason: Reason) -> Refused {
         Problem::from(reason).into()
     }
@@ -65,7 +65,7 @@ impl Hub {
         &mut self,
         turn: &mut Turn,
         asked: Subscribe,
-        from: From<'_>,
+        from: Client<'_>,
         vet: Vet<'_>,
     ) -> Result<Verdict, Refused> {
         self.admit(turn, from)?;
@@ -117,7 +117,7 @@ impl Hub {
         &mut self,
         turn: &mut Turn,
         asked: Unsubscribe,
-        from: From<'_>,
+        from: Client<'_>,
         vet: Vet<'_>,
     ) -> Result<Verdict, Refused> {
         self.admit(turn, from)?;
@@ -140,7 +140,7 @@ impl Hub {
         &mut self,
         turn: &mut Turn,
         mut topics: Vec<TopicName>,
-        from: From<'_>,
+        from: Client<'_>,
         is_read: impl Fn(&str) -> bool,
         vet: Vet<'_>,
     ) -> Result<(), Refused> {
@@ -158,6 +158,7 @@ impl Hub {
         self.has_memory(turn, bytes as u64)?;
         for topic in topics {
             let is_new = !self.by_key.contains(topic.key());
+            let known = self.recall(topic.key());
             let Some(key) = self.topic(topic) else {
                 return Err(Reason::MemoryFull.into());
             };
@@ -165,6 +166,9 @@ impl Hub {
                 continue;
             };
             topic.local |= is_new && from.local;
+            if is_new {
+                topic.known = known.unwrap_or_default();
+            }
             let soonest = topic.soonest(turn.now.mono, self.settings.fetch_interval_min);
             topic.fetch.ping(soonest);
             self.settle_topic(turn, key);
@@ -177,7 +181,7 @@ impl Hub {
         self.settings.strict_targets && !local
     }
 
-    fn admit(&mut self, turn: &Turn, from: From<'_>) -> Result<(), Refused> {
+    fn admit(&mut self, turn: &Turn, from: Client<'_>) -> Result<(), Refused> {
         match from.local {
             true => Ok(()),
             false => self.asked.pay(turn.now.mono, from.peer).map_err(too_many),

@@ -46,7 +46,7 @@ use denial::Denial;
 use gate::Gate;
 use subscription::{State, Subscription};
 use toll::Toll;
-use topic::Topic;
+use topic::{Known, Topic};
 
 pub use fetch::Content;
 pub use intake::{Refused, Verdict, Vet};
@@ -64,7 +64,7 @@ const PINGS_PER_MINUTE_MAX: u32 = 600;
 
 /// Who makes a request.
 #[derive(Clone, Copy, Debug)]
-pub struct From<'a> {
+pub struct Client<'a> {
     /// The client's address.
     pub peer: IpAddr,
     /// A loopback peer of a loopback listener: one who may name any address that this server's own
@@ -92,6 +92,8 @@ pub struct Hub {
     decisions: VecDeque<Decision>,
     contents: VecDeque<Content>,
     verdicts: VecDeque<(Ticket, bool)>,
+    /// What was known of topics that only streams read, the oldest first.
+    past: VecDeque<(Box<str>, Known)>,
     /// The number of the next ticket.
     ticket: Ticket,
     /// The body of calls that have none.
@@ -117,6 +119,7 @@ impl Hub {
             decisions: VecDeque::new(),
             contents: VecDeque::new(),
             verdicts: VecDeque::new(),
+            past: VecDeque::new(),
             ticket: 0,
             empty: Frame::copy_of(b""),
             settings,

@@ -84,8 +84,8 @@ impl Story {
         }
     }
 
-    fn from(&self) -> From<'static> {
-        From {
+    fn from(&self) -> Client<'static> {
+        Client {
             peer: self.peer,
             local: self.local,
             host: "hub.test",

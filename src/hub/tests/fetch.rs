@@ -245,6 +245,13 @@ fn point_24_a_topic_that_nobody_reads_is_not_fetched() {
     let content = story.hub.next_content().unwrap();
     stored(&mut story, &content, true);
     assert!(story.hub.is_empty());
+    story
+        .post("hub.mode=publish&hub.url=http://read.test/")
+        .unwrap();
+    let out = story.called();
+    story.answer(&out, 200, "for streams");
+    assert_eq!(story.hub.next_content(), None, "point 25");
+    assert!(story.hub.is_empty());
 }
 
 #[test]
