@@ -31,6 +31,8 @@ pub enum Reply {
     Stream(Subscription),
     /// The answer is not known yet: `settle` brings it under the same number.
     Held(u64),
+    /// 204: which methods are allowed (RFC 9110 section 9.3.7).
+    Methods(&'static str),
     /// A short text.
     Text {
         /// The status.
@@ -197,6 +199,15 @@ fn write_reply(out: &mut Vec<u8>, pending: &Pending, date: &str) {
         } => {
             let body = json.then(|| accepted_json(*id, reach.as_deref()));
             write_accepted(out, *id, body.as_deref(), *volatile, &how);
+        }
+        Reply::Methods(allow) => {
+            let answer = Answer {
+                status: 204,
+                content_type: None,
+                fields: &[("Allow", allow)],
+                body: b"",
+            };
+            write::answer(out, &answer, &how);
         }
         Reply::Text {
             status,

@@ -1,5 +1,5 @@
-//! A message that is ready to be taken in: charged, given its id, handed to the store, its deliveries
-//! held until the store has it. It reads no request and asks no one for receivers.
+//! A message that is ready to be taken in: it is charged, given its id, handed to the store, and
+//! its deliveries are held. It reads no request and asks nobody for receivers.
 
 use std::borrow::Cow;
 use std::sync::Arc;

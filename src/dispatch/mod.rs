@@ -145,8 +145,8 @@ impl Dispatch {
         Ok(accepted)
     }
 
-    /// Takes in what was not posted here but fetched, or handed over by another room: a message like
-    /// any other, without targets of its own.
+    /// Takes in what was not posted here but fetched, or handed over by another room: a message
+    /// like any other, without targets of its own.
     ///
     /// # Errors
     /// Memory is full; nothing was taken in then.

@@ -79,9 +79,9 @@ fn charge(link: &str, seal: Option<&Seal>) -> u64 {
     (size_of::<Notice>() + link.len() + seal) as u64
 }
 
-/// Judges the ending of an attempt (hub.md A6, C29): any 2xx delivers, 410 is final. Everything else
-/// is a failure like any other, also a redirect and an address that is forbidden: a subscriber can
-/// repair each of them while its lease lasts. `None` to try again.
+/// Judges the ending of an attempt (hub.md A6, C29): any 2xx delivers, 410 is final. Everything
+/// else is a failure like any other, also a redirect and an address that is forbidden: a
+/// subscriber can repair each of them while its lease lasts. `None` to try again.
 pub(super) fn verdict(ending: &Ending) -> Option<Outcome> {
     match ending {
         Ending::Answer {

@@ -36,6 +36,7 @@ mod routes;
 mod serve;
 mod stored;
 mod streams;
+mod wishes;
 
 use streams::feed_of;
 

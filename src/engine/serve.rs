@@ -3,7 +3,7 @@
 
 use super::hub::{Office, PAGE, Served};
 use super::stored::{Awaiting, Origin};
-use super::{Engine, Settings, lanes, notices, routes};
+use super::{Engine, Settings, lanes, notices, routes, wishes};
 use crate::admin;
 use crate::base::index::Index;
 use crate::base::slab::Key;
@@ -16,13 +16,14 @@ use crate::dispatch::history::ENDED_MAX;
 use crate::dispatch::intake::Submission;
 use crate::dispatch::{Accepted, Dispatch};
 use crate::http::problem::{Problem, Reason};
-use crate::http::request::{BodyKind, Request, Version};
+use crate::http::request::{BodyKind, Request};
 use crate::hub::request::Half;
 use crate::hub::{Hub, Ticket};
 use crate::model::{Callback, MessageId, Method, TopicNames};
 use crate::port::{Action, Seq, Turn};
-use crate::topics::Topics;
-use crate::topics::subscribe::{self, Wish};
+use crate::topics::format::Format;
+use crate::topics::wish::{Cursor, Mode};
+use crate::topics::{self, Topics};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
@@ -193,7 +194,13 @@ impl Service for Rooms<'_> {
         };
         match route.handler {
             routes::Handler::Dispatch => self.take(turn, request, tail, body),
-            routes::Handler::Stream => subscribe(request),
+            routes::Handler::Stream if request.method == Method::Options => {
+                (0, Reply::Methods(route.allow))
+            }
+            routes::Handler::Stream => {
+                let reply = subscribe(turn, request, body);
+                (0, reply.unwrap_or_else(|why| problem(why, request)))
+            }
             routes::Handler::Messages => (0, self.message(turn, request, tail)),
             routes::Handler::About => (0, text(admin::about(request.host))),
             routes::Handler::Health => (0, text("ok\n")),
@@ -342,16 +349,31 @@ impl Rooms<'_> {
     }
 }
 
-/// A GET to /stream: the line becomes a stream once what was asked before is answered.
-fn subscribe(request: &Request<'_>) -> (Seq, Reply) {
-    let http11 = request.version == Version::Http11;
-    match subscribe::read(request.query.unwrap_or_default(), http11) {
-        Ok(Wish { topic, format }) => {
-            let format = format.index();
-            (0, Reply::Stream(Subscription { topic, format }))
-        }
-        Err(why) => (0, problem(why, request)),
+/// A request to /stream: the line becomes a stream once what was asked before is answered.
+fn subscribe(turn: &Turn, request: &Request<'_>, body: &[u8]) -> Result<Reply, Problem> {
+    let settings = topics::Settings::default();
+    let wish = wishes::read(request, body, &settings, turn.now.wall)?;
+    let style = wish.style;
+    let (true, Cursor::Now, Mode::Live, Some(topic)) = (
+        style.format == Format::Raw,
+        wish.cursor,
+        wish.mode,
+        wish.selection.plain(),
+    ) else {
+        let detail = "not supported by this version; allowed: one topic, live, as raw lines";
+        return Err(Problem::new(Reason::BadParameter, detail));
+    };
+    if request.method == Method::Head {
+        return Ok(Reply::Text {
+            status: 200,
+            content_type: style.format.content_type(),
+            body: "".into(),
+        });
     }
+    Ok(Reply::Stream(Subscription {
+        topic: topic.into(),
+        format: style.index(),
+    }))
 }
 
 fn problem(problem: Problem, request: &Request<'_>) -> Reply {

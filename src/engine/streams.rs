@@ -12,12 +12,12 @@ use crate::conn::reply::Subscription;
 use crate::conn::stream::{Source, Stream};
 use crate::model::Message;
 use crate::port::Action;
-use crate::topics::format::Format;
+use crate::topics::format::{Head, Style};
 use crate::topics::{Encoded, Feed, Seat, Topics};
 
 /// What a stream reads: its topic's frames in its format.
 pub(super) fn feed_of<'a>(topics: &'a Topics, stream: &Stream) -> Feed<'a> {
-    topics.feed(stream.topic(), Format::from_index(stream.format()))
+    topics.feed(stream.topic(), Style::from_index(stream.format()))
 }
 
 impl Source for Feed<'_> {
@@ -40,11 +40,18 @@ impl Engine {
         if inbound.is_finished() {
             return self.close(key);
         }
-        let format = Format::from_index(wish.format);
+        let format = Style::from_index(wish.format);
         let Some(seat) = self.topics.join(&wish.topic, key, format) else {
             return self.close(key);
         };
-        let head = format.head(self.date.at(now.wall), self.topics.last());
+        let head = format.head(&Head {
+            date: self.date.at(now.wall),
+            last: self.topics.last(),
+            resume: None,
+            origin: None,
+            retry_ms: 0,
+            head_only: false,
+        });
         let Seat { topic, place, at } = seat;
         let stream = Stream::new(
             inbound.peer(),
@@ -119,7 +126,7 @@ impl Engine {
         let Conn::Stream(stream) = &mut line.conn else {
             return;
         };
-        let terminator = Format::from_index(stream.format()).terminator();
+        let terminator = Style::from_index(stream.format()).terminator();
         stream.end(terminator, self.turn.now.mono);
         self.settle_stream(key);
     }
@@ -183,7 +190,7 @@ impl Engine {
         let Some(Conn::Stream(stream)) = self.lines.get_mut(key).map(|line| &mut line.conn) else {
             return;
         };
-        let reminder = self.topics.keep_alive(Format::from_index(stream.format()));
+        let reminder = self.topics.keep_alive(Style::from_index(stream.format()));
         stream.expired(reminder, self.turn.now.mono);
         if stream.is_gone() {
             self.turn.stats.add(Counter::TimeoutsStall, 1);

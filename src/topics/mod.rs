@@ -7,10 +7,12 @@ use crate::base::ring::Ring;
 use crate::base::slab::{Key, Slab};
 use crate::model::{Message, MessageId};
 
+pub mod filter;
 pub mod format;
 pub mod subscribe;
+pub mod wish;
 
-use format::Format;
+use format::{Framing, Scratch, Style, payload};
 
 /// Bytes that a topic's slowest reader may be behind (streams.md section 6).
 pub const BEHIND_BYTES_MAX: usize = 4 << 20;
@@ -19,12 +21,27 @@ pub const BEHIND_MESSAGES_MAX: usize = 10_000;
 /// Bytes of frames in all topics together.
 pub const FRAMES_BYTES_MAX: usize = 64 << 20;
 
+/// What of the topics can be set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Messages that a topic's backlog keeps at most.
+    pub backlog_messages: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            backlog_messages: 100,
+        }
+    }
+}
+
 /// A message as the streams of one topic see it, until the last of them has passed it.
 #[derive(Debug)]
 struct Entry {
     id: MessageId,
     /// One frame per format in use when it was published.
-    frames: [Option<Frame>; Format::COUNT],
+    frames: [Option<Frame>; Style::COUNT],
     /// Bytes of all its frames.
     bytes: usize,
     /// Bytes of the longest of them: what a reader that has yet to pass it is behind by.
@@ -44,9 +61,9 @@ struct Topic {
     /// Members that have passed everything.
     up_to_date: usize,
     /// The streams, each with its format; a stream knows its place in this list.
-    members: Vec<(Key, Format)>,
+    members: Vec<(Key, Style)>,
     /// Members of each format.
-    formats: [usize; Format::COUNT],
+    formats: [usize; Style::COUNT],
 }
 
 /// All topics that have members.
@@ -57,15 +74,15 @@ pub struct Topics {
     bytes: usize,
     streams: usize,
     last: MessageId,
-    keep_alive: [Frame; Format::COUNT],
-    scratch: Vec<u8>,
+    keep_alive: [Frame; Style::COUNT],
+    scratch: Scratch,
 }
 
 /// A topic's frames in one format.
 #[derive(Clone, Copy, Debug)]
 pub struct Feed<'a> {
     ring: Option<&'a Ring<Entry>>,
-    format: Format,
+    format: Style,
 }
 
 impl<'a> Feed<'a> {
@@ -78,7 +95,7 @@ impl<'a> Feed<'a> {
 
 /// What one message was encoded to, format by format, while it is handed to its topics.
 #[derive(Debug, Default)]
-pub struct Encoded([Option<Frame>; Format::COUNT]);
+pub struct Encoded([Option<Frame>; Style::COUNT]);
 
 /// A stream's seat in a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,13 +118,15 @@ impl Topics {
             bytes: 0,
             streams: 0,
             last: MessageId::default(),
-            scratch: Vec::new(),
-            keep_alive: Format::ALL.map(|format| Frame::copy_of(format.keep_alive())),
+            scratch: Scratch::default(),
+            keep_alive: std::array::from_fn(|index| {
+                Frame::copy_of(Style::from_index(index).keep_alive())
+            }),
         }
     }
 
     /// A stream joins: it gets what is published from now on. `None` if there is no place.
-    pub fn join(&mut self, name: &[u8], line: Key, format: Format) -> Option<Seat> {
+    pub fn join(&mut self, name: &[u8], line: Key, format: Style) -> Option<Seat> {
         let key = match self.by_name.get(name) {
             Some(key) => *key,
             None => {
@@ -160,7 +179,7 @@ impl Topics {
         name: &[u8],
         message: &Message,
         encoded: &mut Encoded,
-    ) -> &[(Key, Format)] {
+    ) -> &[(Key, Style)] {
         self.last = self.last.max(message.id);
         let Some(key) = self.by_name.get(name).copied() else {
             return &[];
@@ -178,15 +197,15 @@ impl Topics {
         }
         let mut entry = Entry {
             id: message.id,
-            frames: [const { None }; Format::COUNT],
+            frames: [const { None }; Style::COUNT],
             bytes: 0,
             longest: 0,
             next_for: std::mem::take(&mut topic.up_to_date),
         };
-        for format in Format::ALL {
+        for format in (0..Style::COUNT).map(Style::from_index) {
             if topic.formats[format.index()] > 0 {
                 let frame = encoded.0[format.index()]
-                    .get_or_insert_with(|| format.encode(message, &mut self.scratch));
+                    .get_or_insert_with(|| encode(format, message, name, &mut self.scratch));
                 entry.bytes += frame.len();
                 entry.longest = entry.longest.max(frame.len());
                 entry.frames[format.index()] = Some(frame.clone());
@@ -232,7 +251,7 @@ impl Topics {
 
     /// The streams of a topic.
     #[must_use]
-    pub fn members(&self, topic: Key) -> &[(Key, Format)] {
+    pub fn members(&self, topic: Key) -> &[(Key, Style)] {
         self.topics.get(topic).map_or(&[], |topic| &topic.members)
     }
 
@@ -244,7 +263,7 @@ impl Topics {
 
     /// The frames of a topic in one format; none if the topic is gone.
     #[must_use]
-    pub fn feed(&self, topic: Key, format: Format) -> Feed<'_> {
+    pub fn feed(&self, topic: Key, format: Style) -> Feed<'_> {
         let ring = self.topics.get(topic).map(|topic| &topic.ring);
         Feed { ring, format }
     }
@@ -258,7 +277,7 @@ impl Topics {
 
     /// What is sent on a stream when nothing else was for a while.
     #[must_use]
-    pub fn keep_alive(&self, format: Format) -> &Frame {
+    pub fn keep_alive(&self, format: Style) -> &Frame {
         &self.keep_alive[format.index()]
     }
 
@@ -328,6 +347,15 @@ impl Topics {
     }
 }
 
+/// What a reader in this style gets of a message.
+fn encode(style: Style, message: &Message, topic: &[u8], scratch: &mut Scratch) -> Frame {
+    let frame = style.format.encode(message, topic, scratch);
+    match style.framing {
+        Framing::Chunked => frame,
+        Framing::Plain => Frame::copy_of(payload(&frame)),
+    }
+}
+
 impl Topic {
     fn new(name: &[u8]) -> Topic {
         Topic {
@@ -337,7 +365,7 @@ impl Topic {
             behind: 0,
             up_to_date: 0,
             members: Vec::new(),
-            formats: [0; Format::COUNT],
+            formats: [0; Style::COUNT],
         }
     }
 

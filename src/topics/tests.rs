@@ -2,9 +2,20 @@
 
 use std::borrow::Cow;
 
+use super::format::Format;
 use super::*;
 use crate::base::time::Wall;
 use crate::model::TopicNames;
+
+const CHUNKED: Style = Style {
+    format: Format::Raw,
+    framing: Framing::Chunked,
+    heartbeat: false,
+};
+const PLAIN: Style = Style {
+    framing: Framing::Plain,
+    ..CHUNKED
+};
 
 fn message(number: u128, body: &[u8]) -> Message {
     Message {
@@ -22,7 +33,7 @@ fn keys(count: usize) -> Vec<Key> {
     (0..count).map(|n| slab.insert(n).unwrap()).collect()
 }
 
-fn seen(topics: &Topics, seat: Seat, format: Format) -> Vec<Vec<u8>> {
+fn seen(topics: &Topics, seat: Seat, format: Style) -> Vec<Vec<u8>> {
     (seat.at..)
         .map_while(|at| {
             topics
@@ -34,30 +45,6 @@ fn seen(topics: &Topics, seat: Seat, format: Format) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn raw_bytes_are_as_specified() {
-    let (chunked, plain) = (Format::RawChunked, Format::RawPlain);
-    let scratch = &mut Vec::new();
-    let hello = message(1, b"a=1&b=%E2%9C%93");
-    assert_eq!(
-        &*chunked.encode(&hello, scratch),
-        b"11\r\na=1&b=%E2%9C%93\r\n\r\n"
-    );
-    assert_eq!(&*plain.encode(&hello, scratch), b"a=1&b=%E2%9C%93\r\n");
-    assert_eq!(
-        &*chunked.encode(&message(2, b""), scratch),
-        b"2\r\n\r\n\r\n"
-    );
-    assert_eq!(
-        (chunked.keep_alive(), plain.keep_alive()),
-        (&b"2\r\n\r\n\r\n"[..], &b"\r\n"[..])
-    );
-    assert_eq!(
-        (chunked.terminator(), plain.terminator()),
-        (&b"0\r\n\r\n"[..], &b""[..])
-    );
-}
-
-#[test]
 fn a_reader_sees_what_is_published_from_its_joining_on() {
     let mut topics = Topics::new(1);
     let keys = keys(2);
@@ -66,18 +53,15 @@ fn a_reader_sees_what_is_published_from_its_joining_on() {
             .publish(b"t", &message(1, b"nobody"), &mut Encoded::default())
             .is_empty()
     );
-    let early = topics.join(b"t", keys[0], Format::RawChunked).unwrap();
+    let early = topics.join(b"t", keys[0], CHUNKED).unwrap();
     topics.publish(b"t", &message(2, b"one"), &mut Encoded::default());
-    let late = topics.join(b"t", keys[1], Format::RawPlain).unwrap();
+    let late = topics.join(b"t", keys[1], PLAIN).unwrap();
     topics.publish(b"other", &message(3, b"elsewhere"), &mut Encoded::default());
     topics.publish(b"t", &message(4, b"two"), &mut Encoded::default());
     topics.check();
     let chunks = vec![b"5\r\none\r\n\r\n".to_vec(), b"5\r\ntwo\r\n\r\n".to_vec()];
-    assert_eq!(seen(&topics, early, Format::RawChunked), chunks);
-    assert_eq!(
-        seen(&topics, late, Format::RawPlain),
-        vec![b"two\r\n".to_vec()]
-    );
+    assert_eq!(seen(&topics, early, CHUNKED), chunks);
+    assert_eq!(seen(&topics, late, PLAIN), vec![b"two\r\n".to_vec()]);
     assert_eq!(topics.last(), MessageId(4));
 }
 
@@ -85,12 +69,12 @@ fn a_reader_sees_what_is_published_from_its_joining_on() {
 fn a_frame_goes_when_the_last_reader_has_passed_it() {
     let mut topics = Topics::new(1);
     let keys = keys(2);
-    let first = topics.join(b"t", keys[0], Format::RawChunked).unwrap();
-    let second = topics.join(b"t", keys[1], Format::RawChunked).unwrap();
+    let first = topics.join(b"t", keys[0], CHUNKED).unwrap();
+    let second = topics.join(b"t", keys[1], CHUNKED).unwrap();
     topics.publish(b"t", &message(1, b"x"), &mut Encoded::default());
     topics.publish(b"t", &message(2, b"y"), &mut Encoded::default());
     topics.passed(first.topic, first.at, first.at + 2);
-    assert_eq!(seen(&topics, second, Format::RawChunked).len(), 2);
+    assert_eq!(seen(&topics, second, CHUNKED).len(), 2);
     topics.passed(second.topic, second.at, second.at + 1);
     assert_eq!(topics.first(second.topic), second.at + 1);
     topics.check();
@@ -117,7 +101,7 @@ fn who_takes_over_a_place_is_told() {
     let keys = keys(3);
     let seats: Vec<_> = keys
         .iter()
-        .map(|key| topics.join(b"t", *key, Format::RawChunked).unwrap())
+        .map(|key| topics.join(b"t", *key, CHUNKED).unwrap())
         .collect();
     assert_eq!(topics.leave(seats[0]), Some(keys[2]));
     assert_eq!(topics.members(seats[1].topic)[0].0, keys[2]);
@@ -128,7 +112,7 @@ fn who_takes_over_a_place_is_told() {
 fn the_bounds_name_the_topic_that_holds_too_much() {
     let mut topics = Topics::new(1);
     let keys = keys(1);
-    let seat = topics.join(b"t", keys[0], Format::RawChunked).unwrap();
+    let seat = topics.join(b"t", keys[0], CHUNKED).unwrap();
     let big = vec![b'x'; BEHIND_BYTES_MAX + 1];
     topics.publish(b"t", &message(1, &big), &mut Encoded::default());
     assert_eq!(topics.over(b"t"), None, "one message is always admitted");
@@ -136,7 +120,7 @@ fn the_bounds_name_the_topic_that_holds_too_much() {
     assert_eq!(topics.over(b"t"), Some(seat.topic));
     topics.leave(seat);
     assert_eq!(topics.over(b"t"), None);
-    let seat = topics.join(b"t", keys[0], Format::RawChunked).unwrap();
+    let seat = topics.join(b"t", keys[0], CHUNKED).unwrap();
     for number in 0..=BEHIND_MESSAGES_MAX as u128 {
         assert_eq!(topics.over(b"t"), None);
         topics.publish(b"t", &message(number, b"z"), &mut Encoded::default());
@@ -162,7 +146,7 @@ fn a_hundred_thousand_names_that_nobody_reads_cost_nothing() {
 fn a_message_that_names_a_topic_twice_comes_once() {
     let mut topics = Topics::new(1);
     let keys = keys(1);
-    let seat = topics.join(b"t", keys[0], Format::RawPlain).unwrap();
+    let seat = topics.join(b"t", keys[0], PLAIN).unwrap();
     topics.publish(b"t", &message(1, b"x"), &mut Encoded::default());
     topics.publish(b"u", &message(1, b"x"), &mut Encoded::default());
     assert!(
@@ -171,10 +155,7 @@ fn a_message_that_names_a_topic_twice_comes_once() {
             .is_empty()
     );
     topics.publish(b"t", &message(2, b"y"), &mut Encoded::default());
-    assert_eq!(
-        seen(&topics, seat, Format::RawPlain),
-        [&b"x\r\n"[..], b"y\r\n"]
-    );
+    assert_eq!(seen(&topics, seat, PLAIN), [&b"x\r\n"[..], b"y\r\n"]);
     topics.check();
 }
 
@@ -186,7 +167,7 @@ fn all_topics_together_have_a_bound_though_each_holds_one_message() {
     let names = [b"a", b"b", b"c", b"d", b"e"];
     let mut seats = Vec::new();
     for (number, name) in names.iter().enumerate() {
-        seats.push(topics.join(*name, keys[number], Format::RawPlain).unwrap());
+        seats.push(topics.join(*name, keys[number], PLAIN).unwrap());
         topics.publish(
             *name,
             &message(number as u128 + 1, &body),
@@ -209,17 +190,12 @@ fn all_topics_together_have_a_bound_though_each_holds_one_message() {
 fn topics_of_one_message_share_its_frame() {
     let mut topics = Topics::new(1);
     let keys = keys(2);
-    let seats = [b"t", b"u"].map(|name| topics.join(name, keys[0], Format::RawPlain).unwrap());
+    let seats = [b"t", b"u"].map(|name| topics.join(name, keys[0], PLAIN).unwrap());
     let (one, mut encoded) = (message(1, b"x"), Encoded::default());
     for name in [b"t", b"u"] {
         topics.publish(name, &one, &mut encoded);
     }
-    let frame = |seat: Seat| {
-        topics
-            .feed(seat.topic, Format::RawPlain)
-            .frame(seat.at)
-            .unwrap()
-    };
+    let frame = |seat: Seat| topics.feed(seat.topic, PLAIN).frame(seat.at).unwrap();
     assert!(frame(seats[0]).same(frame(seats[1])));
     topics.check();
 }

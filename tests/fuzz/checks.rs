@@ -8,15 +8,21 @@ mod checks_forms;
 mod checks_hub;
 #[path = "checks_json.rs"]
 mod checks_json;
+#[path = "checks_lines.rs"]
+mod checks_lines;
 #[path = "checks_names.rs"]
 mod checks_names;
+#[path = "checks_wishes.rs"]
+mod checks_wishes;
 #[path = "drive.rs"]
 mod drive;
 
 pub use checks_forms::{multipart, urlencoded};
 pub use checks_hub::{hub_diff, hub_discover, hub_request};
 pub use checks_json::json;
+pub use checks_lines::json_line;
 pub use checks_names::dns_message;
+pub use checks_wishes::wish;
 use drive::Log;
 
 /// Panics if the rule does not hold for these bytes.
@@ -34,6 +40,8 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("hub_request", hub_request),
     ("hub_discover", hub_discover),
     ("hub_diff", hub_diff),
+    ("json_line", json_line),
+    ("wish", wish),
 ];
 
 /// Request heads and framing: no split changes the result, and what is accepted has one framing.

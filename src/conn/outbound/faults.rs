@@ -17,9 +17,9 @@ pub(super) fn cut_short(heard: bool, why: Ended) -> Ending {
     match (heard, why) {
         // TLS 1.3 lets a server refuse after the client is done with the handshake.
         (_, Ended::Tls(_)) => connect_fault(why),
-        (false, Ended::Finished) => protocol("closed_before_answer"),
+        (false, Ended::Finished | Ended::Unannounced) => protocol("closed_before_answer"),
         (false, _) => protocol("reset_before_answer"),
-        (true, Ended::Finished) => protocol("closed_in_answer"),
+        (true, Ended::Finished | Ended::Unannounced) => protocol("closed_in_answer"),
         (true, _) => protocol("reset_in_answer"),
     }
 }
@@ -46,7 +46,7 @@ pub(super) fn connect_fault(why: Ended) -> Ending {
         }
         Ended::Refused => "refused",
         Ended::Unreachable => "unreachable",
-        Ended::Reset | Ended::Finished => "reset",
+        Ended::Reset | Ended::Finished | Ended::Unannounced => "reset",
         Ended::TimedOut => "connect_timeout",
         Ended::Exhausted => "out_of_descriptors",
         Ended::Broken => "broken",

@@ -1,4 +1,4 @@
-//! How messages come in: all deliveries of one at once, held until the store has it, or lost with it.
+//! How messages come in: all deliveries of one at once, held until the store has it or lost it.
 //! It makes no attempt and reads no request.
 
 use std::sync::Arc;

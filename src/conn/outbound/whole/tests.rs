@@ -210,6 +210,11 @@ fn a_close_is_the_end_of_a_body_without_another() {
             assert_eq!(world.receive(answer.as_bytes()), None);
             assert_eq!(world.end(why), Some(Err("reset_in_answer")), "{why:?}");
         }
+        // Over TLS anybody on the way could have closed it.
+        let mut world = World::new(1 << 10);
+        assert_eq!(world.receive(answer.as_bytes()), None);
+        let came = world.end(Ended::Unannounced);
+        assert_eq!(came, Some(Err("closed_in_answer")));
     }
 }
 
