@@ -29,13 +29,15 @@ pub enum Reply {
     },
     /// The line becomes a stream when this comes to the front; it is the line's last reply.
     Stream(Subscription),
+    /// The answer is not known yet: `settle` brings it under the same number.
+    Held(u64),
     /// 204: which methods are allowed (RFC 9110 section 9.3.7).
     Methods(&'static str),
     /// A short text.
     Text {
         /// The status.
         status: u16,
-        /// The media type.
+        /// The media type; empty where there is no body.
         content_type: &'static str,
         /// The body.
         body: Cow<'static, str>,
@@ -143,6 +145,15 @@ impl Replies {
         refused
     }
 
+    /// The answer that was held under that number is known now.
+    pub fn settle(&mut self, number: u64, reply: Reply) {
+        let is_it =
+            |pending: &&mut Pending| matches!(pending.reply, Reply::Held(it) if it == number);
+        if let Some(pending) = self.queue.iter_mut().find(is_it) {
+            pending.reply = reply;
+        }
+    }
+
     /// The stream that the line becomes now, if that is what comes next.
     pub fn take_subscription(&mut self) -> Option<Subscription> {
         if !matches!(self.queue.front()?.reply, Reply::Stream(_)) {
@@ -158,7 +169,7 @@ impl Replies {
     pub fn render(&mut self, durable: Seq, out: &mut Vec<u8>, date: &str) {
         while let Some(pending) = self.queue.front()
             && pending.seq <= durable
-            && !matches!(pending.reply, Reply::Stream(_))
+            && !matches!(pending.reply, Reply::Stream(_) | Reply::Held(_))
         {
             write_reply(out, pending, date);
             self.queue.pop_front();
@@ -177,6 +188,8 @@ fn write_reply(out: &mut Vec<u8>, pending: &Pending, date: &str) {
     match reply {
         // `take_subscription` takes it; it writes nothing here.
         Reply::Stream(_) => {}
+        // `settle` puts the answer in its place.
+        Reply::Held(_) => {}
         Reply::Continue => out.extend_from_slice(write::CONTINUE),
         Reply::Accepted {
             id,
@@ -201,7 +214,7 @@ fn write_reply(out: &mut Vec<u8>, pending: &Pending, date: &str) {
             content_type,
             body,
         } => {
-            let content_type = Some(*content_type);
+            let content_type = Some(*content_type).filter(|it| !it.is_empty());
             let answer = Answer {
                 status: *status,
                 content_type,

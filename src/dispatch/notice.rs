@@ -42,6 +42,8 @@ pub(super) struct Notice {
     pub(super) link: Arc<str>,
     /// What signs the body.
     pub(super) seal: Option<Arc<Seal>>,
+    /// It is all there is to say of its topic.
+    pub(super) full: bool,
     /// Its turn has come.
     pub(super) released: bool,
     /// Why it is not tried again, in one word.
@@ -54,6 +56,7 @@ impl Notice {
             subscription: callback.subscription,
             link: Arc::clone(&callback.link),
             seal: callback.seal.clone(),
+            full: callback.full,
             released: false,
             called_off: None,
         }

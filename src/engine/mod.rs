@@ -20,13 +20,14 @@ use crate::courier::{self, Courier};
 use crate::dispatch::{self, Dispatch};
 use crate::http::date::DateCache;
 use crate::http::problem::Reason;
-use crate::hub;
+use crate::hub::{Hub, Ticket};
 use crate::model::Owner;
 use crate::port::{Action, Ended, Seq, StoreDone, Timer, Turn};
 use crate::topics::Topics;
 
 mod callers;
 mod calls;
+mod hub;
 mod lanes;
 mod life;
 mod names;
@@ -51,7 +52,7 @@ pub struct Settings {
     /// Webhooks.
     pub dispatch: dispatch::Settings,
     /// Subscriptions.
-    pub hub: hub::settings::Settings,
+    pub hub: crate::hub::Settings,
     /// Lines of all kinds at once; the slab's bound.
     pub lines_max: usize,
     /// Inbound lines from one address; `None` for no bound. Never holds for loopback peers.
@@ -70,7 +71,7 @@ impl Default for Settings {
             limits: conn::Limits::default(),
             courier: courier::Settings::default(),
             dispatch: dispatch::Settings::default(),
-            hub: hub::settings::Settings::default(),
+            hub: crate::hub::Settings::default(),
             lines_max: 4_096,
             lines_per_address_max: Some(256),
             memory_bytes_max: 256 << 20,
@@ -109,7 +110,12 @@ pub struct Engine {
     dispatch: Dispatch,
     courier: Courier,
     topics: Topics,
-    hub: callers::NoCalls,
+    hub: Hub,
+    /// The lines of those who wait for the hub's verdict.
+    waiters: Index<Ticket, Key>,
+    /// Offers are left to the test.
+    #[cfg(test)]
+    by_hand: bool,
     #[cfg(test)]
     stand_in: Option<tests::calls::Script>,
     /// Streams that may still be written in this turn.
@@ -136,6 +142,7 @@ impl Engine {
         let timers_max = settings.lines_max + nodes;
         let courier = Courier::new(settings.courier.clone(), settings.lines_max / 2, rng.u64());
         let dispatch = Dispatch::new(settings.dispatch.clone(), rng.u64());
+        let hub = Hub::new(settings.hub.clone(), &mut rng);
         Engine {
             lines: Slab::with_bound(settings.lines_max),
             desks: Pool::with_bound(DESKS_KEPT_MAX),
@@ -143,7 +150,10 @@ impl Engine {
             dispatch,
             courier,
             topics: Topics::new(rng.u64()),
-            hub: callers::NoCalls,
+            hub,
+            waiters: Index::new(rng.u64()),
+            #[cfg(test)]
+            by_hand: false,
             #[cfg(test)]
             stand_in: None,
             stream_writes_left: STREAM_WRITES_MAX,
@@ -274,7 +284,8 @@ impl Engine {
             Timer::Delivery(key) => self.dispatch.deliveries.fired(key),
             Timer::Far => self.dispatch.deliveries.look_far(&mut self.turn),
             Timer::Lane(key) => self.lane_fired(key),
-            Timer::Hub | Timer::Topics => {}
+            Timer::Hub => self.hub.fired(&mut self.turn),
+            Timer::Topics => {}
             Timer::Drain => self.drain.time_is_up(),
         }
     }

@@ -1,13 +1,9 @@
-//! Where a message that is taken in meets those that subscribed to its topics.
+//! How far a message goes that was taken in, for those who ask.
 //! It carries between the rooms and keeps no subscription.
 
 use crate::conn::reply::Reach;
 use crate::dispatch::Accepted;
-use crate::model::{Callback, TopicNames};
 use crate::topics::Topics;
-
-/// Appends the callbacks that subscribed to any of the topics. No room of this engine keeps any.
-pub(super) fn callbacks_of(_topics: &TopicNames, _callbacks: &mut Vec<Callback>) {}
 
 /// How far an accepted message goes, for who asks in JSON; nothing of one without topics.
 pub(super) fn reach(topics: &Topics, accepted: &Accepted) -> Option<Box<Reach>> {

@@ -31,12 +31,12 @@ pub enum Fate {
 }
 
 impl Deliveries {
-    /// The next notice that may go, and its subscription; each comes once. It goes nowhere until
-    /// `release`.
-    pub fn next_offer(&mut self) -> Option<(Key, Key)> {
+    /// The next notice that may go, its subscription, and whether it is all there is to say of its
+    /// topic; each comes once. It goes nowhere until `release`.
+    pub fn next_offer(&mut self) -> Option<(Key, Key, bool)> {
         while let Some(key) = self.offers.pop_front() {
             if let Some(notice) = self.deliveries.get(key).and_then(|it| it.notice.as_ref()) {
-                return Some((key, notice.subscription));
+                return Some((key, notice.subscription, notice.full));
             }
         }
         None

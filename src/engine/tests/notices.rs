@@ -8,7 +8,7 @@ use crate::base::slab::Slab;
 use crate::courier;
 use crate::dispatch::Content;
 use crate::dispatch::deliveries::{Fate, Report};
-use crate::engine::stored::Awaiting;
+use crate::engine::stored::{Awaiting, Origin};
 use crate::http::target;
 use crate::model::{Callback, Ending, Fault, Outcome};
 
@@ -25,6 +25,7 @@ impl World {
             seal: None,
             until: self.now.mono + 60 * MINUTE,
             strict: false,
+            full: false,
         }
     }
 
@@ -33,6 +34,7 @@ impl World {
         let gone = self.open();
         self.engine.ended(self.now, gone, Ended::Reset);
         let engine = &mut self.engine;
+        engine.by_hand = true;
         engine.accepted += 1;
         let content = Content {
             topic: b"t",
@@ -47,13 +49,13 @@ impl World {
         let accepted = accepted.unwrap();
         engine.awaiting.push_back(Awaiting {
             seq: engine.accepted,
-            line: gone,
+            origin: Origin::Client(gone),
             open: accepted.open,
             publish: accepted.publish,
         });
         self.turn();
         let deliveries = &mut self.engine.dispatch.deliveries;
-        std::iter::from_fn(|| deliveries.next_offer().map(|(key, _)| key)).collect()
+        std::iter::from_fn(|| deliveries.next_offer().map(|(key, ..)| key)).collect()
     }
 
     fn release(&mut self, key: Key) {

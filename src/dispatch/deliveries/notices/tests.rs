@@ -68,6 +68,7 @@ impl Stage {
             seal: None,
             until: self.turn.now.mono + 365 * 24 * HOUR,
             strict: false,
+            full: false,
         }
     }
 
@@ -104,7 +105,7 @@ impl Stage {
 
     fn offers(&mut self) -> Vec<Key> {
         let deliveries = &mut self.dispatch.deliveries;
-        std::iter::from_fn(|| deliveries.next_offer().map(|(key, _)| key)).collect()
+        std::iter::from_fn(|| deliveries.next_offer().map(|(key, ..)| key)).collect()
     }
 
     /// Released, and its first attempt begun.
@@ -286,7 +287,7 @@ fn what_is_called_off_before_it_is_durable_ends_once_it_is() {
         .deliveries
         .deliveries
         .iter()
-        .map(|(key, _)| key)
+        .map(|(key, ..)| key)
         .collect();
     stage.cancel(keys[0]);
     assert!(
