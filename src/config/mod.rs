@@ -11,12 +11,14 @@ use crate::base::exit::Exit;
 use crate::courier::guard::Preset;
 use crate::dispatch::retry::Schedule;
 use crate::dispatch::sign::Keys;
-use crate::{conn, courier, dispatch, engine, shell};
+use crate::{conn, courier, dispatch, engine, shell, topics};
 use form::Form;
-use knobs::{KNOBS, Knob};
+use knob::Knob;
+use knobs::KNOBS;
 
 mod form;
 mod keys;
+mod knob;
 mod knobs;
 mod listen;
 mod text;
@@ -330,6 +332,13 @@ fn blank() -> Config {
                 timeout: Duration::ZERO,
                 expires: Duration::ZERO,
                 keys: Keys::default(),
+            },
+            topics: topics::Settings {
+                backlog_messages: 0,
+                backlog_age: Duration::ZERO,
+                backlog_bytes: 0,
+                keep_alive: Duration::ZERO,
+                ..topics::Settings::default()
             },
             lines_max: 0,
             lines_per_address_max: None,

@@ -3,7 +3,8 @@
 
 use std::fmt::Write;
 
-use super::knobs::{Group, KNOBS, Knob};
+use super::knob::{Group, Knob};
+use super::knobs::KNOBS;
 
 /// Where the explanations begin: behind the longest flag.
 const COLUMN: usize = 29;

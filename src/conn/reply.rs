@@ -25,7 +25,7 @@ pub enum Reply {
         volatile: bool,
     },
     /// The line becomes a stream when this comes to the front; it is the line's last reply.
-    Stream(Subscription),
+    Stream,
     /// A short text.
     Text {
         /// The status.
@@ -46,15 +46,6 @@ pub enum Reply {
         /// Retry-After in seconds, with a 429 or 503.
         retry_after: Option<u32>,
     },
-}
-
-/// What a stream was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subscription {
-    /// The topic's name.
-    pub topic: Box<[u8]>,
-    /// The number of the format.
-    pub format: usize,
 }
 
 /// What of the request decides how its answer is framed.
@@ -127,22 +118,21 @@ impl Replies {
         refused
     }
 
-    /// The stream that the line becomes now, if that is what comes next.
-    pub fn take_subscription(&mut self) -> Option<Subscription> {
-        if !matches!(self.queue.front()?.reply, Reply::Stream(_)) {
-            return None;
+    /// Whether the line becomes a stream now: that is what comes next, and it is taken.
+    pub fn take_stream(&mut self) -> bool {
+        let front = self.queue.front();
+        let begins = front.is_some_and(|pending| matches!(pending.reply, Reply::Stream));
+        if begins {
+            self.queue.pop_front();
         }
-        match self.queue.pop_front()?.reply {
-            Reply::Stream(wish) => Some(wish),
-            _ => None,
-        }
+        begins
     }
 
     /// Writes what may go now to `out`, in order. `date` is the text of the Date field.
     pub fn render(&mut self, durable: Seq, out: &mut Vec<u8>, date: &str) {
         while let Some(pending) = self.queue.front()
             && pending.seq <= durable
-            && !matches!(pending.reply, Reply::Stream(_))
+            && !matches!(pending.reply, Reply::Stream)
         {
             write_reply(out, pending, date);
             self.queue.pop_front();
@@ -159,8 +149,8 @@ fn write_reply(out: &mut Vec<u8>, pending: &Pending, date: &str) {
         date,
     };
     match reply {
-        // `take_subscription` takes it; it writes nothing here.
-        Reply::Stream(_) => {}
+        // `take_stream` takes it; it writes nothing here.
+        Reply::Stream => {}
         Reply::Continue => out.extend_from_slice(write::CONTINUE),
         Reply::Accepted { id, json, volatile } => write_accepted(out, *id, *json, *volatile, &how),
         Reply::Text {

@@ -21,7 +21,8 @@ use crate::dispatch::{self, Dispatch};
 use crate::http::date::DateCache;
 use crate::http::problem::Reason;
 use crate::port::{Action, Ended, Seq, StoreDone, Timer, Turn};
-use crate::topics::Topics;
+use crate::topics::wish::Wish;
+use crate::topics::{self, Topics};
 
 mod calls;
 mod lanes;
@@ -29,6 +30,7 @@ mod life;
 mod names;
 mod routes;
 mod serve;
+mod slow;
 mod stored;
 mod streams;
 
@@ -45,6 +47,8 @@ pub struct Settings {
     pub courier: courier::Settings,
     /// Webhooks.
     pub dispatch: dispatch::Settings,
+    /// Topics and their streams.
+    pub topics: topics::Settings,
     /// Lines of all kinds at once; the slab's bound.
     pub lines_max: usize,
     /// Inbound lines from one address; `None` for no bound. Never holds for loopback peers.
@@ -63,6 +67,7 @@ impl Default for Settings {
             limits: conn::Limits::default(),
             courier: courier::Settings::default(),
             dispatch: dispatch::Settings::default(),
+            topics: topics::Settings::default(),
             lines_max: 4_096,
             lines_per_address_max: Some(256),
             memory_bytes_max: 256 << 20,
@@ -101,6 +106,8 @@ pub struct Engine {
     dispatch: Dispatch,
     courier: Courier,
     topics: Topics,
+    /// What the lines are to be that become streams once their clients have their answers.
+    wishes: Index<Key, Box<Wish>>,
     /// Streams that may still be written in this turn.
     stream_writes_left: usize,
     /// Lanes that may be able to start a call.
@@ -131,7 +138,8 @@ impl Engine {
             date: DateCache::default(),
             dispatch,
             courier,
-            topics: Topics::new(rng.u64()),
+            topics: Topics::new(settings.topics.clone(), now.wall, rng.u64()),
+            wishes: Index::new(rng.u64()),
             stream_writes_left: STREAM_WRITES_MAX,
             hungry: VecDeque::new(),
             expired: Vec::new(),
@@ -260,7 +268,8 @@ impl Engine {
             Timer::Delivery(key) => self.dispatch.deliveries.fired(key),
             Timer::Far => self.dispatch.deliveries.look_far(&mut self.turn),
             Timer::Lane(key) => self.lane_fired(key),
-            Timer::Hub | Timer::Topics => {}
+            Timer::Hub => {}
+            Timer::Topics => self.sweep_topics(),
             Timer::Drain => self.drain.time_is_up(),
         }
     }
@@ -289,6 +298,7 @@ impl Engine {
                 return Some(key);
             }
         }
+        self.wake_streams();
         while self.stream_writes_left > 0
             && let Some(key) = self.turn.dirty_streams.pop_front()
         {
@@ -310,7 +320,7 @@ impl Engine {
             Some(Conn::Names(query)) => query.outgoing(gather),
             Some(Conn::Stream(stream)) => {
                 let feed = feed_of(&self.topics, stream);
-                stream.outgoing(gather, |at| feed.frame(at));
+                stream.outgoing(gather, &feed);
             }
             None => {}
         }
@@ -320,20 +330,21 @@ impl Engine {
     pub fn wrote(&mut self, now: Now, key: Key, bytes: usize) -> bool {
         self.turn.now = now;
         self.turn.stats.add(Counter::BytesOut, bytes as u64);
-        let mut more = None;
+        if let Some(more) = self.stream_written(key, bytes) {
+            return more;
+        }
         match self.lines.get_mut(key).map(|line| &mut line.conn) {
             Some(Conn::Inbound(_)) => self.answer_written(key, bytes),
             Some(Conn::Outbound(outbound)) => outbound.wrote(bytes),
-            Some(Conn::Stream(_)) => more = Some(self.stream_written(key, bytes)),
             Some(Conn::Names(query)) => query.wrote(bytes),
-            None => {}
+            Some(Conn::Stream(_)) | None => {}
         }
         // They were the line's last bytes, and a call may wait for its place.
         if !self.lines.contains(key) {
             self.run_lanes();
             return false;
         }
-        more.unwrap_or_else(|| self.has_output(key))
+        self.has_output(key)
     }
 
     fn has_output(&self, key: Key) -> bool {
@@ -365,7 +376,7 @@ impl Engine {
     /// When `tick` is next needed; a time in the past means at once, `None` never.
     #[must_use]
     pub fn next_wake(&self) -> Option<Mono> {
-        if !self.turn.dirty_streams.is_empty() {
+        if !self.turn.dirty_streams.is_empty() || self.topics.has_woken() {
             return Some(self.turn.now.mono);
         }
         self.turn.wheel.next_wake()

@@ -1,14 +1,16 @@
 //! Inbound lines: bytes to requests, requests to rooms, replies to lines.
 //! It routes and never interprets a body.
 
+use super::life::Drain;
 use super::stored::Awaiting;
 use super::{Engine, Settings, lanes, routes};
 use crate::admin;
+use crate::base::index::Index;
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::conn::Conn;
 use crate::conn::inbound::Service;
-use crate::conn::reply::{Reply, Subscription};
+use crate::conn::reply::Reply;
 use crate::courier::Courier;
 use crate::dispatch::Dispatch;
 use crate::dispatch::history::ENDED_MAX;
@@ -17,7 +19,9 @@ use crate::http::problem::{Problem, Reason};
 use crate::http::request::{BodyKind, Request, Version};
 use crate::model::MessageId;
 use crate::port::{Action, Seq, Turn};
-use crate::topics::subscribe::{self, Wish};
+use crate::topics::Topics;
+use crate::topics::subscribe::{self, Asked};
+use crate::topics::wish::Wish;
 use std::collections::VecDeque;
 
 /// What inbound lines share, borrowed from the engine field by field.
@@ -43,6 +47,9 @@ struct Rooms<'a> {
     awaiting: &'a mut VecDeque<Awaiting>,
     accepted: &'a mut Seq,
     settings: &'a Settings,
+    topics: &'a Topics,
+    wishes: &'a mut Index<Key, Box<Wish>>,
+    draining: bool,
     line: Key,
 }
 
@@ -62,6 +69,9 @@ impl Engine {
             awaiting: &mut self.awaiting,
             accepted: &mut self.accepted,
             settings: &self.settings,
+            topics: &self.topics,
+            wishes: &mut self.wishes,
+            draining: self.drain != Drain::No,
             line: key,
         };
         inbound.received(&mut context!(self), &mut rooms, bytes);
@@ -136,8 +146,8 @@ impl Engine {
         if inbound.is_gone() {
             return self.close(key);
         }
-        if let Some(wish) = inbound.take_subscription() {
-            return self.become_stream(key, &wish);
+        if inbound.take_stream() {
+            return self.become_stream(key);
         }
         let at = inbound.deadline(&self.settings.limits);
         line.deadline.set(&mut self.turn, key, at);
@@ -179,7 +189,7 @@ impl Service for Rooms<'_> {
         };
         match route.handler {
             routes::Handler::Dispatch => self.take(turn, request, tail, body),
-            routes::Handler::Stream => subscribe(request),
+            routes::Handler::Stream => self.subscribe(turn, request),
             routes::Handler::Messages => (0, self.message(turn, request, tail)),
             routes::Handler::About => (0, text(admin::about(request.host))),
             routes::Handler::Health => (0, text("ok\n")),
@@ -272,15 +282,50 @@ impl Rooms<'_> {
     }
 }
 
-/// A GET to /stream: the line becomes a stream once what was asked before is answered.
-fn subscribe(request: &Request<'_>) -> (Seq, Reply) {
-    let http11 = request.version == Version::Http11;
-    match subscribe::read(request.query.unwrap_or_default(), http11) {
-        Ok(Wish { topic, format }) => {
-            let format = format.index();
-            (0, Reply::Stream(Subscription { topic, format }))
-        }
-        Err(why) => (0, problem(why, request)),
+impl Rooms<'_> {
+    /// A GET to /stream: the line becomes a stream once what was asked before is answered. What it
+    /// is to be waits here, for lines know nothing of topics.
+    fn subscribe(&mut self, turn: &mut Turn, request: &Request<'_>) -> (Seq, Reply) {
+        let asked = Asked {
+            query: request.query.unwrap_or_default(),
+            form_body: None,
+            http11: request.version == Version::Http11,
+            accept: request.field("accept"),
+            last_event_id: request.field("last-event-id"),
+            if_none_match: request.field("if-none-match"),
+            settings: self.topics.settings(),
+            now: turn.now.wall,
+        };
+        let wish = match subscribe::read(&asked) {
+            Ok(wish) => wish,
+            Err(why) => return (0, problem(why, request)),
+        };
+        let max = self.topics.settings().streams_max.unwrap_or(usize::MAX);
+        let reason = match self.draining {
+            true => Reason::Draining,
+            false if self.topics.streams() + self.wishes.len() >= max => Reason::StreamsFull,
+            false => {
+                self.wishes.insert(self.line, Box::new(wish));
+                return (0, Reply::Stream);
+            }
+        };
+        turn.stats.add(Counter::StreamsRefused, 1);
+        let chance = turn.rng.below(10) as u32;
+        // EventSource gives up for good on a 503.
+        let reply = match wish.style.format.is_sse() {
+            true => Reply::Text {
+                status: 200,
+                content_type: wish.style.format.content_type(),
+                body: format!("retry: {}\n:\n\n", 30_000 + 3_000 * chance).into(),
+            },
+            false => Reply::Problem {
+                problem: reason.into(),
+                json: wants_json(request),
+                allow: None,
+                retry_after: Some(chance + 1),
+            },
+        };
+        (0, reply)
     }
 }
 

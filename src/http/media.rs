@@ -17,6 +17,19 @@ pub fn is(content_type: &str, wanted: &str) -> bool {
     essence(content_type).eq_ignore_ascii_case(wanted)
 }
 
+/// Whether it is `application/json`, or a type that says it is JSON underneath (RFC 6839
+/// section 3.1).
+#[must_use]
+pub fn is_json(content_type: &str) -> bool {
+    let essence = essence(content_type);
+    let suffix = essence
+        .len()
+        .checked_sub(5)
+        .and_then(|at| essence.get(at..));
+    essence.eq_ignore_ascii_case("application/json")
+        || suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case("+json"))
+}
+
 const BLANK: [char; 2] = [' ', '\t'];
 
 /// A parameter of a media type or of a Content-Disposition.

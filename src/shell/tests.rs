@@ -20,6 +20,7 @@ pub(super) fn engine_settings() -> engine::Settings {
             expires: Duration::from_secs(60),
             keys: Default::default(),
         },
+        topics: crate::topics::Settings::default(),
         lines_max: 64,
         lines_per_address_max: None,
         memory_bytes_max: 1 << 20,

@@ -18,6 +18,9 @@ pub struct Wish {
     pub cursor: Cursor,
     /// When it ends.
     pub mode: Mode,
+    /// Whether the request had a condition that the cursor was read from: If-None-Match. An answer
+    /// that has nothing new is 304 then.
+    pub conditional: bool,
     /// Idle time after which keep-alive bytes are sent; none for the server's own.
     pub keep_alive: Option<Duration>,
     /// Whether a reader that falls behind is told so in good time.
@@ -51,6 +54,10 @@ impl Selection {
     }
 }
 
+/// The id before all others. No message has it, so that whoever comes with it gets everything that
+/// is kept, as after any cursor that is too old.
+pub const LOST: MessageId = MessageId(0);
+
 /// Where a stream begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cursor {
@@ -58,7 +65,8 @@ pub enum Cursor {
     Now,
     /// With the last so many kept messages.
     Last(u32),
-    /// Behind that message: Last-Event-ID, `since` with an id, If-None-Match.
+    /// Behind that message: Last-Event-ID, `since` with an id, If-None-Match. [`LOST`] where the
+    /// reader named one that nobody here can have given.
     After(MessageId),
     /// With the first message accepted at that time or later.
     Since(Wall),

@@ -45,21 +45,10 @@ impl Kind {
                 Delimiter::of(given).map(Kind::Multipart).map_err(bad_form)
             }
             // A target from elsewhere leaves the body alone (dispatch.md section 10).
-            Some(given) if !has_target && is_json(given) => Ok(Kind::Json),
+            Some(given) if !has_target && media::is_json(given) => Ok(Kind::Json),
             _ => Ok(Kind::Other),
         }
     }
-}
-
-/// `application/json` and every type that says it is JSON underneath (RFC 6839 section 3.1).
-fn is_json(content_type: &str) -> bool {
-    let essence = media::essence(content_type);
-    let suffix = essence
-        .len()
-        .checked_sub(5)
-        .and_then(|at| essence.get(at..));
-    media::is(content_type, "application/json")
-        || suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case("+json"))
 }
 
 impl Reader<'_> {
