@@ -6,6 +6,7 @@
 #[path = "../support/server.rs"]
 mod server;
 
+mod browser;
 mod build;
 mod cost;
 mod load;
@@ -52,6 +53,14 @@ const CHECKS: &[Check] = &[
         overload::stopped_target,
     ),
     Check::new("overload: a stop under load", overload::drain),
+    Check::new(
+        "browser: EventSource over a restart of the server",
+        browser::reconnects,
+    ),
+    Check::new(
+        "browser: EventSource that has to wait for a place",
+        browser::waits_for_a_place,
+    ),
     Check::new("cost: instructions", cost::instructions),
     Check::new("cost: system calls", cost::system_calls),
 ];

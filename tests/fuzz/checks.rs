@@ -6,6 +6,8 @@
 mod checks_forms;
 #[path = "checks_json.rs"]
 mod checks_json;
+#[path = "checks_lines.rs"]
+mod checks_lines;
 #[path = "checks_names.rs"]
 mod checks_names;
 #[path = "drive.rs"]
@@ -13,6 +15,7 @@ mod drive;
 
 pub use checks_forms::{multipart, urlencoded};
 pub use checks_json::json;
+pub use checks_lines::json_line;
 pub use checks_names::dns_message;
 use drive::Log;
 
@@ -28,6 +31,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("multipart", multipart),
     ("json", json),
     ("dns_message", dns_message),
+    ("json_line", json_line),
 ];
 
 /// Request heads and framing: no split changes the result, and what is accepted has one framing.
