@@ -11,6 +11,7 @@ use hookah::config;
 use hookah::dispatch::options::{self, Place, Row, Take};
 use hookah::engine;
 use hookah::http::problem::Reason;
+use hookah::topics::subscribe;
 
 /// Both comparing and writing take the file as a whole, one test at a time.
 static README: Mutex<()> = Mutex::new(());
@@ -54,6 +55,26 @@ fn endpoints() {
     hold(
         "endpoints",
         &table(["path", "methods", "what it does"], rows),
+    );
+}
+
+#[test]
+fn stream_parameters() {
+    let rows = subscribe::TABLE.iter().map(|row| {
+        let name = match row.take {
+            subscribe::Take::Where => format!("`{}FIELD`", row.name),
+            _ => format!("`{}`", row.name),
+        };
+        let default = if row.default.is_empty() {
+            "–"
+        } else {
+            row.default
+        };
+        [&name, row.allowed, default, row.help].map(str::to_owned)
+    });
+    hold(
+        "stream parameters",
+        &table(["parameter", "allowed", "default", "meaning"], rows),
     );
 }
 

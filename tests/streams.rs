@@ -237,13 +237,23 @@ fn sigterm_ends_streams_with_their_last_chunk() {
 fn wrong_requests_say_what_is_allowed() {
     let server = Server::start();
     let long = format!("topic={}", "x".repeat(1_025));
+    let many: String = (0..65).map(|it| format!("topic={it}&")).collect();
     let rows = [
         ("GET", "", 400, "topic: missing"),
-        ("GET", "?topic=", 400, "topic: 0 bytes; allowed: 1 to 1024"),
-        ("GET", &format!("?{long}"), 400, "topic: 1025 bytes"),
+        (
+            "GET",
+            "?topic=",
+            400,
+            "topic: \"\" is empty; allowed: 1 to 1024",
+        ),
+        ("GET", &format!("?{long}"), 400, "is too long"),
+        ("GET", &format!("?{many}"), 413, "is one too many; allowed"),
         ("GET", "?topic=a&format=xml", 400, "format: \"xml\""),
-        ("HEAD", "?topic=a", 405, ""),
-        ("POST", "?topic=a", 405, ""),
+        ("GET", "?topic=a&count=101", 416, "allowed: 1 to 100"),
+        ("POST", "", 400, "topic: missing"),
+        ("PUT", "?topic=a", 405, "Allow: GET, HEAD, POST, OPTIONS"),
+        ("OPTIONS", "", 204, "Allow: GET, HEAD, POST, OPTIONS"),
+        ("HEAD", "?topic=a", 200, "application/x-www-form-urlencoded"),
     ];
     for (method, query, status, text) in rows {
         let request = format!("{method} /stream{query} HTTP/1.1\r\nHost: a\r\n\r\n");

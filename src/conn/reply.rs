@@ -26,6 +26,8 @@ pub enum Reply {
     },
     /// The line becomes a stream when this comes to the front; it is the line's last reply.
     Stream,
+    /// 204: which methods are allowed (RFC 9110 section 9.3.7).
+    Methods(&'static str),
     /// A short text.
     Text {
         /// The status.
@@ -153,6 +155,15 @@ fn write_reply(out: &mut Vec<u8>, pending: &Pending, date: &str) {
         Reply::Stream => {}
         Reply::Continue => out.extend_from_slice(write::CONTINUE),
         Reply::Accepted { id, json, volatile } => write_accepted(out, *id, *json, *volatile, &how),
+        Reply::Methods(allow) => {
+            let answer = Answer {
+                status: 204,
+                content_type: None,
+                fields: &[("Allow", allow)],
+                body: b"",
+            };
+            write::answer(out, &answer, &how);
+        }
         Reply::Text {
             status,
             content_type,

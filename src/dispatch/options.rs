@@ -10,7 +10,7 @@ use crate::dispatch::fields::FIELD_FORM;
 use crate::dispatch::retry::{SCHEDULE_FORM, Schedule};
 use crate::dispatch::sign::{GITHUB_SECRET_FORM, SCHEME_FORM, SECRET_FORM, Scheme, Secret, Signer};
 use crate::dispatch::status::{SUCCESS_FORM, Success};
-use crate::http::problem::{Problem, Reason};
+use crate::http::problem::{Problem, Reason, SHOWN_CHARS_MAX};
 use crate::model::Method;
 
 use self::Place::{Anywhere, Field, Header, HeaderPrefix};
@@ -331,26 +331,13 @@ pub fn header(name: &str) -> Option<(usize, &'static Row)> {
 /// The refusal of a value: the option as it was spelled, the value, what is allowed.
 #[must_use]
 pub fn bad_value(row: &Row, spelled: &str, value: &[u8], complaint: &str) -> Problem {
-    // A value may be as long as a body; no more of it is looked at than is shown.
-    let start = value.get(..4 * (SHOWN_CHARS_MAX + 1)).unwrap_or(value);
-    let value = String::from_utf8_lossy(start);
     let allowed = row.allowed;
     if let Hidden(_) = row.take {
         let detail = format!("{spelled}: the value {complaint}; allowed: {allowed}");
         return Problem::new(Reason::BadOption, detail);
     }
-    let detail = match value.char_indices().nth(SHOWN_CHARS_MAX) {
-        Some((end, _)) => {
-            let start = value.get(..end).unwrap_or_default();
-            format!("{spelled}: {start:?}… {complaint}; allowed: {allowed}")
-        }
-        None => format!("{spelled}: {value:?} {complaint}; allowed: {allowed}"),
-    };
-    Problem::new(Reason::BadOption, detail)
+    Problem::of_value(Reason::BadOption, spelled, value, complaint, allowed)
 }
-
-/// Characters of a bad value that an answer repeats.
-const SHOWN_CHARS_MAX: usize = 80;
 
 #[cfg(test)]
 mod tests;

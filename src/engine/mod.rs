@@ -33,6 +33,7 @@ mod serve;
 mod slow;
 mod stored;
 mod streams;
+mod wishes;
 
 use streams::feed_of;
 

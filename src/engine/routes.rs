@@ -54,9 +54,9 @@ const ROUTES: &[Route] = &[
     Route {
         path: "/stream",
         tail: false,
-        methods: &[Method::Get],
-        allow: "GET",
-        help: "read a topic live (topic=NAME)",
+        methods: &[Method::Get, Method::Head, Method::Post, Method::Options],
+        allow: "GET, HEAD, POST, OPTIONS",
+        help: "read topics live (topic=NAME)",
         handler: Handler::Stream,
     },
     Route {

@@ -3,7 +3,7 @@
 
 use super::life::Drain;
 use super::stored::Awaiting;
-use super::{Engine, Settings, lanes, routes};
+use super::{Engine, Settings, lanes, routes, wishes};
 use crate::admin;
 use crate::base::index::Index;
 use crate::base::slab::Key;
@@ -16,12 +16,11 @@ use crate::dispatch::Dispatch;
 use crate::dispatch::history::ENDED_MAX;
 use crate::dispatch::intake::Submission;
 use crate::http::problem::{Problem, Reason};
-use crate::http::request::{BodyKind, Request, Version};
-use crate::model::MessageId;
+use crate::http::request::{BodyKind, Request};
+use crate::model::{MessageId, Method};
 use crate::port::{Action, Seq, Turn};
 use crate::topics::Topics;
-use crate::topics::subscribe::{self, Asked};
-use crate::topics::wish::Wish;
+use crate::topics::wish::{Mode, Wish};
 use std::collections::VecDeque;
 
 /// What inbound lines share, borrowed from the engine field by field.
@@ -189,7 +188,10 @@ impl Service for Rooms<'_> {
         };
         match route.handler {
             routes::Handler::Dispatch => self.take(turn, request, tail, body),
-            routes::Handler::Stream => self.subscribe(turn, request),
+            routes::Handler::Stream if request.method == Method::Options => {
+                (0, Reply::Methods(route.allow))
+            }
+            routes::Handler::Stream => (0, self.subscribe(turn, request, body)),
             routes::Handler::Messages => (0, self.message(turn, request, tail)),
             routes::Handler::About => (0, text(admin::about(request.host))),
             routes::Handler::Health => (0, text("ok\n")),
@@ -283,36 +285,38 @@ impl Rooms<'_> {
 }
 
 impl Rooms<'_> {
-    /// A GET to /stream: the line becomes a stream once what was asked before is answered. What it
-    /// is to be waits here, for lines know nothing of topics.
-    fn subscribe(&mut self, turn: &mut Turn, request: &Request<'_>) -> (Seq, Reply) {
-        let asked = Asked {
-            query: request.query.unwrap_or_default(),
-            form_body: None,
-            http11: request.version == Version::Http11,
-            accept: request.field("accept"),
-            last_event_id: request.field("last-event-id"),
-            if_none_match: request.field("if-none-match"),
-            settings: self.topics.settings(),
-            now: turn.now.wall,
-        };
-        let wish = match subscribe::read(&asked) {
+    /// A request to /stream: the line becomes a stream once what was asked before is answered. What
+    /// it is to be waits here, for lines know nothing of topics.
+    fn subscribe(&mut self, turn: &mut Turn, request: &Request<'_>, body: &[u8]) -> Reply {
+        let settings = self.topics.settings();
+        let wish = match wishes::read(request, body, settings, turn.now.wall) {
             Ok(wish) => wish,
-            Err(why) => return (0, problem(why, request)),
+            Err(why) => return problem(why, request),
         };
-        let max = self.topics.settings().streams_max.unwrap_or(usize::MAX);
+        if let Mode::Poll | Mode::Wait(_) = wish.mode {
+            let detail = "poll and wait: not supported by this version";
+            return problem(Problem::new(Reason::BadParameter, detail), request);
+        }
+        if request.method == Method::Head {
+            return Reply::Text {
+                status: 200,
+                content_type: wish.style.format.content_type(),
+                body: "".into(),
+            };
+        }
+        let max = settings.streams_max.unwrap_or(usize::MAX);
         let reason = match self.draining {
             true => Reason::Draining,
             false if self.topics.streams() + self.wishes.len() >= max => Reason::StreamsFull,
             false => {
                 self.wishes.insert(self.line, Box::new(wish));
-                return (0, Reply::Stream);
+                return Reply::Stream;
             }
         };
         turn.stats.add(Counter::StreamsRefused, 1);
         let chance = turn.rng.below(10) as u32;
-        // EventSource gives up for good on a 503.
-        let reply = match wish.style.format.is_sse() {
+        match wish.style.format.is_sse() {
+            // EventSource gives up for good on a 503.
             true => Reply::Text {
                 status: 200,
                 content_type: wish.style.format.content_type(),
@@ -324,8 +328,7 @@ impl Rooms<'_> {
                 allow: None,
                 retry_after: Some(chance + 1),
             },
-        };
-        (0, reply)
+        }
     }
 }
 

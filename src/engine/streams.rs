@@ -199,7 +199,7 @@ impl Engine {
         }
         if stream.is_served() {
             self.end_stream(key, Code::Count);
-            return Some(false);
+            return Some(self.has_output(key));
         }
         Some(waits)
     }

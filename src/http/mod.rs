@@ -5,6 +5,7 @@
 //! [`request::parse`], then its body through [`body::BodyReader`], and [`mod@write`] renders the
 //! answer. [`response`] does the same for what comes back from a target.
 
+pub mod accept;
 pub mod body;
 pub mod chunk;
 pub mod date;

@@ -173,6 +173,12 @@ reasons! {
     StreamsFull = 503 "streams_full" "Too many streams; try again later";
     /// streams.md section 4: the server is stopping.
     Draining = 503 "draining" "The server is stopping; try again later";
+    /// streams.md section 4: a stream has a bound on what it names.
+    TooManyTopics = 413 "too_many_topics" "Too many topics";
+    /// streams.md section 1: a `count` of more messages than a topic keeps.
+    BeyondBacklog = 416 "beyond_backlog" "More messages asked for than are kept";
+    /// RFC 9110 section 15.5.7: Accept excludes every format there is.
+    NotAcceptable = 406 "not_acceptable" "No format is acceptable";
     /// streams.md section 6: topics that begin with `$` are Hookah's own.
     ReservedTopic = 403 "reserved_topic" "Topics that begin with $ are reserved";
 }
@@ -204,7 +210,33 @@ impl Problem {
             detail: detail.into(),
         }
     }
+
+    /// The refusal of a value: what it is the value of, its beginning, what is wrong with it, what
+    /// is allowed.
+    #[must_use]
+    pub fn of_value(
+        reason: Reason,
+        name: &str,
+        value: &[u8],
+        complaint: &str,
+        allowed: &str,
+    ) -> Problem {
+        // A value may be as long as a body; no more of it is looked at than is shown.
+        let start = value.get(..4 * (SHOWN_CHARS_MAX + 1)).unwrap_or(value);
+        let value = String::from_utf8_lossy(start);
+        let detail = match value.char_indices().nth(SHOWN_CHARS_MAX) {
+            Some((end, _)) => {
+                let start = value.get(..end).unwrap_or_default();
+                format!("{name}: {start:?}… {complaint}; allowed: {allowed}")
+            }
+            None => format!("{name}: {value:?} {complaint}; allowed: {allowed}"),
+        };
+        Problem::new(reason, detail)
+    }
 }
+
+/// Characters of a bad value that an answer repeats.
+pub const SHOWN_CHARS_MAX: usize = 80;
 
 #[cfg(test)]
 mod tests {

@@ -10,6 +10,8 @@ mod checks_json;
 mod checks_lines;
 #[path = "checks_names.rs"]
 mod checks_names;
+#[path = "checks_wishes.rs"]
+mod checks_wishes;
 #[path = "drive.rs"]
 mod drive;
 
@@ -17,6 +19,7 @@ pub use checks_forms::{multipart, urlencoded};
 pub use checks_json::json;
 pub use checks_lines::json_line;
 pub use checks_names::dns_message;
+pub use checks_wishes::wish;
 use drive::Log;
 
 /// Panics if the rule does not hold for these bytes.
@@ -32,6 +35,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("json", json),
     ("dns_message", dns_message),
     ("json_line", json_line),
+    ("wish", wish),
 ];
 
 /// Request heads and framing: no split changes the result, and what is accepted has one framing.

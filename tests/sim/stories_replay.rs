@@ -118,7 +118,7 @@ fn there_are_as_many_streams_as_there_may_be_and_no_more() {
     settings.topics.streams_max = Some(2);
     let mut sim = setup::calm_with(settings);
     let readers = [0, 1, 2, 3].map(|number| {
-        let mut reader = guest(&["news"], &[], "", 2 * SECOND);
+        let mut reader = guest(&["news"], &[], "", 2_500 * MS);
         reader.asks.may_be_refused = true;
         sim.reader(number * SECOND, reader)
     });
