@@ -75,6 +75,9 @@ pub enum Action {
 pub enum Ended {
     /// The peer finished sending (FIN). We may still write.
     Finished,
+    /// The connection was closed, but over TLS the peer has not said that it finished: what came
+    /// may be cut off, by anybody (RFC 8446 section 6.1).
+    Unannounced,
     /// Nobody listens at the address.
     Refused,
     /// The network or host cannot be reached.

@@ -372,7 +372,7 @@ pub(super) static KNOBS: [Knob; 32] = [
         group: Group::Times,
         value: "TIME",
         default: "30s",
-        help: "of silence, until a stream gets a sign of life",
+        help: "of silence, before a stream gets a sign",
         form: Form::Span {
             min: Duration::from_secs(5),
             max: Duration::from_secs(300),

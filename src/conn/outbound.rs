@@ -7,18 +7,21 @@ use std::time::Duration;
 
 use crate::base::buf::Buf;
 use crate::base::frame::{Frame, Gather};
+use crate::base::ledger::Ledger;
 use crate::base::slab::Key;
-use crate::base::time::{Mono, Wall};
+use crate::base::time::{Mono, Now};
 use crate::http::body::BodyReader;
 use crate::http::request;
 use crate::http::response::{self, Framing, ResponseBody, ResponseHead, ResponseScan, RetryAfter};
-use crate::model::{Ending, Fault, Ticket};
+use crate::model::{Ending, Fault, Owner, Wants};
 use crate::port::Ended;
-use faults::{connect_fault, protocol};
+use faults::{connect_fault, cut_short, late, protocol};
 use kept::Kept;
+use whole::Whole;
 
 mod faults;
 mod kept;
+mod whole;
 
 /// What a line has found out about the call it carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,9 +45,9 @@ pub struct Place {
 /// The states of a line to a target.
 ///
 /// ```text
-///  Connecting ──► Exchange ──► Surplus ──► Ready ──► Exchange …
-///      │              │            │          │
-///      └──────────────┴────────────┴──────────┴──► Gone
+///  Connecting ──► Exchange ──┬─► Surplus ─┬─► Ready ──► Exchange …
+///      │              │      └─► Whole ───┤     │
+///      └──────────────┴───────────────────┴─────┴──► Gone
 /// ```
 #[derive(Debug)]
 enum Phase {
@@ -58,6 +61,8 @@ enum Phase {
         dropped: usize,
         reusable: bool,
     },
+    /// The answer's head is here, and its body is awaited: only then is the call decided.
+    Whole(Whole),
     /// Kept alive, without a call.
     Ready,
     /// To be closed at once.
@@ -81,7 +86,7 @@ pub struct Outbound {
     secure: bool,
     phase: Phase,
     /// The owner of the call on the line, until its verdict.
-    call: Option<Key>,
+    call: Option<Owner>,
     /// Whether the request is a HEAD, whose answer has no body whatever it says.
     head_only: bool,
     head: Vec<u8>,
@@ -104,7 +109,7 @@ pub struct Outbound {
 impl Outbound {
     /// A line that is being connected to that address for a call, which has to end by `deadline`.
     #[must_use]
-    pub fn connecting(lane: Key, call: Key, place: Place, deadline: Mono) -> Outbound {
+    pub fn connecting(lane: Key, call: Owner, place: Place, deadline: Mono) -> Outbound {
         Outbound {
             lane,
             secure: false,
@@ -155,13 +160,13 @@ impl Outbound {
 
     /// The call it carries.
     #[must_use]
-    pub fn call(&self) -> Option<Key> {
+    pub fn call(&self) -> Option<Owner> {
         self.call
     }
 
     /// A call takes a line that is ready, or that has just been connected for it. The caller fills
     /// the head it gets, then calls `send`.
-    pub fn begin(&mut self, call: Key, head_only: bool, deadline: Mono) -> &mut Vec<u8> {
+    pub fn begin(&mut self, call: Owner, head_only: bool, deadline: Mono) -> &mut Vec<u8> {
         self.call = Some(call);
         self.phase = Phase::Exchange {
             interim: 0,
@@ -176,11 +181,10 @@ impl Outbound {
         &mut self.head
     }
 
-    /// The request's body; with it the request is complete. Of the answer's body `capture` bytes
-    /// are kept for the attempt that `ticket` names.
-    pub fn send(&mut self, body: Frame, ticket: Ticket, capture: usize) {
+    /// The request's body; with it the request is complete. `wants` is what is kept of the answer.
+    pub fn send(&mut self, body: Frame, wants: Wants) {
         self.body = Some(body);
-        self.kept.begin(ticket, capture);
+        self.kept.begin(wants);
     }
 
     /// Appends what is to be written: the rest of the head, the rest of the shared body.
@@ -216,24 +220,25 @@ impl Outbound {
         matches!(self.phase, Phase::Exchange { .. }) && self.unsent() > 0
     }
 
-    /// Bytes came.
-    pub fn received(&mut self, now: Mono, wall: Wall, bytes: &[u8]) -> Option<Verdict> {
+    /// Bytes came. What is held of an answer that is wanted whole goes on the account of memory
+    /// first.
+    pub fn received(&mut self, now: Now, memory: &mut Ledger, bytes: &[u8]) -> Option<Verdict> {
         let held = !self.unread.is_empty();
         if held {
             self.unread.append(bytes);
             let unread = std::mem::take(&mut self.unread);
-            let (used, verdict) = self.feed(now, wall, unread.as_slice());
+            let (used, verdict) = self.feed(now, memory, unread.as_slice());
             self.unread = unread;
             self.unread.consume(used);
             return verdict;
         }
-        let (used, verdict) = self.feed(now, wall, bytes);
+        let (used, verdict) = self.feed(now, memory, bytes);
         self.unread.append(&bytes[used..]);
         verdict
     }
 
     /// Goes through `input`; how many bytes were used, and the call's verdict if it fell.
-    fn feed(&mut self, now: Mono, wall: Wall, input: &[u8]) -> (usize, Option<Verdict>) {
+    fn feed(&mut self, now: Now, memory: &mut Ledger, input: &[u8]) -> (usize, Option<Verdict>) {
         let mut used = 0;
         let mut verdict = None;
         loop {
@@ -246,29 +251,27 @@ impl Outbound {
                 Phase::Exchange { .. } if self.sent == 0 => {
                     return (input.len(), verdict.or(self.untimely()));
                 }
-                Phase::Exchange { .. } => match self.feed_head(now, wall, rest) {
-                    Ok(Some((bytes, ending))) => {
-                        verdict = verdict.or(ending);
-                        Some(bytes)
-                    }
-                    Ok(None) => None,
-                    Err(fault) => {
-                        self.phase = Phase::Gone;
-                        return (input.len(), self.conclude(fault));
-                    }
-                },
-                Phase::Surplus { .. } => self.feed_surplus(rest),
+                Phase::Exchange { .. } => self.feed_head(now, memory, rest),
+                Phase::Whole(_) => self.feed_whole(memory, rest),
+                Phase::Surplus { .. } => Ok(self.feed_surplus(rest)),
                 Phase::Connecting(_) => return (input.len(), self.untimely()),
                 // Bytes nobody asked for: what follows could be taken for another call's answer.
                 Phase::Ready => {
                     self.phase = Phase::Gone;
-                    None
+                    Ok(None)
                 }
                 Phase::Gone => return (input.len(), verdict),
             };
             match step {
-                Some(bytes) => used += bytes,
-                None => return (used, verdict),
+                Ok(Some((bytes, ending))) => {
+                    used += bytes;
+                    verdict = verdict.or(ending);
+                }
+                Ok(None) => return (used, verdict),
+                Err(fault) => {
+                    self.phase = Phase::Gone;
+                    return (input.len(), verdict.or_else(|| self.conclude(fault)));
+                }
             }
         }
     }
@@ -286,8 +289,8 @@ impl Outbound {
     /// The next head in an exchange. How many bytes it took, and the verdict if it was final.
     fn feed_head(
         &mut self,
-        now: Mono,
-        wall: Wall,
+        now: Now,
+        memory: &mut Ledger,
         rest: &[u8],
     ) -> Result<Option<(usize, Option<Verdict>)>, Ending> {
         let Phase::Exchange { interim, heard } = &mut self.phase else {
@@ -313,24 +316,36 @@ impl Outbound {
                 false => Ok(Some((end, None))),
             };
         }
-        let verdict = self.decide(now, wall, &rest[..end], &head);
+        let verdict = self.decide(now, memory, &rest[..end], &head)?;
         Ok(Some((end, verdict)))
     }
 
-    /// A final head decides the call, whatever happens to the body.
+    /// A final head decides the call, whatever happens to the body, unless the answer is wanted
+    /// whole.
     fn decide(
         &mut self,
-        now: Mono,
-        wall: Wall,
+        now: Now,
+        memory: &mut Ledger,
         bytes: &[u8],
         head: &ResponseHead<'_>,
-    ) -> Option<Verdict> {
+    ) -> Result<Option<Verdict>, Ending> {
         self.served = self.served.saturating_add(1);
         let retry_after = head.retry_after.map(|wish| match wish {
             RetryAfter::Seconds(seconds) => Duration::from_secs(seconds),
-            RetryAfter::At(at) => at.since(wall),
+            RetryAfter::At(at) => at.since(now.wall),
         });
+        let ending = Ending::Answer {
+            status: head.status,
+            retry_after,
+        };
+        let is_redirect = (300..400).contains(&head.status);
+        let location = is_redirect.then(|| head.field("location")).flatten();
         let all_sent = self.unsent() == 0;
+        self.body = None;
+        self.kept.head(bytes, location);
+        if self.kept.is_whole() {
+            return self.expect_body(memory, head, ending, all_sent);
+        }
         let reusable = head.keep_alive;
         self.phase = match (head.framing, head.body.reader()) {
             (Framing::Malformed, _) => Phase::Gone,
@@ -343,20 +358,16 @@ impl Outbound {
                 reusable,
             },
         };
-        self.body = None;
-        self.deadline = now + SURPLUS_TIMEOUT;
+        self.deadline = now.mono + SURPLUS_TIMEOUT;
         let goes_on = matches!(self.phase, Phase::Surplus { .. });
-        let is_redirect = (300..400).contains(&head.status);
-        let location = is_redirect.then(|| head.field("location")).flatten();
-        let unread = !goes_on && head.body != ResponseBody::None;
-        self.kept.head(bytes, location, unread);
-        self.conclude(Ending::Answer {
-            status: head.status,
-            retry_after,
-        })
+        if !goes_on && head.body != ResponseBody::None {
+            self.kept.cut();
+        }
+        Ok(self.conclude(ending))
     }
 
-    fn feed_surplus(&mut self, rest: &[u8]) -> Option<usize> {
+    /// The next bytes of a body that decides nothing: how many were used.
+    fn feed_surplus(&mut self, rest: &[u8]) -> Option<(usize, Option<Verdict>)> {
         let Phase::Surplus {
             reader,
             dropped,
@@ -382,7 +393,7 @@ impl Outbound {
         } else if piece.consumed == 0 {
             return None;
         }
-        Some(piece.consumed)
+        Some((piece.consumed, None))
     }
 
     /// The line ended, or the target finished sending.
@@ -393,16 +404,11 @@ impl Outbound {
             Phase::Exchange { heard: false, .. } if self.served > 0 => {
                 self.call.take().map(|_| Verdict::Stale)
             }
-            // TLS 1.3 lets a server refuse after the client is done with the handshake.
-            Phase::Exchange { .. } if matches!(why, Ended::Tls(_)) => {
-                self.conclude(connect_fault(why))
+            Phase::Exchange { heard, .. } => self.conclude(cut_short(heard, why)),
+            Phase::Whole(whole) => {
+                let complete = (why == Ended::Finished).then(|| whole.closed()).flatten();
+                self.conclude(complete.unwrap_or_else(|| cut_short(true, why)))
             }
-            Phase::Exchange { heard, .. } => self.conclude(protocol(match (heard, why) {
-                (false, Ended::Finished) => "closed_before_answer",
-                (false, _) => "reset_before_answer",
-                (true, Ended::Finished) => "closed_in_answer",
-                (true, _) => "reset_in_answer",
-            })),
             Phase::Surplus { reader, .. } => {
                 if !(why == Ended::Finished && reader.ends_with_close()) {
                     self.kept.cut();
@@ -420,17 +426,8 @@ impl Outbound {
                 fault: Fault::Connect,
                 detail: "connect_timeout",
             }),
-            Phase::Exchange { heard, .. } => {
-                let detail = if heard {
-                    "answer_unfinished"
-                } else {
-                    "no_answer"
-                };
-                self.conclude(Ending::Fault {
-                    fault: Fault::Timeout,
-                    detail,
-                })
-            }
+            Phase::Exchange { heard, .. } => self.conclude(late(heard)),
+            Phase::Whole(_) => self.conclude(late(true)),
             Phase::Surplus { .. } => {
                 self.kept.cut();
                 None

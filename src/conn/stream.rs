@@ -70,11 +70,12 @@ pub struct Stream {
     /// Bytes that are no message and go out behind `begun`.
     aside: Option<Frame>,
     /// When it is to be ended, and why; the code is somebody else's.
-    ends: (Mono, u8),
-    /// When it may be warned again.
-    quiet_until: Mono,
+    ends_at: Mono,
+    ends_with: u8,
+    /// The second of `Mono` from which on it may be warned again.
+    quiet_until: u32,
     /// Messages that it lost.
-    lost: u64,
+    lost: u32,
     heard: u32,
     peer: IpAddr,
 }
@@ -123,8 +124,9 @@ impl Stream {
             place: place as u32,
             keep_alive_ms: u32::try_from(keep_alive).unwrap_or(u32::MAX),
             aside: None,
-            ends: (Mono::NEVER, 0),
-            quiet_until: now,
+            ends_at: Mono::NEVER,
+            ends_with: 0,
+            quiet_until: 0,
             lost: 0,
             heard: 0,
             peer,
@@ -256,9 +258,10 @@ impl Stream {
 
     /// It moves on to `to` without what is before that. Gives how many messages it has lost in
     /// all, which `say_lost` must be given in the form of its format.
-    pub fn skip(&mut self, to: u64) -> u64 {
+    pub fn skip(&mut self, to: u64) -> u32 {
         // What was begun is finished; the frame is the line's own from now on.
-        self.lost += to.saturating_sub(self.at);
+        let skipped = u32::try_from(to.saturating_sub(self.at));
+        self.lost = self.lost.saturating_add(skipped.unwrap_or(u32::MAX));
         self.at = self.at.max(to);
         self.borrows = false;
         self.lost
@@ -300,8 +303,8 @@ impl Stream {
 
     /// It is to be ended at that time with that code, unless it was to be ended before.
     pub fn end_at(&mut self, at: Mono, code: u8) {
-        if at < self.ends.0 {
-            self.ends = (at, code);
+        if at < self.ends_at {
+            (self.ends_at, self.ends_with) = (at, code);
         }
     }
 
@@ -314,8 +317,8 @@ impl Stream {
             self.gone = true;
             return Due::Gone;
         }
-        if self.ends.0 <= now {
-            return Due::End(self.ends.1);
+        if self.ends_at <= now {
+            return Due::End(self.ends_with);
         }
         Due::Silence
     }
@@ -327,7 +330,7 @@ impl Stream {
             return self.moved + FAREWELL;
         }
         let quiet = if self.waits { stall } else { self.keep_alive() };
-        (self.moved + quiet).min(self.ends.0)
+        (self.moved + quiet).min(self.ends_at)
     }
 
     /// When to look again: its deadline, or the earliest that it can become whatever happens, so
@@ -344,9 +347,10 @@ impl Stream {
 
     /// Whether it is to be told now that it falls behind; not again for a while.
     pub fn warn(&mut self, now: Mono) -> bool {
-        let warns = self.warns && !self.ending && self.quiet_until <= now;
+        let second = |at: Mono| u32::try_from(at.0 / 1_000_000).unwrap_or(u32::MAX);
+        let warns = self.warns && !self.ending && self.quiet_until <= second(now);
         if warns {
-            self.quiet_until = now + WARNING_PAUSE;
+            self.quiet_until = second(now + WARNING_PAUSE);
         }
         warns
     }
@@ -394,7 +398,7 @@ impl Stream {
 
     /// Messages that it has lost.
     #[must_use]
-    pub fn lost(&self) -> u64 {
+    pub fn lost(&self) -> u32 {
         self.lost
     }
 

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use crate::base::slab::Key;
 use crate::base::time::Mono;
+use crate::model::Owner;
 
 /// Failures in a row that open it.
 pub const ROW_MAX: u32 = 10;
@@ -51,7 +51,7 @@ pub enum State {
     /// One call at a time does.
     HalfOpen {
         /// The owner of the call that is under way.
-        probe: Option<Key>,
+        probe: Option<Owner>,
     },
 }
 
@@ -108,7 +108,7 @@ impl Breaker {
     }
 
     /// A call of that owner starts.
-    pub fn started(&mut self, owner: Key) {
+    pub fn started(&mut self, owner: Owner) {
         if let State::HalfOpen { probe } = &mut self.state {
             *probe = Some(owner);
         }
@@ -116,7 +116,7 @@ impl Breaker {
 
     /// A call of that owner has ended, or goes back to its lane (no evidence). True if the breaker
     /// opened by it. `random` is 64 uniform bits.
-    pub fn ended(&mut self, now: Mono, owner: Key, evidence: Evidence, random: u64) -> bool {
+    pub fn ended(&mut self, now: Mono, owner: Owner, evidence: Evidence, random: u64) -> bool {
         match (self.state, evidence) {
             (State::Closed, Evidence::None) => {}
             (State::Closed, Evidence::Well) => {

@@ -9,7 +9,7 @@ use super::{Courier, Settings};
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::base::time::Mono;
-use crate::model::Origin;
+use crate::model::{Origin, Owner};
 use crate::port::{Timer, Turn};
 
 /// Lanes that may be paused at once; a pause outlives its lane's calls.
@@ -49,7 +49,7 @@ impl Courier {
     }
 
     /// The call of `owner` has ended, or goes back to its lane. The breaker hears of it.
-    pub fn ended(&mut self, turn: &mut Turn, key: Key, owner: Key, evidence: Evidence) {
+    pub fn ended(&mut self, turn: &mut Turn, key: Key, owner: Owner, evidence: Evidence) {
         let Some(lane) = self.lanes.get_mut(key) else {
             return;
         };
@@ -72,7 +72,7 @@ impl Courier {
 
     /// The lane's node fired: the owners of calls that have expired are put into `expired`; then it
     /// is the lane's turn, for `next` and `tidy`.
-    pub fn fired(&mut self, turn: &mut Turn, key: Key, expired: &mut Vec<Key>) {
+    pub fn fired(&mut self, turn: &mut Turn, key: Key, expired: &mut Vec<Owner>) {
         let Some(lane) = self.lanes.get_mut(key) else {
             return;
         };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::base::index::Index;
 use crate::base::slab::{Key, Slab};
 use crate::base::time::Mono;
-use crate::model::Origin;
+use crate::model::{Origin, Owner};
 use crate::port::Turn;
 
 pub mod breaker;
@@ -58,8 +58,8 @@ impl Default for Settings {
 /// A call waiting in its lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// Who wants it: the key of a delivery.
-    pub owner: Key,
+    /// Who wants it.
+    pub owner: Owner,
     /// Only a new line will do: a kept-alive one was dead, or led to an address forbidden to it.
     pub fresh: bool,
     /// When its owner gives it up; it may have to wait for longer than that.
@@ -214,14 +214,14 @@ impl Courier {
 
     /// The attempt of `owner` is about to end before it has a line. The breaker has to know of it:
     /// what ends counts for a probe only if it began as one.
-    pub fn tried(&mut self, key: Key, owner: Key) {
+    pub fn tried(&mut self, key: Key, owner: Owner) {
         if let Some(lane) = self.lanes.get_mut(key) {
             lane.breaker.started(owner);
         }
     }
 
     /// The call of `owner` started on a line of the lane; `fresh` if the line is new.
-    pub fn started(&mut self, key: Key, owner: Key, fresh: bool) {
+    pub fn started(&mut self, key: Key, owner: Owner, fresh: bool) {
         self.lines += usize::from(fresh);
         if let Some(lane) = self.lanes.get_mut(key) {
             lane.breaker.started(owner);

@@ -9,7 +9,7 @@ use crate::base::rng::Rng;
 use crate::base::stats::Stats;
 use crate::base::time::{Now, Wall};
 use crate::base::wheel::Wheel;
-use crate::model::Scheme;
+use crate::model::{Room, Scheme};
 use crate::port::Timer;
 
 /// A courier with its turn, and owners to hand out.
@@ -45,9 +45,14 @@ impl World {
         }
     }
 
+    fn owner(&mut self) -> Owner {
+        let (room, key) = (Room::Dispatch, self.owners.insert(()).unwrap());
+        Owner { room, key }
+    }
+
     fn enqueue(&mut self, port: u16) -> Key {
         let call = Call {
-            owner: self.owners.insert(()).unwrap(),
+            owner: self.owner(),
             fresh: false,
             expires: self.turn.now.mono + Duration::from_secs(3_600),
         };
@@ -56,7 +61,7 @@ impl World {
     }
 
     /// Starts all that may start, each on a line of its own; their owners.
-    fn pump(&mut self, lane: Key) -> Vec<Key> {
+    fn pump(&mut self, lane: Key) -> Vec<Owner> {
         let mut started = Vec::new();
         while let Some(start) = self.courier.next(lane) {
             let (Start::On(_, call) | Start::Fresh(call)) = start;
@@ -69,9 +74,9 @@ impl World {
     }
 
     /// A call ends, and its line with it.
-    fn end(&mut self, lane: Key, owner: Key, evidence: Evidence) {
+    fn end(&mut self, lane: Key, owner: Owner, evidence: Evidence) {
         self.courier.ended(&mut self.turn, lane, owner, evidence);
-        self.courier.closed(lane, owner, true);
+        self.courier.closed(lane, owner.key, true);
         self.courier.check();
     }
 
@@ -88,7 +93,7 @@ impl World {
     }
 
     /// Time goes on to the next timer; its lane, and who expired.
-    fn wake(&mut self) -> Option<(Key, Vec<Key>)> {
+    fn wake(&mut self) -> Option<(Key, Vec<Owner>)> {
         // A wake may only move entries down a level of the wheel.
         let timer = loop {
             self.turn.now.mono = self.turn.wheel.next_wake()?;
@@ -167,7 +172,7 @@ fn a_probe_whose_line_went_without_a_word_is_followed_by_another() {
     world.enqueue(80);
     world.wake();
     let probe = world.pump(lane);
-    world.courier.closed(lane, probe[0], true);
+    world.courier.closed(lane, probe[0].key, true);
     assert_eq!(world.pump(lane).len(), 1);
 }
 
@@ -219,9 +224,9 @@ fn timed_lanes_are_bounded() {
         world
             .courier
             .ended(&mut world.turn, lane, owner, Evidence::Ill);
-        world.courier.closed(lane, owner, true);
+        world.courier.closed(lane, owner.key, true);
         world.courier.tidy(&mut world.turn, lane);
-        world.owners.remove(owner);
+        world.owners.remove(owner.key);
     }
     world.courier.check();
     assert_eq!(world.courier.lanes(), LANES_TIMED_MAX);
@@ -229,7 +234,7 @@ fn timed_lanes_are_bounded() {
 }
 
 impl World {
-    fn pump_quietly(&mut self, lane: Key) -> Key {
+    fn pump_quietly(&mut self, lane: Key) -> Owner {
         let Some(Start::Fresh(call)) = self.courier.next(lane) else {
             panic!("nothing starts")
         };
@@ -245,7 +250,7 @@ fn what_waits_in_a_held_lane_expires_exactly_then() {
     let began = world.turn.now.mono;
     let mut owners = Vec::new();
     for seconds in [30, 10, 20] {
-        let owner = world.owners.insert(()).unwrap();
+        let owner = world.owner();
         let expires = began + Duration::from_secs(seconds);
         let call = Call {
             owner,

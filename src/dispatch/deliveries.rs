@@ -9,8 +9,8 @@ use crate::base::frame::Frame;
 use crate::base::slab::{Key, Slab};
 use crate::base::stats::Counter;
 use crate::base::time::Mono;
-use crate::model::{Answer, Ending, Fault, Message, Method, Outcome, Target, Ticket};
-use crate::port::{Action, StoreOp, Turn};
+use crate::model::{Answer, Ending, Fault, Message, Method, Outcome, Target, Ticket, Wants};
+use crate::port::{Action, Caller, StoreOp, Turn};
 
 use super::Settings;
 use super::compose;
@@ -194,10 +194,15 @@ impl Deliveries {
         self.history.give(turn, open.log_bytes);
         self.history.forget(open.message.id, open.log);
     }
+}
 
-    /// A delivery's time in its lane is up: it has expired, or an attempt that was sent on had no
-    /// more time than that.
-    pub fn expire(&mut self, turn: &mut Turn, key: Key) {
+impl Caller for Deliveries {
+    fn next_due(&mut self) -> Option<(Key, Mono, &Arc<Target>)> {
+        self.pop_due()
+    }
+
+    /// A delivery has expired, or an attempt that was sent on had no more time than that.
+    fn expire(&mut self, turn: &mut Turn, key: Key) {
         match self.deliveries.get(key).map(|delivery| delivery.expires) {
             Some(expires) if expires > turn.now.mono => {
                 self.concluded(turn, key, &UNFINISHED, None);
@@ -206,16 +211,12 @@ impl Deliveries {
         }
     }
 
-    /// When a delivery, or an attempt that was sent on, is given up in its lane.
-    #[must_use]
-    pub fn expires(&self, key: Key) -> Mono {
+    fn expires(&self, key: Key) -> Mono {
         let delivery = self.deliveries.get(key);
         delivery.map_or(Mono::NEVER, Delivery::waits_until)
     }
 
-    /// Whether a delivery asks for public addresses only; what is gone asks for no less.
-    #[must_use]
-    pub fn is_strict(&self, key: Key) -> bool {
+    fn is_strict(&self, key: Key) -> bool {
         self.deliveries
             .get(key)
             .is_none_or(|delivery| delivery.strict)
@@ -224,7 +225,7 @@ impl Deliveries {
     /// An attempt is about to start, or to go on where it was sent: its target and how long it may
     /// take. `None` if there is nothing to attempt; a delivery that has expired, and an attempt
     /// whose time is up, end with that.
-    pub fn begin(&mut self, turn: &mut Turn, key: Key) -> Option<(Arc<Target>, Duration)> {
+    fn begin(&mut self, turn: &mut Turn, key: Key) -> Option<(Arc<Target>, Duration)> {
         let now = turn.now;
         let delivery = self.deliveries.get_mut(key)?;
         if delivery.expires <= now.mono {
@@ -246,16 +247,14 @@ impl Deliveries {
         Some((Arc::clone(&hop.target), left))
     }
 
-    /// The attempt did not count: a kept-alive line was dead. It begins again.
-    pub fn uncount(&mut self, turn: &mut Turn, key: Key) {
+    fn uncount(&mut self, turn: &mut Turn, key: Key) {
         if self.deliveries.contains(key) {
             turn.stats.add(Counter::Resends, 1);
             self.unbegin(key);
         }
     }
 
-    /// The attempt could not start for want of a place: it goes back to its lane.
-    pub fn unbegin(&mut self, key: Key) {
+    fn unbegin(&mut self, key: Key) {
         if let Some(delivery) = self.deliveries.get_mut(key) {
             // A hop is no attempt of its own.
             let counted = u32::from(delivery.hop.is_none());
@@ -264,31 +263,24 @@ impl Deliveries {
         }
     }
 
-    /// Writes the request's head to `out`; gives its body, and whether it is a HEAD.
-    pub fn compose(&self, turn: &Turn, key: Key, out: &mut Vec<u8>) -> Option<Frame> {
+    fn compose(&self, turn: &Turn, key: Key, out: &mut Vec<u8>) -> Option<Frame> {
         let delivery = self.deliveries.get(key)?;
         let open = self.messages.get(delivery.message)?;
         compose::head(out, delivery, &open.message, &open.terms, turn.now.wall);
         Some(open.message.body.clone())
     }
 
-    /// Whether the delivery's requests are HEADs.
-    #[must_use]
-    pub fn is_head(&self, key: Key) -> bool {
+    fn is_head(&self, key: Key) -> bool {
         self.deliveries
             .get(key)
             .is_some_and(|delivery| delivery.method == Method::Head)
     }
 
-    /// Where the attempt under way of a delivery goes.
-    #[must_use]
-    pub fn target(&self, key: Key) -> Option<&Arc<Target>> {
+    fn target(&self, key: Key) -> Option<&Arc<Target>> {
         self.deliveries.get(key).map(Delivery::target_now)
     }
 
-    /// Which attempt is under way, and how much of its answer's body is to be kept.
-    #[must_use]
-    pub fn ticket(&self, key: Key) -> Option<(Ticket, usize)> {
+    fn wants(&self, key: Key) -> Option<Wants> {
         let delivery = self.deliveries.get(key)?;
         let open = self.messages.get(delivery.message)?;
         let ticket = Ticket {
@@ -296,12 +288,12 @@ impl Deliveries {
             number: delivery.number,
             attempt: delivery.attempts,
         };
-        Some((ticket, open.terms.capture as usize))
+        Some(Wants::Head(ticket, open.terms.capture as usize))
     }
 
     /// The attempt under way has ended, with that answer if there was one; or it goes on where the
     /// answer sends it.
-    pub fn concluded(
+    fn concluded(
         &mut self,
         turn: &mut Turn,
         key: Key,
@@ -334,7 +326,9 @@ impl Deliveries {
             Next::Follow => {}
         }
     }
+}
 
+impl Deliveries {
     fn retry(&mut self, turn: &mut Turn, key: Key, number: u32, at_least: Option<Duration>) {
         turn.stats.add(Counter::AttemptsFailed, 1);
         let random = turn.rng.u64();
@@ -373,24 +367,6 @@ impl Deliveries {
         delivery.send_on(&mut turn.memory, hop)?;
         self.due.push_back(key);
         Ok(())
-    }
-
-    fn log(&self, turn: &Turn, key: Key, ending: &Ending, next: Next) {
-        if !log::log_enabled!(log::Level::Debug) {
-            return;
-        }
-        let Some(delivery) = self.deliveries.get(key) else {
-            return;
-        };
-        let Some(open) = self.messages.get(delivery.message) else {
-            return;
-        };
-        let (id, url, attempt) = (open.message.id, &delivery.target.url, delivery.attempts);
-        let age_ms = turn.now.wall.since(open.message.accepted).as_millis();
-        log::debug!(
-            "attempt_ended id={id} url={url:?} attempt={attempt} {ending} next={next:?} \
-             age_ms={age_ms}"
-        );
     }
 
     fn end(&mut self, turn: &mut Turn, key: Key, outcome: Outcome) {

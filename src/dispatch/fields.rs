@@ -36,7 +36,18 @@ const REFUSED: &[&str] = &[
 ];
 
 /// Fields that say who is asking; they stay with the origin they were meant for.
-const CREDENTIALS: &[&str] = &["authorization", "cookie", "x-hub-signature-256"];
+const CREDENTIALS: &[&str] = &[
+    "authorization",
+    "cookie",
+    "x-hub-signature",
+    "x-hub-signature-256",
+];
+
+/// What such fields have in their names by custom; no standard names them, so that a publisher's
+/// own are known only by this. Losing a harmless field elsewhere costs less than giving away a key.
+const CREDENTIAL_WORDS: &[&str] = &[
+    "api-key", "apikey", "auth-", "-auth", "password", "secret", "token",
+];
 
 fn is_refused(name: &str) -> bool {
     let same = |known: &&str| known.eq_ignore_ascii_case(name);
@@ -49,9 +60,14 @@ fn is_refused(name: &str) -> bool {
 /// Whether a field of that name must not follow a redirect to another origin.
 #[must_use]
 pub(super) fn is_credential(name: &str) -> bool {
-    CREDENTIALS
+    let known = CREDENTIALS
         .iter()
-        .any(|known| known.eq_ignore_ascii_case(name))
+        .any(|known| known.eq_ignore_ascii_case(name));
+    let has = |word: &&str| {
+        let mut parts = name.as_bytes().windows(word.len());
+        parts.any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    known || CREDENTIAL_WORDS.iter().any(has)
 }
 
 /// Adds a field to `block`. `settled` is where the fields of weightier sources end: a name that
@@ -216,6 +232,41 @@ mod tests {
         let mut out = Vec::new();
         write(&mut out, &block, |name| !is_credential(name));
         assert_eq!(out, b"\r\nX-A: 1\r\nx-a: ");
+    }
+
+    #[test]
+    fn credentials_are_known_by_their_names() {
+        for name in [
+            "Authorization",
+            "Proxy-Authorization",
+            "Cookie",
+            "X-Api-Key",
+            "Api-Key",
+            "apikey",
+            "X-Auth-Token",
+            "X-Auth",
+            "Hookah-Token",
+            "X-Gitlab-Token",
+            "X-Amz-Security-Token",
+            "X-Webhook-Secret",
+            "X-Password",
+            "X-Hub-Signature",
+            "x-hub-signature-256",
+        ] {
+            assert!(is_credential(name), "{name}");
+        }
+        for name in [
+            "User-Agent",
+            "X-GitHub-Event",
+            "Content-Encoding",
+            "X-Request-Id",
+            "Accept",
+            "X-Key",
+            "tok",
+            "",
+        ] {
+            assert!(!is_credential(name), "{name}");
+        }
     }
 
     #[test]

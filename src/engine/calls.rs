@@ -1,7 +1,8 @@
-//! Outbound lines: due deliveries to lanes, lanes to lines, answers back to deliveries.
+//! Outbound lines: due calls to lanes, lanes to lines, answers back to whoever wants them.
 //! It carries between the rooms and decides neither which call is next nor what an answer means.
 
 use super::Engine;
+use super::callers::caller;
 use super::lanes::evidence;
 use super::names::{Route, nowhere};
 use crate::base::slab::Key;
@@ -10,24 +11,16 @@ use crate::base::time::Mono;
 use crate::conn::outbound::{Outbound, Place, Verdict};
 use crate::conn::{Conn, Line};
 use crate::courier::{Call, Start};
-use crate::model::{Ending, Fault};
-use crate::port::{Action, Ended};
+use crate::model::{Ending, Fault, Owner};
+use crate::port::{Action, Ended, Turn};
 
 impl Engine {
-    /// Until nothing more can start: due deliveries join their lanes, lanes start their calls.
+    /// Until nothing more can start: due calls join their lanes, lanes start their calls.
     /// Every fact ends with this.
     pub(super) fn run_lanes(&mut self) {
         loop {
             self.dial_name_servers();
-            while let Some((owner, expires, target)) = self.dispatch.deliveries.next_due() {
-                let call = Call {
-                    owner,
-                    fresh: false,
-                    expires,
-                };
-                let lane = self.courier.enqueue(&mut self.turn, &target.origin, call);
-                self.hungry.extend(lane);
-            }
+            self.join_lanes();
             // A place that was given up goes to who waits longest, not back to whoever gave it up.
             if let Some(lane) = self.next_starved() {
                 self.pump(lane);
@@ -73,7 +66,8 @@ impl Engine {
                 self.courier.put_back(lane, call);
                 break;
             }
-            let begun = self.dispatch.deliveries.begin(&mut self.turn, call.owner);
+            let Owner { room, key } = call.owner;
+            let begun = caller!(self, room).begin(&mut self.turn, key);
             let Some((_, timeout)) = begun else {
                 if let Start::On(line, _) = start {
                     self.courier.unused(lane, line);
@@ -117,7 +111,7 @@ impl Engine {
         if connects {
             self.courier.started(lane, call.owner, true);
         } else {
-            self.dispatch.deliveries.unbegin(call.owner);
+            caller!(self, call.owner.room).unbegin(call.owner.key);
             self.courier.put_back(lane, call);
             self.courier.starve(lane);
         }
@@ -127,17 +121,20 @@ impl Engine {
     /// Takes a place in the slab for a line and has it connected; false if there is no place.
     fn connect(&mut self, mut outbound: Outbound, addr: std::net::SocketAddr) -> bool {
         outbound.lead_to(addr);
-        let target = outbound
-            .call()
-            .and_then(|owner| self.dispatch.deliveries.target(owner));
-        let server_name = target.and_then(|target| target.server_name.clone());
+        let server_name = outbound.call().and_then(|owner| {
+            let target = caller!(self, owner.room).target(owner.key)?;
+            target.server_name.clone()
+        });
         let connect_by = self.turn.now.mono + self.settings.courier.connect_timeout;
         let at = outbound.deadline().min(connect_by);
         if server_name.is_some() {
             outbound.secure();
         }
         let bytes = outbound.charged();
-        let Ok(key) = self.lines.insert(Line::new(Conn::Outbound(outbound))) else {
+        let Ok(key) = self
+            .lines
+            .insert(Line::new(Conn::Outbound(Box::new(outbound))))
+        else {
             return false;
         };
         // Never refused: messages that wait for such a line hold what it would have to wait for.
@@ -168,43 +165,48 @@ impl Engine {
     }
 
     /// Puts a call's request on a line.
-    fn send(&mut self, key: Key, owner: Key, until: Mono) {
+    fn send(&mut self, key: Key, owner: Owner, until: Mono) {
         let Some(line) = self.lines.get_mut(key) else {
             return;
         };
         let Conn::Outbound(outbound) = &mut line.conn else {
             return;
         };
-        let deliveries = &self.dispatch.deliveries;
-        let head = outbound.begin(owner, deliveries.is_head(owner), until);
-        let body = deliveries.compose(&self.turn, owner, head);
-        let (Some(body), Some((ticket, capture))) = (body, deliveries.ticket(owner)) else {
+        let caller = caller!(self, owner.room);
+        let head = outbound.begin(owner, caller.is_head(owner.key), until);
+        let body = caller.compose(&self.turn, owner.key, head);
+        let (Some(body), Some(wants)) = (body, caller.wants(owner.key)) else {
             outbound.abandon();
             return self.close(key);
         };
-        outbound.send(body, ticket, capture);
+        outbound.send(body, wants);
         line.deadline.set(&mut self.turn, key, until);
         line.touch(&mut self.turn, key);
     }
 
     /// Bytes of an answer.
     pub(super) fn answer_bytes(&mut self, key: Key, bytes: &[u8]) {
-        let now = self.turn.now;
-        self.call_fact(key, |outbound| outbound.received(now.mono, now.wall, bytes));
+        self.call_fact(key, |outbound, turn| {
+            outbound.received(turn.now, &mut turn.memory, bytes)
+        });
     }
 
     /// The line ended.
     pub(super) fn call_ended(&mut self, key: Key, why: Ended) {
-        self.call_fact(key, |outbound| outbound.ended(why));
+        self.call_fact(key, |outbound, _| outbound.ended(why));
     }
 
     /// The line's deadline has passed.
     pub(super) fn call_expired(&mut self, key: Key) {
-        self.call_fact(key, Outbound::expired);
+        self.call_fact(key, |outbound, _| outbound.expired());
     }
 
     /// Hands a fact to a line and does what follows from it.
-    fn call_fact(&mut self, key: Key, fact: impl FnOnce(&mut Outbound) -> Option<Verdict>) {
+    fn call_fact(
+        &mut self,
+        key: Key,
+        fact: impl FnOnce(&mut Outbound, &mut Turn) -> Option<Verdict>,
+    ) {
         let Some(line) = self.lines.get_mut(key) else {
             return;
         };
@@ -213,11 +215,11 @@ impl Engine {
         };
         let (owner, lane) = (outbound.call(), outbound.lane());
         let (place, until) = (outbound.place().cloned(), outbound.deadline());
-        let verdict = fact(outbound);
+        let verdict = fact(outbound, &mut self.turn);
         if let (Some(owner), Some(verdict)) = (owner, verdict) {
             match (verdict, place) {
                 (Verdict::Stale, _) => {
-                    self.dispatch.deliveries.uncount(&mut self.turn, owner);
+                    caller!(self, owner.room).uncount(&mut self.turn, owner.key);
                     self.send_again(lane, owner);
                 }
                 (Verdict::Ending(ending), Some(place)) if is_connect_fault(&ending) => {
@@ -230,18 +232,17 @@ impl Engine {
                 (Verdict::Ending(ending), _) => {
                     let is_answer = matches!(ending, Ending::Answer { .. });
                     let answer = is_answer.then(|| outbound.answer());
-                    let (turn, evidence) = (&mut self.turn, evidence(&ending));
-                    self.courier.ended(turn, lane, owner, evidence);
-                    let deliveries = &mut self.dispatch.deliveries;
-                    deliveries.concluded(turn, owner, &ending, answer);
+                    let (caller, turn) = (caller!(self, owner.room), &mut self.turn);
+                    self.courier.ended(turn, lane, owner, evidence(&ending));
+                    caller.concluded(turn, owner.key, &ending, answer);
                 }
             }
         }
         self.settle_outbound(key);
     }
 
-    /// The same attempt goes on at the target's next address, within the same deadline.
-    fn try_next(&mut self, lane: Key, owner: Key, mut place: Place, until: Mono) -> bool {
+    /// The same call goes on at the target's next address, within the same deadline.
+    fn try_next(&mut self, lane: Key, owner: Owner, mut place: Place, until: Mono) -> bool {
         place.number += 1;
         let Ok((place, addr)) = self.vetted(owner, place) else {
             return false;
@@ -265,6 +266,7 @@ impl Engine {
         let Conn::Outbound(outbound) = &mut line.conn else {
             return;
         };
+        // Only deliveries have tickets.
         if let Some((ticket, body, truncated)) = outbound.late_answer() {
             let deliveries = &mut self.dispatch.deliveries;
             deliveries.completed(&mut self.turn, ticket, body, truncated);

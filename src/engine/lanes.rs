@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use super::Engine;
+use super::callers::caller;
 use super::names::nowhere;
 use crate::admin;
 use crate::base::slab::Key;
@@ -17,7 +18,7 @@ use crate::courier::{self, Call, Courier};
 use crate::dispatch::target;
 use crate::http::form;
 use crate::http::problem::{Problem, Reason};
-use crate::model::{Ending, Fault, Target};
+use crate::model::{Ending, Fault, Owner, Target};
 use crate::port::Turn;
 
 impl Engine {
@@ -26,16 +27,16 @@ impl Engine {
         self.courier.listening(addrs);
     }
 
-    /// The first address from `place` on that the delivery may be sent to, and its place. This is
+    /// The first address from `place` on that the call may go to, and its place. This is
     /// the last look before a connection: whatever a name led to is judged here.
     pub(super) fn vetted(
         &mut self,
-        owner: Key,
+        owner: Owner,
         mut place: Place,
     ) -> Result<(Place, SocketAddr), Ending> {
-        let deliveries = &self.dispatch.deliveries;
-        let strict = deliveries.is_strict(owner);
-        let Some(target) = deliveries.target(owner) else {
+        let caller = caller!(self, owner.room);
+        let strict = caller.is_strict(owner.key);
+        let Some(target) = caller.target(owner.key) else {
             return Err(nowhere("no_address"));
         };
         let host = &target.origin.host;
@@ -58,37 +59,36 @@ impl Engine {
         Err(ending)
     }
 
-    /// Whether a kept-alive line leads to an address that this delivery may be sent to.
-    pub(super) fn may_carry(&self, line: Key, owner: Key) -> bool {
+    /// Whether a kept-alive line leads to an address that this call may go to.
+    pub(super) fn may_carry(&mut self, line: Key, owner: Owner) -> bool {
         let Some(Conn::Outbound(outbound)) = self.lines.get(line).map(|line| &line.conn) else {
             return false;
         };
-        let deliveries = &self.dispatch.deliveries;
-        let Some((addr, target)) = outbound.leads_to().zip(deliveries.target(owner)) else {
+        let caller = caller!(self, owner.room);
+        let strict = caller.is_strict(owner.key);
+        let Some((addr, target)) = outbound.leads_to().zip(caller.target(owner.key)) else {
             return false;
         };
         let policy = &self.courier.settings().policy;
-        let strict = deliveries.is_strict(owner);
         policy.judge(addr, &target.origin.host, strict).is_ok()
     }
 
-    /// The attempt under way has ended: the lane's breaker hears of it, then the delivery.
-    pub(super) fn conclude(&mut self, lane: Key, owner: Key, ending: &Ending) {
-        self.courier
-            .ended(&mut self.turn, lane, owner, evidence(ending));
-        self.dispatch
-            .deliveries
-            .concluded(&mut self.turn, owner, ending, None);
+    /// The call under way has ended without an answer: the lane's breaker hears of it, then its
+    /// owner.
+    pub(super) fn conclude(&mut self, lane: Key, owner: Owner, ending: &Ending) {
+        let (caller, turn) = (caller!(self, owner.room), &mut self.turn);
+        self.courier.ended(turn, lane, owner, evidence(ending));
+        caller.concluded(turn, owner.key, ending, None);
     }
 
     /// A call goes out once more, on a fresh line: it says nothing of its target.
-    pub(super) fn send_again(&mut self, lane: Key, owner: Key) {
+    pub(super) fn send_again(&mut self, lane: Key, owner: Owner) {
         self.courier
             .ended(&mut self.turn, lane, owner, Evidence::None);
         let call = Call {
             owner,
             fresh: true,
-            expires: self.dispatch.deliveries.expires(owner),
+            expires: caller!(self, owner.room).expires(owner.key),
         };
         self.courier.put_back(lane, call);
         self.hungry.push_back(lane);
@@ -99,7 +99,7 @@ impl Engine {
         let mut expired = std::mem::take(&mut self.expired);
         self.courier.fired(&mut self.turn, lane, &mut expired);
         for owner in expired.drain(..) {
-            self.dispatch.deliveries.expire(&mut self.turn, owner);
+            caller!(self, owner.room).expire(&mut self.turn, owner.key);
         }
         self.expired = expired;
         self.hungry.push_back(lane);
@@ -107,7 +107,7 @@ impl Engine {
 }
 
 /// What an attempt's ending says of its target. A refusal (4xx) is a healthy target's; that this
-/// machine has no descriptor left, or forbids the address, is not the target's doing.
+/// machine has no descriptor or memory left, or forbids the address, is not the target's doing.
 pub(super) fn evidence(ending: &Ending) -> Evidence {
     match ending {
         Ending::Answer {
@@ -119,7 +119,7 @@ pub(super) fn evidence(ending: &Ending) -> Evidence {
             ..
         }
         | Ending::Fault {
-            detail: "out_of_descriptors",
+            detail: "out_of_descriptors" | "memory_full",
             ..
         } => Evidence::None,
         Ending::Fault { .. } => Evidence::Ill,

@@ -20,10 +20,12 @@ use crate::courier::{self, Courier};
 use crate::dispatch::{self, Dispatch};
 use crate::http::date::DateCache;
 use crate::http::problem::Reason;
+use crate::model::Owner;
 use crate::port::{Action, Ended, Seq, StoreDone, Timer, Turn};
 use crate::topics::wish::Wish;
 use crate::topics::{self, Topics};
 
+mod callers;
 mod calls;
 mod lanes;
 mod life;
@@ -109,12 +111,15 @@ pub struct Engine {
     topics: Topics,
     /// What the lines are to be that become streams once their clients have their answers.
     wishes: Index<Key, Box<Wish>>,
+    hub: callers::NoCalls,
+    #[cfg(test)]
+    stand_in: Option<tests::calls::Script>,
     /// Streams that may still be written in this turn.
     stream_writes_left: usize,
     /// Lanes that may be able to start a call.
     hungry: VecDeque<Key>,
-    /// Deliveries that expired in their lanes; empty between facts.
-    expired: Vec<Key>,
+    /// Whose calls expired in their lanes; empty between facts.
+    expired: Vec<Owner>,
     /// Messages that wait for the store, in the order of acceptance.
     awaiting: VecDeque<stored::Awaiting>,
     accepted: Seq,
@@ -141,6 +146,9 @@ impl Engine {
             courier,
             topics: Topics::new(settings.topics.clone(), now.wall, rng.u64()),
             wishes: Index::new(rng.u64()),
+            hub: callers::NoCalls,
+            #[cfg(test)]
+            stand_in: None,
             stream_writes_left: STREAM_WRITES_MAX,
             hungry: VecDeque::new(),
             expired: Vec::new(),

@@ -5,13 +5,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Engine;
+use super::callers::caller;
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::base::time::Now;
 use crate::conn::names::{Heard, TcpQuery};
 use crate::conn::{Conn, Line};
 use crate::courier::dns::Lookup;
-use crate::model::{Ending, Fault};
+use crate::model::{Ending, Fault, Owner};
 use crate::port::Action;
 
 /// Where a call that needs a new line can go.
@@ -57,8 +58,8 @@ impl Engine {
 
     /// Where a call of the lane can go. One failure that says nothing of the name itself ends no
     /// more than `parallelism` calls; then it is looked up again.
-    pub(super) fn route(&mut self, lane: Key, owner: Key, failures: &mut u32) -> Route {
-        let target = self.dispatch.deliveries.target(owner);
+    pub(super) fn route(&mut self, lane: Key, owner: Owner, failures: &mut u32) -> Route {
+        let target = caller!(self, owner.room).target(owner.key);
         let Some(name) = target.and_then(|target| target.name.as_deref()) else {
             return Route::To(None);
         };

@@ -63,12 +63,13 @@ impl Engine {
         let to = self.topics.relief(stream.channel());
         let (from, before) = (stream.at(), stream.lost());
         let lost = stream.skip(to);
-        self.turn.stats.add(Counter::StreamsMissed, lost - before);
+        let missed = u64::from(lost - before);
+        self.turn.stats.add(Counter::StreamsMissed, missed);
         if let Some(mut reading) = self.topics.reading(stream.channel()) {
             reading.passed(from, stream.at());
         }
         let (style, mut notice) = (Style::from_index(stream.style()), Vec::new());
-        style.format.limit(lost, &mut notice);
+        style.format.limit(lost.into(), &mut notice);
         stream.say_lost(framed(style, &notice), now);
         self.settle_stream(key);
     }

@@ -9,6 +9,8 @@ use crate::base::slab::Key;
 use crate::base::time::{Mono, Now, Wall};
 use crate::port::{Action, Ended, StoreDone, StoreOp};
 
+pub(super) mod calls;
+
 const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 /// An engine, the time, and what it wanted done.
@@ -24,6 +26,8 @@ struct World {
     /// Their lines.
     dialled: Vec<Key>,
     closed: Vec<Key>,
+    /// Questions to name servers, in order.
+    asked: Vec<(Key, Box<[u8]>)>,
     written: Vec<(Key, Vec<u8>)>,
 }
 
@@ -41,6 +45,7 @@ impl World {
             connects: Vec::new(),
             dialled: Vec::new(),
             closed: Vec::new(),
+            asked: Vec::new(),
             written: Vec::new(),
         }
     }
@@ -105,6 +110,8 @@ impl World {
                     self.dialled.push(key);
                 }
                 Action::Close { key } => self.closed.push(key),
+                Action::Ask { key, packet, .. } => self.asked.push((key, packet)),
+                Action::ReadNames => self.engine.names_conf(self.now, None, None),
                 Action::Store(StoreOp::Accept { seq, .. }) if self.stores => {
                     self.engine.stored(self.now, StoreDone::Durable(seq));
                 }

@@ -74,7 +74,7 @@ impl Server {
                 return self.sockets.queue(key);
             }
             match entry.stream.read(&mut self.scratch[..left]) {
-                Ok(0) => return self.finished(key),
+                Ok(0) => return self.closed(key),
                 Ok(count) => {
                     // A short read has emptied the socket, and more of it would be a new edge:
                     // except for the end itself, whose edge may have come already.
@@ -114,6 +114,15 @@ impl Server {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// The socket has no more to read. Over TLS the peer itself has to say that it finished.
+    fn closed(&mut self, key: Key) {
+        let entry = self.sockets.get_mut(key);
+        match entry.and_then(Entry::secured) {
+            Some((Stage::Open, _)) => self.over(key, Ended::Unannounced),
+            _ => self.finished(key),
         }
     }
 

@@ -229,7 +229,11 @@ impl Order {
         if self.private {
             let secret = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
             options.push(("_secret", secret.to_owned()));
-            for field in ["Authorization: Bearer order", "Cookie: order=1"] {
+            for field in [
+                "Authorization: Bearer order",
+                "Cookie: order=1",
+                "X-Api-Key: order",
+            ] {
                 options.push(("_header", field.to_owned()));
             }
         }
@@ -377,4 +381,4 @@ fn escape(text: &str) -> String {
 }
 
 /// The fields that an order's own target gets to know who is asking, and nobody else.
-pub const CREDENTIALS: [&str; 3] = ["authorization", "cookie", "webhook-signature"];
+pub const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "x-api-key", "webhook-signature"];

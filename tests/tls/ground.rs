@@ -20,19 +20,26 @@ pub fn trusting_with(authority: &Authority, flags: &[&str]) -> Server {
     Server::with(usual.into_iter().chain(file).chain(more))
 }
 
-/// Orders a webhook to `url`, with further options such as `&_retries=0`.
-pub fn order(server: &Server, url: &str, options: &str) {
+/// Orders a webhook to `url`, with further options such as `&_retries=0`; the message's id.
+pub fn order(server: &Server, url: &str, options: &str) -> String {
     let body = format!("_url={url}&hello=world{options}");
     let kind = "application/x-www-form-urlencoded";
-    post(
-        server,
-        &format!("Content-Type: {kind}\r\n"),
-        body.as_bytes(),
-    );
+    let fields = format!("Content-Type: {kind}\r\n");
+    let answer = post(server, &fields, body.as_bytes());
+    let (_, id) = answer.split_once("\r\nHookah-Id: ").unwrap();
+    id[..30].to_owned()
 }
 
-/// Posts a body with these fields to /dispatch.
-pub fn post(server: &Server, fields: &str, body: &[u8]) {
+/// What is remembered of a message.
+pub fn look(server: &Server, id: &str) -> String {
+    let mut client = TcpStream::connect(server.addr()).unwrap();
+    let head = format!("GET /messages/{id} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    client.write_all(head.as_bytes()).unwrap();
+    read_all(&mut client)
+}
+
+/// Posts a body with these fields to /dispatch; the answer.
+pub fn post(server: &Server, fields: &str, body: &[u8]) -> String {
     let mut client = TcpStream::connect(server.addr()).unwrap();
     let head = format!(
         "POST /dispatch HTTP/1.1\r\nHost: hookah\r\nConnection: close\r\n{fields}\
@@ -43,6 +50,7 @@ pub fn post(server: &Server, fields: &str, body: &[u8]) {
     client.write_all(body).unwrap();
     let answer = read_all(&mut client);
     assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
+    answer
 }
 
 /// How the next attempt ends: the log line behind its URL.

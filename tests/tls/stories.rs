@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::authority::{Authority, Flaw, VERSIONS};
-use crate::ground::{ends, order, post, trusting, trusting_with};
+use crate::ground::{ends, look, order, post, trusting, trusting_with};
 use crate::target::{Call, OK, Target, Trickle};
 
 #[test]
@@ -192,6 +192,35 @@ fn an_end_that_is_not_announced_takes_nothing_from_an_answer() {
         call.say(answer);
         drop(call);
         ends(&mut server, "status=200", answer);
+    }
+}
+
+#[test]
+fn a_body_whose_end_is_not_announced_may_be_cut() {
+    let authority = Authority::new();
+    // So that the second webhook waits until the first one's line is gone.
+    let mut server = trusting_with(&authority, &["--parallelism", "1"]);
+    let target = Target::open();
+    let config = authority.config(Flaw::None, None);
+    for (announced, truncated) in [(true, "false"), (false, "true")] {
+        let id = order(&server, &target.url(), "&_capture=64k");
+        let mut call = target.secured(&config);
+        call.request();
+        call.say("HTTP/1.1 200 OK\r\n\r\nuntil the end");
+        match announced {
+            true => call.close(),
+            false => drop(call),
+        }
+        ends(&mut server, "status=200", "first");
+        order(&server, &target.url(), "");
+        let mut call = target.secured(&config);
+        call.request();
+        call.say("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        ends(&mut server, "status=200", "second");
+        let shown = look(&server, &id);
+        let expected = format!(r#""truncated":{truncated}"#);
+        assert!(shown.contains("until the end"), "{shown}");
+        assert!(shown.contains(&expected), "{shown}");
     }
 }
 

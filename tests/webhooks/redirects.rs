@@ -52,10 +52,17 @@ fn credentials_and_signatures_stay_with_their_origin() {
     let here = Target::new(move |_| crate::target::Act::Say(sent_to(308, &url)));
     let from = here.url("/").replace("http://", "http://user:pw@");
     let fields = "Hookah-Forward-Cookie: a=b\r\nHookah-Forward-X-Kept: 1\r\n\
+                  Hookah-Forward-X-Api-Key: k\r\nHookah-Forward-X-Auth-Token: t\r\n\
                   Hookah-Secret: whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX\r\n";
     schedule(&server, fields, &format!("_url={from}&_redirects=2&x=1"));
     let (first, second) = (here.arrival(), there.arrival());
-    for name in ["Authorization", "Cookie", "webhook-signature"] {
+    for name in [
+        "Authorization",
+        "Cookie",
+        "X-Api-Key",
+        "X-Auth-Token",
+        "webhook-signature",
+    ] {
         assert!(first.fields.get(name).is_some(), "{name}");
         assert_eq!(second.fields.get(name), None, "{name}");
     }

@@ -3,7 +3,7 @@
 
 use super::{Outbound, Phase};
 use crate::base::ledger::Ledger;
-use crate::model::{Answer, Ticket};
+use crate::model::{Answer, Ticket, Wants};
 
 /// Bytes of a Location that are looked at; one that is longer is no URL of ours.
 const LOCATION_BYTES_MAX: usize = (8 << 10) + 1;
@@ -20,6 +20,8 @@ pub(super) struct Kept {
     max: usize,
     /// The body has more than that, or should have had.
     truncated: bool,
+    /// All of it counts, and is held until the verdict.
+    whole: bool,
     location: Option<Box<[u8]>>,
     ticket: Option<Ticket>,
     /// The verdict has fallen and the body goes on: the rest is owed.
@@ -28,43 +30,68 @@ pub(super) struct Kept {
 
 impl Kept {
     /// A new call: nothing is kept of the last one.
-    pub(super) fn begin(&mut self, ticket: Ticket, max: usize) {
-        self.bytes.clear();
-        self.bytes.shrink_to(SPARE_BYTES_MAX);
+    pub(super) fn begin(&mut self, wants: Wants) {
+        self.let_go();
         let bytes = std::mem::take(&mut self.bytes);
+        let (max, ticket) = match wants {
+            Wants::Head(ticket, max) => (max, Some(ticket)),
+            Wants::Body(max) => (max, None),
+        };
         *self = Kept {
             bytes,
             max,
-            ticket: Some(ticket),
+            whole: ticket.is_none(),
+            ticket,
             ..Kept::default()
         };
     }
 
-    /// The head that decides the call. `unread` says that it has a body that nobody will read.
-    pub(super) fn head(&mut self, head: &[u8], location: Option<&[u8]>, unread: bool) {
+    /// Nobody wants it any more.
+    fn let_go(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(SPARE_BYTES_MAX);
+        self.head = 0;
+    }
+
+    /// The final head.
+    pub(super) fn head(&mut self, head: &[u8], location: Option<&[u8]>) {
         self.bytes.clear();
         self.bytes.extend_from_slice(head);
         self.head = head.len();
-        self.truncated = unread;
         let location = location.map(|it| it.get(..LOCATION_BYTES_MAX).unwrap_or(it));
         self.location = location.map(Box::from);
     }
 
     /// A piece of the body.
     pub(super) fn body(&mut self, piece: &[u8]) {
-        let room = self.max - self.body_bytes().min(self.max);
-        let wanted = piece.get(..room).unwrap_or(piece);
+        let wanted = piece.get(..self.room()).unwrap_or(piece);
         self.bytes.extend_from_slice(wanted);
         self.truncated |= wanted.len() < piece.len();
     }
 
-    /// The body ends before its time.
+    /// The body ends before its time, or nobody will read it.
     pub(super) fn cut(&mut self) {
         self.truncated = true;
     }
 
-    fn body_bytes(&self) -> usize {
-        self.bytes.len() - self.head
+    /// Whether there is more of the body than is kept.
+    pub(super) fn is_cut(&self) -> bool {
+        self.truncated
+    }
+
+    /// Bytes of the body that may still be kept.
+    pub(super) fn room(&self) -> usize {
+        self.max - (self.bytes.len() - self.head).min(self.max)
+    }
+
+    /// Bytes that are kept.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether the call is decided by the whole answer.
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole
     }
 
     /// Bytes of the body that are wanted.
@@ -94,9 +121,12 @@ impl Kept {
         Some((self.ticket.take()?, body, self.truncated))
     }
 
-    /// Bytes that are held while the body is coming.
+    /// Bytes that are held while somebody waits for them.
     pub(super) fn held(&self) -> usize {
-        if self.owed { self.bytes.len() } else { 0 }
+        match self.owed || self.whole {
+            true => self.bytes.len(),
+            false => 0,
+        }
     }
 
     /// Memory is short: what is held goes.
@@ -126,6 +156,10 @@ impl Outbound {
     /// Brings what the line holds of an answer on the account of memory, or off it. Over the bound
     /// it lets go of it.
     pub fn charge(&mut self, memory: &mut Ledger) {
+        // It was handed over with the verdict.
+        if self.kept.whole && self.call.is_none() {
+            self.kept.let_go();
+        }
         let held = self.kept.held() as u64;
         if held > self.held && !memory.take(held - self.held) {
             self.kept.drop_body();

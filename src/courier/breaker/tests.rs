@@ -2,12 +2,14 @@
 
 use super::*;
 use crate::base::slab::Slab;
+use crate::model::Room;
 
 const HALF: u64 = u64::MAX / 2;
 
-fn owners() -> [Key; 2] {
-    let mut slab = Slab::with_bound(2);
-    [(); 2].map(|()| slab.insert(()).unwrap())
+/// Two calls of two rooms that have the same key there.
+fn owners() -> [Owner; 2] {
+    let key = Slab::with_bound(1).insert(()).unwrap();
+    [Room::Dispatch, Room::Hub].map(|room| Owner { room, key })
 }
 
 fn at(seconds: u64) -> Mono {

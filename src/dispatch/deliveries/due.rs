@@ -83,7 +83,7 @@ impl Deliveries {
     }
 
     /// A delivery that is due and has to join its origin's lane, and when it is given up there.
-    pub fn next_due(&mut self) -> Option<(Key, Mono, &Arc<Target>)> {
+    pub(super) fn pop_due(&mut self) -> Option<(Key, Mono, &Arc<Target>)> {
         while let Some(key) = self.due.pop_front() {
             if let Some(delivery) = self.deliveries.get(key) {
                 return Some((key, delivery.waits_until(), delivery.target_now()));

@@ -67,6 +67,25 @@ impl Deliveries {
         self.history.give(turn, spare);
     }
 
+    /// The attempt's line in the server's own log.
+    pub(super) fn log(&self, turn: &Turn, key: Key, ending: &Ending, next: Next) {
+        if !log::log_enabled!(log::Level::Debug) {
+            return;
+        }
+        let Some(delivery) = self.deliveries.get(key) else {
+            return;
+        };
+        let Some(open) = self.messages.get(delivery.message) else {
+            return;
+        };
+        let (id, url, attempt) = (open.message.id, &delivery.target.url, delivery.attempts);
+        let age_ms = turn.now.wall.since(open.message.accepted).as_millis();
+        log::debug!(
+            "attempt_ended id={id} url={url:?} attempt={attempt} {ending} next={next:?} \
+             age_ms={age_ms}"
+        );
+    }
+
     /// Writes a delivery's end into its message's log: without its target's URL, if memory has no
     /// room for it.
     pub(super) fn remember_end(&mut self, turn: &mut Turn, delivery: &Delivery, outcome: Outcome) {

@@ -152,6 +152,7 @@ fn only_the_target_s_own_failures_are_evidence_against_it() {
         (fault(Fault::Tls, "tls_cert_expired"), Evidence::Ill),
         (fault(Fault::Timeout, "no_answer"), Evidence::Ill),
         (fault(Fault::Protocol, "bare_lf"), Evidence::Ill),
+        (fault(Fault::Protocol, "memory_full"), Evidence::None),
         (
             fault(Fault::Policy, "blocked_target_private"),
             Evidence::None,
