@@ -20,6 +20,7 @@ pub mod courier;
 pub mod dispatch;
 pub mod engine;
 pub mod http;
+pub mod hub;
 pub mod model;
 pub mod port;
 pub mod shell;

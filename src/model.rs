@@ -385,6 +385,9 @@ pub struct Callback {
     pub until: Mono,
     /// Whether only public addresses will do.
     pub strict: bool,
+    /// Whether what goes there is all there is to say of the topic, so that what is newer makes it
+    /// worthless.
+    pub full: bool,
 }
 
 /// A subscriber's secret and the method it signs with (WebSub section 7.1).

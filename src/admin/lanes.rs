@@ -1,18 +1,14 @@
 //! The window onto lanes: what waits and runs for each origin, a page at a time.
 //! It only reads; pausing is the engine's.
 
+use super::page::{LIMIT_DEFAULT, LIMIT_MAX, number, separate};
 use crate::base::slab::Key;
 use crate::base::time::Mono;
 use crate::courier::breaker::State;
 use crate::courier::{Courier, View};
 use crate::http::form;
 use crate::http::json;
-use crate::http::problem::{Problem, Reason};
-
-/// Lanes on one page, unless the query says less or more.
-const LIMIT_DEFAULT: usize = 100;
-/// Lanes on one page at most.
-pub const LIMIT_MAX: usize = 1_000;
+use crate::http::problem::Problem;
 
 /// The lanes from the query's `cursor` on, `limit` at most, as `{"lanes":[…],"next":…}`. `next` is
 /// the cursor of the next page, or null.
@@ -79,23 +75,4 @@ fn row(out: &mut Vec<u8>, now: Mono, view: &View<'_>) {
         out.extend_from_slice(probe.as_bytes());
     }
     out.extend_from_slice(format!(r#""paused":{paused}}}"#).as_bytes());
-}
-
-fn separate(out: &mut Vec<u8>, further: bool) {
-    if further {
-        out.push(b',');
-    }
-}
-
-fn number(name: &str, value: &[u8], min: usize, max: usize) -> Result<usize, Problem> {
-    let text = String::from_utf8_lossy(value);
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = digits.then(|| text.parse().ok()).flatten();
-    number
-        .filter(|number| (min..=max).contains(number))
-        .ok_or_else(|| {
-            let shown: String = text.chars().take(80).collect();
-            let detail = format!("{name}: {shown:?}; allowed: {min} to {max}");
-            Problem::new(Reason::BadParameter, detail)
-        })
 }

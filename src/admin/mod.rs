@@ -6,6 +6,8 @@ use std::fmt::Write;
 use crate::base::stats::{Counter, Row, Stats};
 
 pub mod lanes;
+mod page;
+pub mod subscriptions;
 
 /// The text at `/`, for whoever asks with curl. `host` is the Host field of the request.
 #[must_use]

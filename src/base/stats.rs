@@ -100,6 +100,20 @@ table! {
         "Deliveries given up for their age.";
     Counter DeliveriesCanceled "hookah_deliveries_canceled_total" "Deliveries called off.";
     Gauge DeliveriesWaiting "hookah_deliveries_waiting" "Deliveries that have not ended.";
+    Gauge Subscriptions "hookah_subscriptions" "Subscriptions at the hub, verified or not.";
+    Counter VerificationsConfirmed "hookah_verifications_confirmed_total"
+        "Verifications that a subscriber confirmed.";
+    Counter VerificationsFailed "hookah_verifications_failed_total"
+        "Verifications that a subscriber did not confirm, or not in time.";
+    Counter Denials "hookah_denials_total" "Subscriptions denied after they were asked for.";
+    Counter LeasesEnded "hookah_leases_ended_total" "Subscriptions whose lease ended.";
+    Counter Fetches "hookah_fetches_total" "Fetches of topics begun.";
+    Counter FetchesFailed "hookah_fetches_failed_total"
+        "Fetches of topics that brought nothing to distribute.";
+    Counter NoticesDelivered "hookah_notices_delivered_total"
+        "Notices of topics that a subscriber took.";
+    Counter NoticesFailed "hookah_notices_failed_total"
+        "Attempts to deliver a notice that failed.";
     Gauge BytesHeld "hookah_bytes_held" "Bytes of messages, deliveries and buffers in memory.";
     Gauge BytesRemembered "hookah_bytes_remembered"
         "Bytes of messages that have ended and are remembered; they make way for others.";

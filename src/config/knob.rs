@@ -28,11 +28,12 @@ pub(super) enum Group {
     Bounds,
     Times,
     Running,
+    Hub,
 }
 
 impl Group {
     /// All of them, in the order of `--help`.
-    pub(super) const ALL: [(Group, &'static str); 6] = [
+    pub(super) const ALL: [(Group, &'static str); 7] = [
         (Group::Listening, "Listening"),
         (Group::Targets, "Targets"),
         (
@@ -45,6 +46,7 @@ impl Group {
             "Times (250ms, 10s, 5m, 1d10h; a bare number is seconds)",
         ),
         (Group::Running, "Running"),
+        (Group::Hub, "The hub"),
     ];
 }
 

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::form::Form;
+use super::hub;
 use super::knob::{Group, Knob};
 use super::listen::{self, LISTEN_FORM, SERVER_FORM};
 use crate::courier::guard::{Preset, RULE_FORM, Rule};
@@ -15,8 +16,13 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3600);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
-/// All knobs, in the order of `--help`.
-pub(super) static KNOBS: [Knob; 32] = [
+/// All knobs, in the order of README's table.
+pub(super) fn all() -> impl Iterator<Item = &'static Knob> + Clone {
+    KNOBS.iter().chain(&hub::KNOBS)
+}
+
+/// All but the hub's, in the order of `--help`.
+static KNOBS: [Knob; 32] = [
     Knob {
         key: "listen",
         group: Group::Listening,
@@ -440,7 +446,7 @@ fn small(count: u64) -> u32 {
 }
 
 /// A number of bytes or things as this machine counts them.
-fn fitting(count: u64) -> usize {
+pub(super) fn fitting(count: u64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 
@@ -465,16 +471,19 @@ mod tests {
                 .position(|(known, _)| *known == group)
                 .unwrap()
         };
-        for (place, knob) in KNOBS.iter().enumerate() {
+        let knobs: Vec<&Knob> = all().collect();
+        for (place, knob) in knobs.iter().enumerate() {
+            let before = &knobs[..place];
             assert!(
-                KNOBS[..place].iter().all(|other| other.key != knob.key),
+                before.iter().all(|other| other.key != knob.key),
                 "{}",
                 knob.key
             );
         }
+        let pairs = knobs.windows(2);
         assert!(
-            KNOBS
-                .windows(2)
+            pairs
+                .into_iter()
                 .all(|pair| order(pair[0].group) <= order(pair[1].group))
         );
     }

@@ -11,12 +11,13 @@ use crate::base::exit::Exit;
 use crate::courier::guard::Preset;
 use crate::dispatch::retry::Schedule;
 use crate::dispatch::sign::Keys;
+use crate::hub::settings as hub_settings;
 use crate::{conn, courier, dispatch, engine, shell, topics};
 use form::Form;
 use knob::Knob;
-use knobs::KNOBS;
 
 mod form;
+mod hub;
 mod keys;
 mod knob;
 mod knobs;
@@ -24,7 +25,7 @@ mod listen;
 mod text;
 
 pub use keys::signing_keys;
-pub use text::{help, readme_table};
+pub use text::{help, help_hub, readme_table};
 
 /// Connections without being asked for more.
 const LINES_AUTO_MAX: u64 = 65_536;
@@ -104,8 +105,8 @@ pub fn command(
     variable: impl Fn(&str) -> Option<OsString>,
     descriptors: u64,
 ) -> Result<Command, Refusal> {
-    let mut said: Vec<Said> = KNOBS.iter().map(by_default).collect();
-    for (knob, said) in KNOBS.iter().zip(&mut said) {
+    let mut said: Vec<Said> = knobs::all().map(by_default).collect();
+    for (knob, said) in knobs::all().zip(&mut said) {
         if let Some(value) = variable(&knob.variable()).filter(|value| counts(knob, value)) {
             *said = by_environment(knob, &value);
         }
@@ -115,8 +116,7 @@ pub fn command(
     }
     let mut config = blank();
     apply(&mut config, &said)?;
-    let log = KNOBS
-        .iter()
+    let log = knobs::all()
         .position(|knob| knob.key == "log")
         .and_then(|place| said.get(place));
     if let Some(filter) = variable("RUST_LOG").and_then(|value| value.into_string().ok())
@@ -171,6 +171,7 @@ fn flags(
     while let Some(arg) = parser.next().map_err(Refusal::usage)? {
         let name = match arg {
             Arg::Long("help") | Arg::Short('h') => return Ok(Some(help())),
+            Arg::Long("help-hub") => return Ok(Some(help_hub())),
             Arg::Long("version") | Arg::Short('V') => {
                 return Ok(Some(format!("hookah {}\n", env!("CARGO_PKG_VERSION"))));
             }
@@ -186,8 +187,7 @@ fn flags(
             Arg::Short(letter) => return Err(unknown(&format!("-{letter}"))),
             Arg::Long(name) => name.to_owned(),
         };
-        let found = KNOBS
-            .iter()
+        let found = knobs::all()
             .zip(said.iter_mut())
             .find(|(knob, _)| knob.key == name);
         let Some((knob, said)) = found else {
@@ -233,8 +233,7 @@ fn unknown(flag: &str) -> Refusal {
 /// Sets every knob to what was said about it.
 fn apply(config: &mut Config, said: &[Said]) -> Result<(), Refusal> {
     let strongest = |keys: [&str; 2]| {
-        let named = KNOBS
-            .iter()
+        let named = knobs::all()
             .zip(said)
             .filter(|(knob, _)| keys.contains(&knob.key));
         named
@@ -244,7 +243,7 @@ fn apply(config: &mut Config, said: &[Said]) -> Result<(), Refusal> {
     };
     // Both add to one list, so the weaker of the two must be silent.
     let listening = strongest(["listen", "port"]);
-    for (knob, said) in KNOBS.iter().zip(said) {
+    for (knob, said) in knobs::all().zip(said) {
         if matches!(knob.key, "listen" | "port") && Some(said.source) != listening {
             continue;
         }
@@ -332,6 +331,7 @@ fn blank() -> Config {
                 timeout: Duration::ZERO,
                 expires: Duration::ZERO,
                 keys: Keys::default(),
+                notices: dispatch::notice::Settings::default(),
             },
             topics: topics::Settings {
                 backlog_messages: 0,
@@ -340,6 +340,7 @@ fn blank() -> Config {
                 keep_alive: Duration::ZERO,
                 ..topics::Settings::default()
             },
+            hub: hub_settings::Settings::default(),
             lines_max: 0,
             lines_per_address_max: None,
             memory_bytes_max: 0,

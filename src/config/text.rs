@@ -4,10 +4,12 @@
 use std::fmt::Write;
 
 use super::knob::{Group, Knob};
-use super::knobs::KNOBS;
+use super::knobs;
 
-/// Where the explanations begin: behind the longest flag.
+/// Where the explanations begin: behind the longest flag of the page.
 const COLUMN: usize = 29;
+/// As above, on the hub's page.
+const HUB_COLUMN: usize = 32;
 
 /// The text of `--help`.
 #[must_use]
@@ -15,19 +17,12 @@ pub fn help() -> String {
     let mut out = String::from(
         "hookah [serve] [flags]   webhooks with retry and live streams over plain HTTP\n",
     );
-    for (group, title) in Group::ALL {
+    let groups = Group::ALL.iter();
+    for (group, title) in groups.filter(|(group, _)| *group != Group::Hub) {
         let _ = writeln!(out, "\n{title}:");
-        for knob in KNOBS.iter().filter(|knob| knob.group == group) {
-            let flag = format!("  --{} {}", knob.key, knob.value);
-            let shown = knob.default.is_empty() || knob.form.is_switch();
-            let default = if shown {
-                String::new()
-            } else {
-                format!(" [{}]", knob.default)
-            };
-            let _ = writeln!(out, "{flag:COLUMN$}{}{default}", knob.help);
-        }
+        rows(*group, COLUMN, &mut out);
     }
+    let _ = writeln!(out, "\n{:COLUMN$}the flags of the hub", "  --help-hub");
     let _ = writeln!(
         out,
         "{:COLUMN$}this text, the version",
@@ -37,11 +32,39 @@ pub fn help() -> String {
     out
 }
 
+/// The text of `--help-hub`.
+#[must_use]
+pub fn help_hub() -> String {
+    let mut out = String::from("hookah [serve] [flags]   the flags of the hub (WebSub)\n\n");
+    rows(Group::Hub, HUB_COLUMN, &mut out);
+    out
+}
+
+fn rows(group: Group, column: usize, out: &mut String) {
+    for knob in knobs::all().filter(|knob| knob.group == group) {
+        let flag = format!("  --{} {}", knob.key, knob.value);
+        let shown = knob.default.is_empty() || knob.form.is_switch();
+        let default = if shown {
+            String::new()
+        } else {
+            format!(" [{}]", knob.default)
+        };
+        let text = format!("{flag:column$}{}", knob.help);
+        // A default that is too long for the line has the next.
+        let line_end = if text.len() + default.len() > 80 {
+            format!("\n{:column$}", "")
+        } else {
+            String::new()
+        };
+        let _ = writeln!(out, "{text}{line_end}{default}");
+    }
+}
+
 /// README's table of knobs, from the same rows.
 #[must_use]
 pub fn readme_table() -> String {
     let mut out = String::from("| flag | default | allowed | what it is |\n|---|---|---|---|\n");
-    for knob in &KNOBS {
+    for knob in knobs::all() {
         let default = match knob.default {
             "" => "–".to_owned(),
             text => format!("`{text}`"),
@@ -58,10 +81,9 @@ pub fn readme_table() -> String {
 
 /// The known flag that was most likely meant, if one is near.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
-    let known = KNOBS
-        .iter()
+    let known = knobs::all()
         .map(|knob: &Knob| knob.key)
-        .chain(["help", "version"]);
+        .chain(["help", "help-hub", "version"]);
     let near = known.map(|key| (distance(name, key), key)).min()?;
     (near.0 <= 2.max(near.1.len() / 3)).then_some(near.1)
 }
@@ -88,17 +110,18 @@ mod tests {
 
     #[test]
     fn help_fits_the_screen_and_names_every_knob() {
-        let help = help();
-        for line in help.lines() {
+        let pages = [(help(), COLUMN), (help_hub(), HUB_COLUMN)];
+        for line in pages.iter().flat_map(|(page, _)| page.lines()) {
             assert!(line.chars().count() <= 80, "{line}");
         }
         // Half of a laptop screen; more knobs than this want a page of their own.
-        assert!(help.lines().count() <= 54, "{}", help.lines().count());
-        for knob in &KNOBS {
+        assert!(pages.iter().all(|(page, _)| page.lines().count() <= 54));
+        for knob in knobs::all() {
+            let (page, column) = &pages[usize::from(knob.group == Group::Hub)];
             let flag = format!("  --{} {}", knob.key, knob.value);
-            assert!(flag.len() < COLUMN, "{flag} has no room");
+            assert!(flag.len() < *column, "{flag} has no room");
             assert!(
-                help.contains(&format!("{flag:COLUMN$}{}", knob.help)),
+                page.contains(&format!("{flag:column$}{}", knob.help)),
                 "{flag}"
             );
         }

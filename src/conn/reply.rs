@@ -4,10 +4,11 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
+use crate::http::json;
 use crate::http::problem::Problem;
 use crate::http::request::Version;
 use crate::http::write::{self, Answer, How};
-use crate::model::MessageId;
+use crate::model::{MessageId, TopicNames};
 use crate::port::Seq;
 
 /// The answer to one request.
@@ -23,16 +24,20 @@ pub enum Reply {
         json: bool,
         /// Whether it is kept in memory only, which the answer must say.
         volatile: bool,
+        /// How far it goes, for JSON, if it has topics.
+        reach: Option<Box<Reach>>,
     },
     /// The line becomes a stream when this comes to the front; it is the line's last reply.
     Stream,
+    /// The answer is not known yet: `settle` brings it under the same number.
+    Held(u64),
     /// 204: which methods are allowed (RFC 9110 section 9.3.7).
     Methods(&'static str),
     /// A short text.
     Text {
         /// The status.
         status: u16,
-        /// The media type.
+        /// The media type; empty where there is no body.
         content_type: &'static str,
         /// The body.
         body: Cow<'static, str>,
@@ -48,6 +53,17 @@ pub enum Reply {
         /// Retry-After in seconds, with a 429 or 503.
         retry_after: Option<u32>,
     },
+}
+
+/// Whom a message with topics goes to besides its own targets, as of its acceptance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// Its topics.
+    pub topics: TopicNames,
+    /// Streams that read any of them.
+    pub streams: usize,
+    /// Callbacks that subscribed to any of them.
+    pub callbacks: usize,
 }
 
 /// What of the request decides how its answer is framed.
@@ -120,6 +136,15 @@ impl Replies {
         refused
     }
 
+    /// The answer that was held under that number is known now.
+    pub fn settle(&mut self, number: u64, reply: Reply) {
+        let is_it =
+            |pending: &&mut Pending| matches!(pending.reply, Reply::Held(it) if it == number);
+        if let Some(pending) = self.queue.iter_mut().find(is_it) {
+            pending.reply = reply;
+        }
+    }
+
     /// Whether the line becomes a stream now: that is what comes next, and it is taken.
     pub fn take_stream(&mut self) -> bool {
         let front = self.queue.front();
@@ -134,7 +159,7 @@ impl Replies {
     pub fn render(&mut self, durable: Seq, out: &mut Vec<u8>, date: &str) {
         while let Some(pending) = self.queue.front()
             && pending.seq <= durable
-            && !matches!(pending.reply, Reply::Stream)
+            && !matches!(pending.reply, Reply::Stream | Reply::Held(_))
         {
             write_reply(out, pending, date);
             self.queue.pop_front();
@@ -153,8 +178,18 @@ fn write_reply(out: &mut Vec<u8>, pending: &Pending, date: &str) {
     match reply {
         // `take_stream` takes it; it writes nothing here.
         Reply::Stream => {}
+        // `settle` puts the answer in its place.
+        Reply::Held(_) => {}
         Reply::Continue => out.extend_from_slice(write::CONTINUE),
-        Reply::Accepted { id, json, volatile } => write_accepted(out, *id, *json, *volatile, &how),
+        Reply::Accepted {
+            id,
+            json,
+            volatile,
+            reach,
+        } => {
+            let body = json.then(|| accepted_json(*id, reach.as_deref()));
+            write_accepted(out, *id, body.as_deref(), *volatile, &how);
+        }
         Reply::Methods(allow) => {
             let answer = Answer {
                 status: 204,
@@ -169,7 +204,7 @@ fn write_reply(out: &mut Vec<u8>, pending: &Pending, date: &str) {
             content_type,
             body,
         } => {
-            let content_type = Some(*content_type);
+            let content_type = Some(*content_type).filter(|it| !it.is_empty());
             let answer = Answer {
                 status: *status,
                 content_type,
@@ -184,26 +219,44 @@ fn write_reply(out: &mut Vec<u8>, pending: &Pending, date: &str) {
             allow,
             retry_after,
         } => {
-            let seconds = retry_after.map(|seconds| seconds.to_string());
-            let mut fields = [("", ""); 2];
-            let mut len = 0;
-            if let Some(allow) = allow {
-                fields[len] = ("Allow", allow);
-                len += 1;
-            }
-            if let Some(seconds) = &seconds {
-                fields[len] = ("Retry-After", seconds);
-                len += 1;
-            }
-            write::problem(out, problem, *json, &fields[..len], &how);
+            write_problem(out, problem, *json, *allow, *retry_after, &how);
         }
     }
+}
+
+fn write_problem(
+    out: &mut Vec<u8>,
+    problem: &Problem,
+    json: bool,
+    allow: Option<&'static str>,
+    retry_after: Option<u32>,
+    how: &How<'_>,
+) {
+    let seconds = retry_after.map(|seconds| seconds.to_string());
+    let mut fields = [("", ""); 2];
+    let mut len = 0;
+    if let Some(allow) = allow {
+        fields[len] = ("Allow", allow);
+        len += 1;
+    }
+    if let Some(seconds) = &seconds {
+        fields[len] = ("Retry-After", seconds);
+        len += 1;
+    }
+    write::problem(out, problem, json, &fields[..len], how);
 }
 
 /// `/messages/` and the id's text.
 const LOCATION_BYTES: usize = 10 + MessageId::TEXT_BYTES;
 
-fn write_accepted(out: &mut Vec<u8>, id: MessageId, json: bool, volatile: bool, how: &How<'_>) {
+/// `json` is the body where it is not the usual text.
+fn write_accepted(
+    out: &mut Vec<u8>,
+    id: MessageId,
+    json: Option<&[u8]>,
+    volatile: bool,
+    how: &How<'_>,
+) {
     let text = id.text();
     let mut location = [0; LOCATION_BYTES];
     location[..10].copy_from_slice(b"/messages/");
@@ -216,24 +269,75 @@ fn write_accepted(out: &mut Vec<u8>, id: MessageId, json: bool, volatile: bool, 
         ("Hookah-Durability", "memory"),
     ];
     let fields = if volatile { &fields[..] } else { &fields[..2] };
-    if json {
-        let body = format!("{{\"id\":\"{id}\",\"status\":\"scheduled\"}}");
-        let content_type = Some("application/json");
-        let answer = Answer {
-            status: 202,
-            content_type,
-            fields,
-            body: body.as_bytes(),
+    let (content_type, body) = match json {
+        Some(body) => ("application/json", body),
+        None => ("text/plain; charset=utf-8", &b"202 Scheduled"[..]),
+    };
+    let answer = Answer {
+        status: 202,
+        content_type: Some(content_type),
+        fields,
+        body,
+    };
+    write::answer(out, &answer, how);
+}
+
+/// The 202's body as JSON (dispatch.md section 5): one topic is a string, several are an array.
+fn accepted_json(id: MessageId, reach: Option<&Reach>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(128);
+    out.extend_from_slice(b"{\"id\":\"");
+    out.extend_from_slice(&id.text());
+    out.extend_from_slice(b"\",\"status\":\"scheduled\"");
+    if let Some(reach) = reach {
+        out.extend_from_slice(b",\"topic\":");
+        let several = reach.topics.iter().nth(1).is_some();
+        for (place, name) in reach.topics.iter().enumerate() {
+            if several {
+                out.push(if place == 0 { b'[' } else { b',' });
+            }
+            json::string(&mut out, &String::from_utf8_lossy(name));
+        }
+        if several {
+            out.push(b']');
+        }
+        out.extend_from_slice(b",\"streams\":");
+        write::number(&mut out, reach.streams as u64);
+        out.extend_from_slice(b",\"callbacks\":");
+        write::number(&mut out, reach.callbacks as u64);
+    }
+    out.push(b'}');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_202_in_json_says_how_far_the_message_goes() {
+        let body = |topics: &[&[u8]]| {
+            let reach = Reach {
+                topics: TopicNames::of(topics.iter().copied()),
+                streams: 3,
+                callbacks: 14,
+            };
+            let reach = (!topics.is_empty()).then_some(&reach);
+            let body = String::from_utf8(accepted_json(MessageId(1), reach)).unwrap();
+            let id = MessageId(1).to_string();
+            let start = format!("{{\"id\":\"{id}\",\"status\":\"scheduled\"");
+            body.strip_prefix(&start).unwrap().to_owned()
         };
-        write::answer(out, &answer, how);
-    } else {
-        let content_type = Some("text/plain; charset=utf-8");
-        let answer = Answer {
-            status: 202,
-            content_type,
-            fields,
-            body: b"202 Scheduled",
-        };
-        write::answer(out, &answer, how);
+        let counts = r#","streams":3,"callbacks":14}"#;
+        assert_eq!(body(&[]), "}");
+        assert_eq!(body(&[b"a"]), format!(r#","topic":"a"{counts}"#));
+        assert_eq!(
+            body(&[b"a", b"b"]),
+            format!(r#","topic":["a","b"]{counts}"#)
+        );
+        let strange = body(&[b"say \"\xff\"\n"]);
+        assert_eq!(
+            strange,
+            format!(",\"topic\":\"say \\\"\u{fffd}\\\"\\n\"{counts}")
+        );
     }
 }

@@ -9,19 +9,25 @@ use crate::base::frame::Frame;
 use crate::base::slab::{Key, Slab};
 use crate::base::stats::Counter;
 use crate::base::time::Mono;
-use crate::model::{Answer, Ending, Fault, Message, Method, Outcome, Target, Ticket, Wants};
-use crate::port::{Action, Caller, StoreOp, Turn};
+use crate::model::{Answer, Callback, Ending, Fault, Message, Method, Target, Ticket, Wants};
+use crate::port::{Caller, Turn};
 
 use super::Settings;
 use super::compose;
 use super::delivery::{Delivery, Next, State, Terms, charge};
 use super::far::Far;
 use super::history::{History, Log};
+use super::notice;
 use super::redirect::{self, Hop};
 use super::retry::Schedule;
 
+mod admit;
 mod due;
+mod end;
 mod look;
+mod notices;
+
+pub use notices::{Fate, Report};
 
 /// Deliveries that stand in the wheel at most; the rest wait in the due-index.
 pub const NEAR_MAX: usize = 1 << 16;
@@ -67,17 +73,37 @@ pub struct Plan {
     pub strict: bool,
 }
 
-impl Plan {
-    /// What a message of that size with these targets is charged, in bytes.
+/// Who gets a message: its own targets, and those that subscribed to its topics.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Receivers<'a> {
+    /// Its own targets.
+    pub targets: &'a [Arc<Target>],
+    /// The subscribers.
+    pub callbacks: &'a [Callback],
+}
+
+impl Receivers<'_> {
+    /// Whether nobody gets it but streams.
     #[must_use]
-    pub fn cost(&self, message_bytes: usize, targets: &[Arc<Target>]) -> u64 {
-        let own = match targets {
-            [] => 0,
-            _ => message_bytes + self.terms.bytes(),
+    pub fn is_empty(&self) -> bool {
+        self.targets.is_empty() && self.callbacks.is_empty()
+    }
+}
+
+impl Plan {
+    /// What a message of that size with these receivers is charged, in bytes.
+    #[must_use]
+    pub fn cost(&self, message_bytes: usize, receivers: Receivers<'_>) -> u64 {
+        let own = match receivers.is_empty() {
+            true => 0,
+            false => message_bytes + self.terms.bytes(),
         };
         let schedule = self.schedule.as_ref();
-        let charges = targets.iter().map(|target| charge(target, schedule));
-        own as u64 + charges.sum::<u64>()
+        let targets = receivers.targets.iter();
+        let targets = targets.map(|target| charge(target, schedule));
+        let callbacks = receivers.callbacks.iter();
+        let callbacks = callbacks.map(|it| charge(&it.target, None) + notice::bytes(it));
+        own as u64 + targets.sum::<u64>() + callbacks.sum::<u64>()
     }
 }
 
@@ -100,6 +126,10 @@ pub struct Deliveries {
     far_timer: Option<(Key, Mono)>,
     /// How many deliveries stand in the wheel.
     near: usize,
+    /// Notices that may go, once somebody has released them.
+    offers: VecDeque<Key>,
+    /// What became of notices, for who releases them.
+    reports: VecDeque<Report>,
     pub(super) history: History,
 }
 
@@ -116,83 +146,10 @@ impl Deliveries {
             far: Far::default(),
             far_timer: None,
             near: 0,
+            offers: VecDeque::new(),
+            reports: VecDeque::new(),
             history: History::new(seed),
         }
-    }
-
-    /// Takes in a message whose `cost` is on the account already. It is held until `durable`.
-    /// `None`, and nothing taken in, if there are no targets or no places.
-    pub fn insert(
-        &mut self,
-        message: &Arc<Message>,
-        targets: &[Arc<Target>],
-        plan: &Plan,
-    ) -> Option<Key> {
-        if targets.is_empty() {
-            return None;
-        }
-        let id = message.id;
-        let open = Open {
-            message: Arc::clone(message),
-            method: plan.method,
-            terms: plan.terms.clone(),
-            first: None,
-            left: 0,
-            log: Log::default(),
-            log_bytes: 0,
-        };
-        let key = self.messages.insert(open).ok()?;
-        let mut last: Option<Key> = None;
-        for (target, number) in targets.iter().zip(1..) {
-            let delivery = Delivery::held(key, number, Arc::clone(target), plan);
-            let Ok(delivery) = self.deliveries.insert(delivery) else {
-                break;
-            };
-            let open = self.messages.get_mut(key)?;
-            open.left = number;
-            match last.and_then(|last| self.deliveries.get_mut(last)) {
-                Some(last) => last.sibling = Some(delivery),
-                None => open.first = Some(delivery),
-            }
-            last = Some(delivery);
-        }
-        if last.is_none() {
-            self.messages.remove(key);
-            return None;
-        }
-        let log = self.history.open(id, key);
-        self.messages.get_mut(key)?.log = log;
-        Some(key)
-    }
-
-    /// The message is durable: its deliveries are due, now or after their delay.
-    pub fn durable(&mut self, turn: &mut Turn, message: Key) {
-        let mut next = self.messages.get(message).and_then(|open| open.first);
-        while let Some(key) = next {
-            let Some(delivery) = self.deliveries.get(key) else {
-                return;
-            };
-            next = delivery.sibling;
-            if let State::Held { delay } = delivery.state {
-                let due = turn.now.mono + delay;
-                self.wait(turn, key, due);
-            }
-        }
-    }
-
-    /// The store lost the message: nothing of it was promised, nothing is delivered.
-    pub fn lost(&mut self, turn: &mut Turn, message: Key) {
-        let Some(open) = self.messages.remove(message) else {
-            return;
-        };
-        let mut next = open.first;
-        while let Some(delivery) = next.and_then(|key| self.deliveries.remove(key)) {
-            turn.memory.give(delivery.charge());
-            next = delivery.sibling;
-        }
-        turn.memory.give(open.bytes());
-        self.history.give(turn, open.log_bytes);
-        self.history.forget(open.message.id, open.log);
     }
 }
 
@@ -207,7 +164,7 @@ impl Caller for Deliveries {
             Some(expires) if expires > turn.now.mono => {
                 self.concluded(turn, key, &UNFINISHED, None);
             }
-            _ => self.end(turn, key, Outcome::Expired),
+            _ => self.give_up(turn, key),
         }
     }
 
@@ -228,8 +185,8 @@ impl Caller for Deliveries {
     fn begin(&mut self, turn: &mut Turn, key: Key) -> Option<(Arc<Target>, Duration)> {
         let now = turn.now;
         let delivery = self.deliveries.get_mut(key)?;
-        if delivery.expires <= now.mono {
-            self.end(turn, key, Outcome::Expired);
+        if delivery.is_over(now.mono) {
+            self.give_up(turn, key);
             return None;
         }
         delivery.state = State::Active;
@@ -288,7 +245,12 @@ impl Caller for Deliveries {
             number: delivery.number,
             attempt: delivery.attempts,
         };
-        Some(Wants::Head(ticket, open.terms.capture as usize))
+        // A subscriber's answer is its status (WebSub section 7).
+        let capture = match delivery.notice {
+            Some(_) => 0,
+            None => open.terms.capture as usize,
+        };
+        Some(Wants::Head(ticket, capture))
     }
 
     /// The attempt under way has ended, with that answer if there was one; or it goes on where the
@@ -321,8 +283,11 @@ impl Caller for Deliveries {
         self.log(turn, key, ending, next);
         self.remember(turn, key, ending, next, refused, answer);
         match next {
-            Next::End(outcome) => self.end(turn, key, outcome),
-            Next::Retry { number, at_least } => self.retry(turn, key, number, at_least),
+            Next::End(outcome) => self.end(turn, key, outcome, Some(ending)),
+            Next::Retry { number, at_least } => {
+                self.retry(turn, key, number, at_least);
+                self.report_retry(key, ending);
+            }
             Next::Follow => {}
         }
     }
@@ -332,13 +297,11 @@ impl Deliveries {
     fn retry(&mut self, turn: &mut Turn, key: Key, number: u32, at_least: Option<Duration>) {
         turn.stats.add(Counter::AttemptsFailed, 1);
         let random = turn.rng.u64();
-        let jitter = self.settings.jitter_percent;
         let Some(delivery) = self.deliveries.get_mut(key) else {
             return;
         };
         delivery.come_back(&mut turn.memory);
-        let own = delivery.schedule.as_ref();
-        let schedule = own.unwrap_or(&self.settings.schedule);
+        let (schedule, jitter) = delivery.pace(&self.settings);
         let wait = schedule.wait(number, jitter, random, at_least);
         self.wait(turn, key, turn.now.mono + wait);
     }
@@ -367,64 +330,6 @@ impl Deliveries {
         delivery.send_on(&mut turn.memory, hop)?;
         self.due.push_back(key);
         Ok(())
-    }
-
-    fn end(&mut self, turn: &mut Turn, key: Key, outcome: Outcome) {
-        let Some(delivery) = self.deliveries.remove(key) else {
-            return;
-        };
-        turn.memory.give(delivery.charge());
-        turn.stats.add(
-            match outcome {
-                Outcome::Delivered => Counter::DeliveriesDelivered,
-                Outcome::Failed => Counter::DeliveriesFailed,
-                Outcome::Expired => Counter::DeliveriesExpired,
-                Outcome::Canceled => Counter::DeliveriesCanceled,
-            },
-            1,
-        );
-        let Some(open) = self.messages.get_mut(delivery.message) else {
-            return;
-        };
-        let (id, number) = (open.message.id, delivery.number);
-        if outcome != Outcome::Delivered {
-            let (word, url) = (outcome.as_str(), &delivery.target.url);
-            log::info!("delivery_ended id={id} outcome={word} url={url:?}");
-        }
-        turn.actions.push_back(Action::Store(StoreOp::End {
-            id,
-            number,
-            outcome,
-        }));
-        open.left -= 1;
-        let last = open.left == 0;
-        self.remember_end(turn, &delivery, outcome);
-        self.unlink(delivery.message, key, delivery.sibling);
-        if last && let Some(mut open) = self.messages.remove(delivery.message) {
-            turn.memory.give(open.bytes());
-            self.history.give(turn, open.log_bytes);
-            open.log.message(&open.message, open.method);
-            self.history.ended(turn, id, open.log);
-        }
-    }
-
-    /// Takes an ended delivery out of its message's list.
-    fn unlink(&mut self, message: Key, gone: Key, next: Option<Key>) {
-        let Some(open) = self.messages.get_mut(message) else {
-            return;
-        };
-        if open.first == Some(gone) {
-            open.first = next;
-            return;
-        }
-        let mut at = open.first;
-        while let Some(delivery) = at.and_then(|key| self.deliveries.get_mut(key)) {
-            if delivery.sibling == Some(gone) {
-                delivery.sibling = next;
-                return;
-            }
-            at = delivery.sibling;
-        }
     }
 
     /// Deliveries that have not ended.

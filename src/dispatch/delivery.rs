@@ -7,12 +7,14 @@ use std::time::Duration;
 use crate::base::ledger::Ledger;
 use crate::base::slab::Key;
 use crate::base::time::{Mono, Now};
+use crate::dispatch::Settings;
 use crate::dispatch::deliveries::Plan;
+use crate::dispatch::notice::{self, Notice};
 use crate::dispatch::redirect::{self, Hop};
 use crate::dispatch::retry::Schedule;
 use crate::dispatch::sign::Signer;
 use crate::dispatch::status::Success;
-use crate::model::{Ending, Fault, Method, Outcome, Target};
+use crate::model::{Callback, Ending, Fault, Method, Outcome, Target};
 
 /// The least wait after a certificate was not what it should be (dispatch.md, `retry-schedule`):
 /// somebody has to repair it first.
@@ -74,15 +76,22 @@ pub(super) struct Delivery {
     pub(super) began: Now,
     /// Where the attempt under way was sent on to, if it was.
     pub(super) hop: Option<Box<Hop>>,
+    /// What it has besides if it goes to a subscriber.
+    pub(super) notice: Option<Box<Notice>>,
 }
 
 /// The states of a delivery.
 ///
 /// ```text
+///                                     release
+///                    ┌──────► Offered ───────┐
+///                    │ due                   ▼
 ///  Held ──durable──► Waiting ──due──► Queued ──line──► Active ──► (ended)
 ///                       ▲                                │
 ///                       └───────────── retry ────────────┘
 /// ```
+///
+/// A notice passes through Offered, once, when it is due for the first time; nothing else does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// The message is not durable yet; it is due this long after it is.
@@ -94,7 +103,11 @@ pub(super) enum State {
     Waiting {
         /// The due time.
         due: Mono,
+        /// Its node of the wheel; none if it stands in the due-index.
+        node: Option<Key>,
     },
+    /// A notice that may go, once it is released.
+    Offered,
     /// In its origin's lane.
     Queued,
     /// An attempt is under way.
@@ -135,12 +148,37 @@ impl Delivery {
             state: State::Held { delay: plan.delay },
             began: Now::default(),
             hop: None,
+            notice: None,
+        }
+    }
+
+    /// A delivery to a subscriber, of a message that is not durable yet: it is tried as
+    /// `settings` have it, until its time or the lease is up.
+    pub(super) fn notice(
+        message: Key,
+        number: u32,
+        callback: &Callback,
+        plan: &Plan,
+        settings: &notice::Settings,
+        now: Mono,
+    ) -> Delivery {
+        let expires = now + plan.delay + settings.expires;
+        Delivery {
+            method: Method::Post,
+            retries: u32::MAX,
+            schedule: None,
+            timeout: settings.timeout,
+            expires: expires.min(callback.until),
+            strict: callback.strict,
+            notice: Some(Box::new(Notice::of(callback))),
+            ..Delivery::held(message, number, Arc::clone(&callback.target), plan)
         }
     }
 
     /// What it is charged for besides its message, in bytes.
     pub(super) fn charge(&self) -> u64 {
-        charge(&self.target, self.schedule.as_ref()) + self.hop_bytes()
+        let notice = self.notice.as_ref().map_or(0, |notice| notice.bytes());
+        charge(&self.target, self.schedule.as_ref()) + notice + self.hop_bytes()
     }
 
     /// What it is charged for where the attempt under way was sent on to, in bytes.
@@ -179,6 +217,30 @@ impl Delivery {
         self.expires.min(hop)
     }
 
+    /// Whether no attempt may begin any more.
+    pub(super) fn is_over(&self, now: Mono) -> bool {
+        self.expires <= now || self.called_off().is_some()
+    }
+
+    /// Why it was called off, if it was.
+    pub(super) fn called_off(&self) -> Option<&'static str> {
+        self.notice.as_ref()?.called_off
+    }
+
+    /// Whether it has to be released before it goes.
+    pub(super) fn waits_for_release(&self) -> bool {
+        self.notice.as_ref().is_some_and(|notice| !notice.released)
+    }
+
+    /// The waits between its attempts, and their random part in per cent.
+    pub(super) fn pace<'a>(&'a self, settings: &'a Settings) -> (&'a Schedule, u32) {
+        match (&self.notice, &self.schedule) {
+            (Some(_), _) => (&settings.notices.schedule, settings.notices.jitter_percent),
+            (None, Some(own)) => (own, settings.jitter_percent),
+            (None, None) => (&settings.schedule, settings.jitter_percent),
+        }
+    }
+
     /// Whether the attempt under way has left its origin.
     pub(super) fn is_stripped(&self) -> bool {
         self.hop.as_ref().is_some_and(|hop| hop.stripped)
@@ -189,6 +251,9 @@ impl Delivery {
     /// forbid, a redirect is followed while hops are
     /// left, everything else is tried again while the budget lasts.
     pub(super) fn judge(&self, terms: &Terms, ending: &Ending) -> Next {
+        if let Some(notice) = &self.notice {
+            return self.judge_notice(notice, ending);
+        }
         let hops = self.hop.as_ref().map_or(0, |hop| hop.count);
         match ending {
             Ending::Answer { status, .. } if *status == 303 || terms.success.has(*status) => {
@@ -209,6 +274,15 @@ impl Delivery {
                 self.retry(Some(UNTRUSTED_WAIT_MIN))
             }
             Ending::Fault { .. } => self.retry(None),
+        }
+    }
+
+    fn judge_notice(&self, notice: &Notice, ending: &Ending) -> Next {
+        match (notice::verdict(ending), ending) {
+            (Some(outcome), _) => Next::End(outcome),
+            (None, _) if notice.called_off.is_some() => Next::End(Outcome::Canceled),
+            (None, Ending::Answer { retry_after, .. }) => self.retry(*retry_after),
+            (None, Ending::Fault { .. }) => self.retry(None),
         }
     }
 

@@ -15,6 +15,8 @@ pub(super) const HORIZON: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct Far {
     heap: BinaryHeap<Reverse<(Mono, Key)>>,
+    /// Entries whose delivery has ended before it was due; less than half of all.
+    gone: usize,
 }
 
 impl Far {
@@ -36,8 +38,24 @@ impl Far {
         self.heap.peek().map(|Reverse((due, _))| *due)
     }
 
+    /// A delivery that stands here has ended. Its entry stays until it comes out, or until half of
+    /// them are such: then all of those go.
+    pub(super) fn forget(&mut self, is_alive: impl Fn(Key) -> bool) {
+        self.gone += 1;
+        if self.gone * 2 >= self.heap.len() {
+            self.heap.retain(|Reverse((_, key))| is_alive(*key));
+            self.gone = 0;
+        }
+    }
+
+    /// What has just come out was the entry of a delivery that has ended.
+    pub(super) fn forgotten(&mut self) {
+        self.gone = self.gone.saturating_sub(1);
+    }
+
+    /// Deliveries that stand here.
     pub(super) fn len(&self) -> usize {
-        self.heap.len()
+        self.heap.len() - self.gone
     }
 }
 

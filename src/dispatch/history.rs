@@ -232,7 +232,7 @@ mod tests {
     /// Remembers a message whose log has about that many bytes.
     fn end(history: &mut History, turn: &mut Turn, id: u128, bytes: usize) {
         let mut log = history.fresh();
-        log.end(1, Outcome::Delivered, &"x".repeat(bytes));
+        log.end(1, Outcome::Delivered, &"x".repeat(bytes), "");
         history.ended(turn, MessageId(id), log);
         history.check(0, 0);
         assert_eq!(turn.memory.lent(), history.bytes());

@@ -4,35 +4,38 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::frame::Frame;
-use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::http::form;
-use crate::http::problem::{Problem, Reason};
-use crate::model::{Extra, Message, MessageId, Target, TopicNames};
-use crate::port::{Action, Seq, StoreOp, Turn};
+use crate::http::problem::Problem;
+use crate::model::{Callback, Extra, MessageId, Target, TopicNames};
+use crate::port::{Seq, Turn};
 
 mod compose;
 pub mod deliveries;
 mod delivery;
+mod draft;
 mod far;
 mod fields;
 pub mod history;
 pub mod intake;
+pub mod notice;
 pub mod options;
 mod redirect;
 pub mod retry;
+mod seal;
 pub mod sign;
 pub mod status;
 pub mod target;
 
-use deliveries::{Deliveries, Plan};
+use deliveries::{Deliveries, Plan, Receivers};
 use delivery::Terms;
+use draft::{Body, Draft};
 use intake::{Intake, Scratch, Submission};
 use sign::Keys;
 use target::Targets;
 
 pub use deliveries::NEAR_MAX;
+pub use draft::{Accepted, Content, publish_cost};
 
 /// Defaults of the per-message options (dispatch.md section 4).
 #[derive(Clone, Debug)]
@@ -49,6 +52,8 @@ pub struct Settings {
     pub expires: Duration,
     /// Signing keys by name.
     pub keys: Keys,
+    /// Deliveries to those that subscribed to a topic.
+    pub notices: notice::Settings,
 }
 
 impl Default for Settings {
@@ -60,25 +65,9 @@ impl Default for Settings {
             timeout: Duration::from_secs(15),
             expires: Duration::from_secs(4 * 24 * 3_600),
             keys: Keys::default(),
+            notices: notice::Settings::default(),
         }
     }
-}
-
-/// A message that was taken in.
-#[derive(Debug)]
-pub struct Accepted {
-    /// Its id.
-    pub id: MessageId,
-    /// Its place among the deliveries, if it has any.
-    pub open: Option<Key>,
-    /// The message itself, if it is to be published to topics.
-    pub publish: Option<Arc<Message>>,
-}
-
-/// What a message is charged while it waits to be published, in bytes.
-#[must_use]
-pub fn publish_cost(message_bytes: usize) -> u64 {
-    message_bytes as u64 + 256
 }
 
 /// The webhook room.
@@ -90,6 +79,7 @@ pub struct Dispatch {
     known: Targets,
     scratch: Scratch,
     targets: Vec<Arc<Target>>,
+    callbacks: Vec<Callback>,
     last: MessageId,
 }
 
@@ -103,13 +93,15 @@ impl Dispatch {
             known: Targets::new(seed),
             scratch: Scratch::default(),
             targets: Vec::new(),
+            callbacks: Vec::new(),
             last: MessageId::default(),
         }
     }
 
     /// Takes in a POST: reads it, vets its targets, hands the message to the store under the number
     /// `seq`. Its deliveries are held until the store has it. `vet` says whether a target may be
-    /// called, or called by a message that asks for public addresses only.
+    /// called, or called by a message that asks for public addresses only; `callbacks_of` appends
+    /// those that subscribed to any of the topics.
     ///
     /// # Errors
     /// What is wrong with the request, or that memory is full; nothing was taken in then.
@@ -119,6 +111,7 @@ impl Dispatch {
         seq: Seq,
         submission: &Submission<'_>,
         vet: impl Fn(&Target, bool) -> Result<(), Problem>,
+        callbacks_of: impl FnOnce(&TopicNames, &mut Vec<Callback>),
     ) -> Result<Accepted, Problem> {
         let now = turn.now.wall;
         let mut intake = intake::read(submission, &self.settings, now, &mut self.scratch)?;
@@ -128,38 +121,44 @@ impl Dispatch {
             vet(&target, intake.options.strict)?;
             self.targets.push(target);
         }
-        let has_topics = !intake.topics.is_empty();
-        let extra = extra(&mut intake);
         let topics = TopicNames::of(intake.topics.bytes());
-        let bytes = intake.body.len()
-            + intake.content_type.len()
-            + topics.bytes()
-            + extra.as_ref().map_or(0, |extra| extra.bytes());
-        let plan = plan(turn, &intake);
-        let cost = u64::from(has_topics) * publish_cost(bytes) + plan.cost(bytes, &self.targets);
-        if !turn.memory.take(cost) {
-            turn.stats.add(Counter::MessagesRefusedForMemory, 1);
-            return Err(Reason::MemoryFull.into());
+        self.callbacks.clear();
+        if topics.bytes() > 0 {
+            callbacks_of(&topics, &mut self.callbacks);
         }
-        self.last = MessageId::next(self.last, turn.now.wall, turn.rng.u128());
-        let message = Arc::new(Message {
-            id: self.last,
-            accepted: turn.now.wall,
+        let extra = extra(&mut intake);
+        let plan = plan(turn, &intake);
+        let receivers = Receivers {
+            targets: &self.targets,
+            callbacks: &self.callbacks,
+        };
+        let draft = Draft {
             content_type: owned(intake.content_type),
-            body: Frame::copy_of(intake.body),
+            body: Body::Lent(intake.body),
             topics,
             extra,
-        });
-        let open = self.deliveries.insert(&message, &self.targets, &plan);
+            plan,
+            receivers,
+        };
+        let accepted = draft.admit(turn, seq, &mut self.last, &mut self.deliveries)?;
         turn.stats.add(Counter::MessagesAccepted, 1);
-        let publish = has_topics.then(|| Arc::clone(&message));
-        turn.actions
-            .push_back(Action::Store(StoreOp::Accept { seq, message }));
-        Ok(Accepted {
-            id: self.last,
-            open,
-            publish,
-        })
+        Ok(accepted)
+    }
+
+    /// Takes in what was not posted here but fetched, or handed over by another room: a message
+    /// like any other, without targets of its own.
+    ///
+    /// # Errors
+    /// Memory is full; nothing was taken in then.
+    pub fn publish(
+        &mut self,
+        turn: &mut Turn,
+        seq: Seq,
+        content: Content<'_>,
+        callbacks: &[Callback],
+    ) -> Result<Accepted, Problem> {
+        let draft = content.draft(callbacks);
+        draft.admit(turn, seq, &mut self.last, &mut self.deliveries)
     }
 }
 

@@ -38,13 +38,18 @@ impl Default for Schedule {
     /// `5s,5m,30m,2h,5h,10h,14h,20h,24h` (dispatch.md section 4): Standard Webhooks' own example.
     fn default() -> Schedule {
         const SECONDS: [u64; 9] = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
-        Schedule(Arc::new(Shape::List(
-            SECONDS.map(Duration::from_secs).into(),
-        )))
+        Schedule::of_seconds(&SECONDS)
     }
 }
 
 impl Schedule {
+    /// A list of waits in seconds, at least one.
+    pub(super) fn of_seconds(seconds: &[u64]) -> Schedule {
+        debug_assert!(!seconds.is_empty(), "a schedule without a step");
+        let steps = seconds.iter().copied().map(Duration::from_secs);
+        Schedule(Arc::new(Shape::List(steps.collect())))
+    }
+
     /// Reads a list of durations separated by commas, or `exponential(base,factor,cap)`. Spaces
     /// around the parts are allowed. The error is the complaint, to stand behind the text;
     /// [`SCHEDULE_FORM`] says what is allowed.

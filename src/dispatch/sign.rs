@@ -181,7 +181,8 @@ fn base64(out: &mut Vec<u8>, tag: &[u8]) {
     out.extend_from_slice(text.get(..len).unwrap_or_default());
 }
 
-fn hex(out: &mut Vec<u8>, tag: &[u8]) {
+/// Appends bytes in lower-case hexadecimal digits.
+pub(super) fn hex(out: &mut Vec<u8>, tag: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for byte in tag {
         out.push(DIGITS[usize::from(byte >> 4)]);

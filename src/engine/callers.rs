@@ -1,16 +1,9 @@
 //! Which room wants a call: whatever lanes and lines have to ask or to tell goes to that one.
 //! It knows neither what a call is for nor where it goes.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use super::Engine;
-use crate::base::frame::Frame;
-use crate::base::slab::Key;
-use crate::base::time::Mono;
 use crate::courier::Call;
-use crate::model::{Answer, Ending, Owner, Room, Target, Wants};
-use crate::port::{Caller, Turn};
+use crate::model::{Owner, Room};
 
 /// The room of that name in an engine, as a `&mut dyn Caller`. A macro, so that the engine's other
 /// fields can still be borrowed. Tests of the engine may call out in the hub's stead.
@@ -52,50 +45,4 @@ impl Engine {
         self.hungry.extend(lane);
         true
     }
-}
-
-/// Stands where the hub will be: it calls nobody.
-#[derive(Debug, Default)]
-pub(super) struct NoCalls;
-
-impl Caller for NoCalls {
-    fn next_due(&mut self) -> Option<(Key, Mono, &Arc<Target>)> {
-        None
-    }
-
-    fn expires(&self, _: Key) -> Mono {
-        Mono::NEVER
-    }
-
-    fn expire(&mut self, _: &mut Turn, _: Key) {}
-
-    fn is_strict(&self, _: Key) -> bool {
-        true
-    }
-
-    fn target(&self, _: Key) -> Option<&Arc<Target>> {
-        None
-    }
-
-    fn begin(&mut self, _: &mut Turn, _: Key) -> Option<(Arc<Target>, Duration)> {
-        None
-    }
-
-    fn uncount(&mut self, _: &mut Turn, _: Key) {}
-
-    fn unbegin(&mut self, _: Key) {}
-
-    fn is_head(&self, _: Key) -> bool {
-        false
-    }
-
-    fn compose(&self, _: &Turn, _: Key, _: &mut Vec<u8>) -> Option<Frame> {
-        None
-    }
-
-    fn wants(&self, _: Key) -> Option<Wants> {
-        None
-    }
-
-    fn concluded(&mut self, _: &mut Turn, _: Key, _: &Ending, _: Option<Answer<'_>>) {}
 }

@@ -168,6 +168,7 @@ impl Engine {
             && self.awaiting.is_empty()
             && self.courier.names.is_idle()
             && self.topics.is_empty()
+            && self.hub.is_empty()
     }
 
     /// Brings the gauges up to date.
@@ -185,6 +186,7 @@ impl Engine {
         stats.set(Counter::TopicsBytes, self.topics.bytes() as u64);
         stats.set(Counter::Lanes, self.courier.lanes() as u64);
         stats.set(Counter::CallsWaiting, self.courier.waiting() as u64);
+        stats.set(Counter::Subscriptions, self.hub.len() as u64);
         stats.set(Counter::BytesHeld, self.turn.memory.held());
         stats.set(Counter::BytesRemembered, self.turn.memory.lent());
         stats.set(Counter::Timers, self.turn.wheel.len() as u64);
@@ -194,7 +196,7 @@ impl Engine {
     pub fn check(&self) {
         self.turn.wheel.check();
         self.courier.check();
-        let mut bytes = self.dispatch.deliveries.check();
+        let mut bytes = self.dispatch.deliveries.check() + self.hub.check();
         let (mut inbound, mut outbound, mut streams, mut wishes) = (0, 0, 0, 0);
         for (key, line) in self.lines.iter() {
             match &line.conn {

@@ -20,6 +20,7 @@ use crate::courier::{self, Courier};
 use crate::dispatch::{self, Dispatch};
 use crate::http::date::DateCache;
 use crate::http::problem::Reason;
+use crate::hub::{Hub, Ticket};
 use crate::model::Owner;
 use crate::port::{Action, Ended, Seq, StoreDone, Timer, Turn};
 use crate::topics::wish::Wish;
@@ -27,9 +28,11 @@ use crate::topics::{self, Topics};
 
 mod callers;
 mod calls;
+mod hub;
 mod lanes;
 mod life;
 mod names;
+mod notices;
 mod routes;
 mod serve;
 mod slow;
@@ -52,6 +55,8 @@ pub struct Settings {
     pub dispatch: dispatch::Settings,
     /// Topics and their streams.
     pub topics: topics::Settings,
+    /// Subscriptions.
+    pub hub: crate::hub::Settings,
     /// Lines of all kinds at once; the slab's bound.
     pub lines_max: usize,
     /// Inbound lines from one address; `None` for no bound. Never holds for loopback peers.
@@ -71,6 +76,7 @@ impl Default for Settings {
             courier: courier::Settings::default(),
             dispatch: dispatch::Settings::default(),
             topics: topics::Settings::default(),
+            hub: crate::hub::Settings::default(),
             lines_max: 4_096,
             lines_per_address_max: Some(256),
             memory_bytes_max: 256 << 20,
@@ -111,7 +117,12 @@ pub struct Engine {
     topics: Topics,
     /// What the lines are to be that become streams once their clients have their answers.
     wishes: Index<Key, Box<Wish>>,
-    hub: callers::NoCalls,
+    hub: Hub,
+    /// The lines of those who wait for the hub's verdict.
+    waiters: Index<Ticket, Key>,
+    /// Offers are left to the test.
+    #[cfg(test)]
+    by_hand: bool,
     #[cfg(test)]
     stand_in: Option<tests::calls::Script>,
     /// Streams that may still be written in this turn.
@@ -138,6 +149,7 @@ impl Engine {
         let timers_max = settings.lines_max + nodes;
         let courier = Courier::new(settings.courier.clone(), settings.lines_max / 2, rng.u64());
         let dispatch = Dispatch::new(settings.dispatch.clone(), rng.u64());
+        let hub = Hub::new(settings.hub.clone(), &mut rng);
         Engine {
             lines: Slab::with_bound(settings.lines_max),
             desks: Pool::with_bound(DESKS_KEPT_MAX),
@@ -146,7 +158,10 @@ impl Engine {
             courier,
             topics: Topics::new(settings.topics.clone(), now.wall, rng.u64()),
             wishes: Index::new(rng.u64()),
-            hub: callers::NoCalls,
+            hub,
+            waiters: Index::new(rng.u64()),
+            #[cfg(test)]
+            by_hand: false,
             #[cfg(test)]
             stand_in: None,
             stream_writes_left: STREAM_WRITES_MAX,
@@ -277,7 +292,7 @@ impl Engine {
             Timer::Delivery(key) => self.dispatch.deliveries.fired(key),
             Timer::Far => self.dispatch.deliveries.look_far(&mut self.turn),
             Timer::Lane(key) => self.lane_fired(key),
-            Timer::Hub => {}
+            Timer::Hub => self.hub.fired(&mut self.turn),
             Timer::Topics => self.sweep_topics(),
             Timer::Drain => self.drain.time_is_up(),
         }

@@ -1,6 +1,7 @@
 //! The routing table: one row per endpoint, from which 404, 405 with Allow, and the help follow.
 //! It knows paths and methods, and never what a handler does.
 
+use crate::hub::request::Half;
 use crate::model::Method;
 
 /// An endpoint.
@@ -28,6 +29,10 @@ pub(super) enum Handler {
     Dispatch,
     /// A live stream of a topic.
     Stream,
+    /// The hub, or a half of it.
+    Hub(Half),
+    /// The subscriptions.
+    Subscriptions,
     /// What became of a message.
     Messages,
     /// Whether it runs.
@@ -58,6 +63,38 @@ const ROUTES: &[Route] = &[
         allow: "GET, HEAD, POST, OPTIONS",
         help: "read topics live (topic=NAME)",
         handler: Handler::Stream,
+    },
+    Route {
+        path: "/hub",
+        tail: false,
+        methods: &[Method::Get, Method::Head, Method::Post],
+        allow: "GET, HEAD, POST",
+        help: "WebSub: subscribe, unsubscribe, publish (hub.mode)",
+        handler: Handler::Hub(Half::Any),
+    },
+    Route {
+        path: "/subscribe",
+        tail: false,
+        methods: &[Method::Post],
+        allow: "POST",
+        help: "the half of the hub for subscribers",
+        handler: Handler::Hub(Half::Subscribe),
+    },
+    Route {
+        path: "/publish",
+        tail: false,
+        methods: &[Method::Post],
+        allow: "POST",
+        help: "the half of the hub for publishers",
+        handler: Handler::Hub(Half::Publish),
+    },
+    Route {
+        path: "/subscriptions",
+        tail: false,
+        methods: READ,
+        allow: "GET, HEAD",
+        help: "who subscribes to what (topic=, callback=, limit=N, cursor=N)",
+        handler: Handler::Subscriptions,
     },
     Route {
         path: "/messages",

@@ -1,9 +1,10 @@
 //! Inbound lines: bytes to requests, requests to rooms, replies to lines.
 //! It routes and never interprets a body.
 
+use super::hub::{Office, PAGE, Served};
 use super::life::Drain;
-use super::stored::Awaiting;
-use super::{Engine, Settings, lanes, routes, wishes};
+use super::stored::{Awaiting, Origin};
+use super::{Engine, Settings, lanes, notices, routes, wishes};
 use crate::admin;
 use crate::base::index::Index;
 use crate::base::slab::Key;
@@ -12,16 +13,19 @@ use crate::conn::Conn;
 use crate::conn::inbound::Service;
 use crate::conn::reply::Reply;
 use crate::courier::Courier;
-use crate::dispatch::Dispatch;
 use crate::dispatch::history::ENDED_MAX;
 use crate::dispatch::intake::Submission;
+use crate::dispatch::{Accepted, Dispatch};
 use crate::http::problem::{Problem, Reason};
 use crate::http::request::{BodyKind, Request};
-use crate::model::{MessageId, Method};
+use crate::hub::request::Half;
+use crate::hub::{Hub, Ticket};
+use crate::model::{Callback, MessageId, Method, TopicNames};
 use crate::port::{Action, Seq, Turn};
 use crate::topics::Topics;
 use crate::topics::wish::{Mode, Wish};
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
 /// What inbound lines share, borrowed from the engine field by field.
 macro_rules! context {
@@ -42,14 +46,17 @@ pub(super) use context;
 struct Rooms<'a> {
     dispatch: &'a mut Dispatch,
     courier: &'a mut Courier,
+    hub: &'a mut Hub,
+    waiters: &'a mut Index<Ticket, Key>,
+    topics: &'a Topics,
     hungry: &'a mut VecDeque<Key>,
     awaiting: &'a mut VecDeque<Awaiting>,
     accepted: &'a mut Seq,
     settings: &'a Settings,
-    topics: &'a Topics,
     wishes: &'a mut Index<Key, Box<Wish>>,
     draining: bool,
     line: Key,
+    peer: IpAddr,
 }
 
 impl Engine {
@@ -64,14 +71,17 @@ impl Engine {
         let mut rooms = Rooms {
             dispatch: &mut self.dispatch,
             courier: &mut self.courier,
+            hub: &mut self.hub,
+            waiters: &mut self.waiters,
+            topics: &self.topics,
             hungry: &mut self.hungry,
             awaiting: &mut self.awaiting,
             accepted: &mut self.accepted,
             settings: &self.settings,
-            topics: &self.topics,
             wishes: &mut self.wishes,
             draining: self.drain != Drain::No,
             line: key,
+            peer: inbound.peer(),
         };
         inbound.received(&mut context!(self), &mut rooms, bytes);
         self.settle_inbound(key);
@@ -206,6 +216,13 @@ impl Service for Rooms<'_> {
                 let tail = tail.unwrap_or_default();
                 json(lanes::steer(self.courier, turn, self.hungry, tail), request)
             }
+            routes::Handler::Hub(_) if request.method != Method::Post => (0, text(PAGE)),
+            routes::Handler::Hub(half) => self.hub(turn, request, half, body),
+            routes::Handler::Subscriptions => {
+                let query = request.query.unwrap_or_default();
+                let list = admin::subscriptions::list(self.hub, turn.now, query);
+                json(list, request)
+            }
             routes::Handler::Metrics => (0, text(admin::metrics(&turn.stats))),
         }
     }
@@ -230,25 +247,15 @@ impl Rooms<'_> {
         let seq = *self.accepted + 1;
         let policy = &self.courier.settings().policy;
         let vet = |target: &_, strict| lanes::vet(policy, target, strict);
-        match self.dispatch.accept(turn, seq, &submission, vet) {
-            Ok(accepted) => {
-                *self.accepted = seq;
-                let (id, json) = (accepted.id, wants_json(request));
-                self.awaiting.push_back(Awaiting {
-                    seq,
-                    line: self.line,
-                    open: accepted.open,
-                    publish: accepted.publish,
-                });
-                (
-                    seq,
-                    Reply::Accepted {
-                        id,
-                        json,
-                        volatile: self.settings.volatile,
-                    },
-                )
-            }
+        let (hub, now) = (&*self.hub, turn.now.mono);
+        let callbacks_of = |topics: &TopicNames, callbacks: &mut Vec<Callback>| {
+            hub.callbacks(now, topics.iter(), false, callbacks);
+        };
+        let accepted = self
+            .dispatch
+            .accept(turn, seq, &submission, vet, callbacks_of);
+        match accepted {
+            Ok(accepted) => self.taken(request, accepted),
             Err(why) => {
                 if why.reason == Reason::TargetForbidden {
                     turn.stats.add(Counter::TargetsForbidden, 1);
@@ -260,6 +267,65 @@ impl Rooms<'_> {
 }
 
 impl Rooms<'_> {
+    /// A message was taken in under the next number: it is answered once the store has it.
+    fn taken(&mut self, request: &Request<'_>, accepted: Accepted) -> (Seq, Reply) {
+        *self.accepted += 1;
+        let (id, json) = (accepted.id, wants_json(request));
+        let reach = json
+            .then(|| notices::reach(self.topics, &accepted))
+            .flatten();
+        self.awaiting.push_back(Awaiting {
+            seq: *self.accepted,
+            origin: Origin::Client(self.line),
+            open: accepted.open,
+            publish: accepted.publish,
+        });
+        let volatile = self.settings.volatile;
+        let reply = Reply::Accepted {
+            id,
+            json,
+            volatile,
+            reach,
+        };
+        (*self.accepted, reply)
+    }
+
+    /// A POST to the hub.
+    fn hub(
+        &mut self,
+        turn: &mut Turn,
+        request: &Request<'_>,
+        half: Half,
+        body: &[u8],
+    ) -> (Seq, Reply) {
+        let mut office = Office {
+            hub: self.hub,
+            dispatch: self.dispatch,
+            courier: self.courier,
+            topics: self.topics,
+            waiters: self.waiters,
+            seq: *self.accepted + 1,
+            line: self.line,
+            peer: self.peer,
+        };
+        match office.serve(turn, request, half, body) {
+            Served::Now(reply) => (0, reply),
+            Served::Taken(accepted) => self.taken(request, accepted),
+            Served::Refused(why, retry_after) => {
+                if why.reason == Reason::TargetForbidden {
+                    turn.stats.add(Counter::TargetsForbidden, 1);
+                }
+                let reply = Reply::Problem {
+                    problem: why,
+                    json: wants_json(request),
+                    allow: None,
+                    retry_after,
+                };
+                (0, reply)
+            }
+        }
+    }
+
     /// A GET to /messages/{id}: the message with its deliveries and attempts.
     fn message(&self, turn: &Turn, request: &Request<'_>, tail: Option<&str>) -> Reply {
         let id = tail.and_then(MessageId::parse);

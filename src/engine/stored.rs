@@ -16,12 +16,21 @@ use crate::port::Seq;
 pub(super) struct Awaiting {
     /// Its place in the order of acceptance.
     pub(super) seq: Seq,
-    /// The line whose client waits; it may be gone.
-    pub(super) line: Key,
+    /// Who waits for it.
+    pub(super) origin: Origin,
     /// The message, if it has deliveries.
     pub(super) open: Option<Key>,
     /// The message, if it goes to topics.
     pub(super) publish: Option<Arc<Message>>,
+}
+
+/// Whom a message came from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Origin {
+    /// A client; its line may be gone.
+    Client(Key),
+    /// A topic of the hub that was fetched.
+    Topic(Key),
 }
 
 impl Awaiting {
@@ -55,15 +64,22 @@ impl Engine {
                 (None, Some(message)) => deliveries.published(&mut self.turn, message),
                 (None, None) => {}
             }
-            let Some(line) = self.lines.get_mut(next.line) else {
+            let key = match next.origin {
+                Origin::Client(key) => key,
+                Origin::Topic(key) => {
+                    self.hub.stored(&mut self.turn, key, true);
+                    continue;
+                }
+            };
+            let Some(line) = self.lines.get_mut(key) else {
                 continue;
             };
             let Conn::Inbound(inbound) = &mut line.conn else {
                 continue;
             };
             inbound.send(&mut context!(self));
-            if !self.unpause(next.line) {
-                self.settle_inbound(next.line);
+            if !self.unpause(key) {
+                self.settle_inbound(key);
             }
         }
     }
@@ -77,15 +93,22 @@ impl Engine {
             if let Some(open) = next.open {
                 self.dispatch.deliveries.lost(&mut self.turn, open);
             }
-            let Some(line) = self.lines.get_mut(next.line) else {
+            let key = match next.origin {
+                Origin::Client(key) => key,
+                Origin::Topic(key) => {
+                    self.hub.stored(&mut self.turn, key, false);
+                    continue;
+                }
+            };
+            let Some(line) = self.lines.get_mut(key) else {
                 continue;
             };
             let Conn::Inbound(inbound) = &mut line.conn else {
                 continue;
             };
             inbound.refuse_lost(&mut context!(self), seq, &problem);
-            if !self.unpause(next.line) {
-                self.settle_inbound(next.line);
+            if !self.unpause(key) {
+                self.settle_inbound(key);
             }
         }
         // What was refused is settled: later numbers must not wait for it.

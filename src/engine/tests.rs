@@ -10,6 +10,8 @@ use crate::base::time::{Mono, Now, Wall};
 use crate::port::{Action, Ended, StoreDone, StoreOp};
 
 pub(super) mod calls;
+mod hub;
+mod notices;
 
 const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 

@@ -2,6 +2,7 @@
 //! It never builds a tree, and it never writes anything but strings.
 
 pub mod cut;
+pub mod instant;
 pub mod scan;
 
 /// Appends `text` in quotes, escaped where JSON demands it and nowhere else.

@@ -17,6 +17,8 @@ pub mod json;
 pub mod media;
 pub mod multipart;
 pub mod problem;
+pub mod redirect;
 pub mod request;
 pub mod response;
+pub mod target;
 pub mod write;

@@ -179,6 +179,16 @@ reasons! {
     BeyondBacklog = 416 "beyond_backlog" "More messages asked for than are kept";
     /// RFC 9110 section 15.5.7: Accept excludes every format there is.
     NotAcceptable = 406 "not_acceptable" "No format is acceptable";
+    /// hub.md C1: a subscriber that wanted to be verified first did not confirm.
+    NotVerified = 409 "not_verified" "The callback did not confirm";
+    /// hub.md C22: the topic is not on the operator's list.
+    TopicForbidden = 403 "topic_forbidden" "Topic is not allowed";
+    /// hub.md C28: content may be published only with the right to.
+    PublishForbidden = 403 "publish_forbidden" "Publishing content is not allowed";
+    /// security.md: verifications of one client a minute.
+    TooManyRequests = 429 "too_many_requests" "Too many requests; try again later";
+    /// The bound on subscriptions is reached.
+    SubscriptionsFull = 503 "subscriptions_full" "Too many subscriptions; try again later";
     /// streams.md section 6: topics that begin with `$` are Hookah's own.
     ReservedTopic = 403 "reserved_topic" "Topics that begin with $ are reserved";
 }

@@ -1,8 +1,8 @@
 //! Topics: one message to every stream that reads it, encoded once, shared, never copied.
 //! It holds frames and who has yet to read them; sockets and requests are somebody else's.
 //!
-//! A stream reads one *channel*, at a position of its ring: a topic, or a view, which is a selection
-//! of more than one. A message under a topic is a *post*, which all rings that hold it share:
+//! A stream reads one *channel*, at a position of its ring: a topic, or a view, which selects from
+//! more than one. A message under a topic is a *post*, which all rings that hold it share:
 //!
 //! ```text
 //!  topic "news"    ring: [p1 p2 p4 p5]──┐
@@ -176,6 +176,18 @@ impl Topics {
             channel: self.channels.get_mut(channel)?,
             posts: &mut self.posts,
         })
+    }
+
+    /// How many streams read the topic of that name, alone or with others, whatever their filters.
+    #[must_use]
+    pub fn readers(&self, name: &[u8]) -> usize {
+        let topic = self.by_name.get(name).copied();
+        let mut channels: Vec<Key> = topic.into_iter().collect();
+        channels.extend(topic.into_iter().flat_map(|topic| self.listed(topic)));
+        self.views.find(name, &mut channels);
+        channels.sort_unstable();
+        channels.dedup();
+        channels.iter().map(|channel| self.size(*channel)).sum()
     }
 
     /// What is sent on a stream when nothing else was for a while.

@@ -279,6 +279,15 @@ impl Topics {
         }
     }
 
+    /// The views that list a topic by its name.
+    pub(super) fn listed(&self, topic: Key) -> impl Iterator<Item = Key> {
+        let listed = match self.channels.get(topic).map(|channel| &channel.kind) {
+            Some(Kind::Topic { listed, .. }) => &listed[..],
+            _ => &[],
+        };
+        listed.iter().map(|listing| listing.view)
+    }
+
     fn source_mut(&mut self, view: Key, number: usize) -> Option<&mut Source> {
         self.view_mut(view)?.sources.get_mut(number)
     }

@@ -4,6 +4,8 @@
 
 #[path = "checks_forms.rs"]
 mod checks_forms;
+#[path = "checks_hub.rs"]
+mod checks_hub;
 #[path = "checks_json.rs"]
 mod checks_json;
 #[path = "checks_lines.rs"]
@@ -16,6 +18,7 @@ mod checks_wishes;
 mod drive;
 
 pub use checks_forms::{multipart, urlencoded};
+pub use checks_hub::{hub_diff, hub_discover, hub_request};
 pub use checks_json::json;
 pub use checks_lines::json_line;
 pub use checks_names::dns_message;
@@ -34,6 +37,9 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("multipart", multipart),
     ("json", json),
     ("dns_message", dns_message),
+    ("hub_request", hub_request),
+    ("hub_discover", hub_discover),
+    ("hub_diff", hub_diff),
     ("json_line", json_line),
     ("wish", wish),
 ];

@@ -31,6 +31,7 @@ pub fn settings() -> engine::Settings {
         courier: courier::Settings::default(),
         dispatch: dispatch::Settings::default(),
         topics: topics::Settings::default(),
+        hub: Default::default(),
         volatile: true,
         lines_max: 4_096,
         lines_per_address_max: None,

@@ -229,9 +229,10 @@ fn json_is_answered_in_json() {
     let accept = format!("{FORM}Accept: application/json\r\n");
     let answer = ask(&server, post("/dispatch", &accept, "_topic=t"));
     let id = answer.fields.get("Hookah-Id").expect("an id");
+    let reach = r#","topic":"t","streams":0,"callbacks":0}"#;
     assert_eq!(
         answer.body,
-        format!("{{\"id\":\"{id}\",\"status\":\"scheduled\"}}")
+        format!("{{\"id\":\"{id}\",\"status\":\"scheduled\"{reach}")
     );
     assert_eq!(answer.fields.get("Content-Type"), Some("application/json"));
     let sent = "Content-Type: application/json\r\nHookah-Topic: t\r\n";

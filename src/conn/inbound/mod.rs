@@ -177,6 +177,19 @@ impl Inbound {
         desk.is_some_and(|desk| desk.replies.take_stream())
     }
 
+    /// The answer that was held under that number is known now.
+    pub fn settle(&mut self, context: &mut Context<'_>, number: u64, reply: Reply) {
+        if let Some(desk) = &mut self.desk {
+            let refused = matches!(reply, Reply::Problem { .. });
+            context
+                .turn
+                .stats
+                .add(Counter::RequestsRefused, u64::from(refused));
+            desk.replies.settle(number, reply);
+        }
+        self.send(context);
+    }
+
     /// The store lost what was accepted up to `seq` and is not durable.
     pub fn refuse_lost(&mut self, context: &mut Context<'_>, seq: Seq, problem: &Problem) {
         if let Some(desk) = &mut self.desk {

@@ -23,11 +23,10 @@ impl Deliveries {
         let due = due.min(delivery.expires);
         let now = turn.now.mono;
         if due <= now {
-            delivery.state = State::Queued;
-            self.due.push_back(key);
+            self.ready(key);
             return;
         }
-        delivery.state = State::Waiting { due };
+        delivery.state = State::Waiting { due, node: None };
         if due < now + HORIZON && self.near < NEAR_MAX {
             self.stand(turn, key, due);
             return;
@@ -36,10 +35,42 @@ impl Deliveries {
         self.watch_far(turn);
     }
 
+    /// It is due: it joins its lane, or is offered to whoever releases it.
+    fn ready(&mut self, key: Key) {
+        let Some(delivery) = self.deliveries.get_mut(key) else {
+            return;
+        };
+        let (state, list) = match delivery.waits_for_release() {
+            true => (State::Offered, &mut self.offers),
+            false => (State::Queued, &mut self.due),
+        };
+        delivery.state = state;
+        list.push_back(key);
+    }
+
     fn stand(&mut self, turn: &mut Turn, key: Key, due: Mono) {
-        match turn.wheel.arm(due, Timer::Delivery(key)) {
+        let node = turn.wheel.arm(due, Timer::Delivery(key));
+        match node {
             Some(_) => self.near += 1,
             None => self.far.push(due, key),
+        }
+        if let Some(delivery) = self.deliveries.get_mut(key) {
+            delivery.state = State::Waiting { due, node };
+        }
+    }
+
+    /// A delivery that waited has ended before it was due; `node` is where it stood in the wheel.
+    pub(super) fn stop_waiting(&mut self, turn: &mut Turn, node: Option<Key>) {
+        if let Some(node) = node {
+            turn.wheel.cancel(node);
+            self.near = self.near.saturating_sub(1);
+            return;
+        }
+        self.far.forget(|key| self.deliveries.contains(key));
+        if self.far.len() == 0
+            && let Some((node, _)) = self.far_timer.take()
+        {
+            turn.wheel.cancel(node);
         }
     }
 
@@ -67,7 +98,10 @@ impl Deliveries {
         while self.near < NEAR_MAX
             && let Some((due, key)) = self.far.pop_before(horizon)
         {
-            self.stand(turn, key, due);
+            match self.deliveries.contains(key) {
+                true => self.stand(turn, key, due),
+                false => self.far.forgotten(),
+            }
         }
         self.watch_far(turn);
     }
@@ -75,11 +109,7 @@ impl Deliveries {
     /// A delivery's node fired: it is due.
     pub fn fired(&mut self, key: Key) {
         self.near = self.near.saturating_sub(1);
-        let Some(delivery) = self.deliveries.get_mut(key) else {
-            return;
-        };
-        delivery.state = State::Queued;
-        self.due.push_back(key);
+        self.ready(key);
     }
 
     /// A delivery that is due and has to join its origin's lane, and when it is given up there.

@@ -11,8 +11,9 @@ use crate::port::Turn;
 
 /// A log's records besides what was answered, at most; so much is charged for each attempt.
 const RECORD_BYTES: usize = 160;
-/// The record of a delivery's end besides its target's URL, at most.
-const END_BYTES: usize = 32;
+/// The record of a delivery's end besides its target's URL, at most: what its end needs besides
+/// an outcome is one word.
+const END_BYTES: usize = 64;
 
 impl Deliveries {
     /// Writes the attempt that has just ended into its message's log. What memory has no room for
@@ -93,11 +94,14 @@ impl Deliveries {
             return;
         };
         let url = &*delivery.target.url;
+        let called_off = delivery.called_off();
+        let detail = called_off.filter(|_| outcome == Outcome::Canceled);
         let bytes = END_BYTES + url.len();
         let taken = self.history.take(turn, bytes, END_BYTES);
         open.log_bytes += taken as u64;
         let url = if taken == bytes { url } else { "" };
-        open.log.end(delivery.number, outcome, url);
+        open.log
+            .end(delivery.number, outcome, url, detail.unwrap_or_default());
     }
 
     /// The rest of an answer is here, or will not come.
@@ -166,8 +170,8 @@ impl Delivery {
         let tried = self.attempts > 0;
         let due = match self.state {
             State::Held { delay } => Some(turn.now.mono + delay).filter(|_| !delay.is_zero()),
-            State::Waiting { due } => Some(due),
-            State::Queued | State::Active => None,
+            State::Waiting { due, .. } => Some(due),
+            State::Offered | State::Queued | State::Active => None,
         };
         let status = match self.state {
             State::Active => "active",

@@ -110,6 +110,8 @@ pub(crate) enum Record<'a> {
         outcome: &'a [u8],
         /// Its target, for people.
         url: &'a [u8],
+        /// Why it was called off, one word; empty if it was not.
+        detail: &'a [u8],
     },
 }
 
@@ -207,11 +209,12 @@ impl Log {
     }
 
     /// A delivery has ended.
-    pub(crate) fn end(&mut self, number: u32, outcome: Outcome, url: &str) {
+    pub(crate) fn end(&mut self, number: u32, outcome: Outcome, url: &str, detail: &str) {
         self.record(END, |out| {
             out.extend_from_slice(&number.to_le_bytes());
             text(out, outcome.as_str().as_bytes());
             text(out, url.as_bytes());
+            text(out, detail.as_bytes());
         });
     }
 
@@ -334,6 +337,7 @@ impl<'a> Reader<'a> {
                 number: self.u32()?,
                 outcome: self.text()?,
                 url: self.text()?,
+                detail: self.text()?,
             },
             _ => return None,
         })

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::log::{Log, Record};
 use crate::base::time::Wall;
 use crate::http::json;
+use crate::http::json::instant::time;
 use crate::http::request;
 use crate::http::response;
 use crate::http::write;
@@ -77,6 +78,9 @@ fn own(record: &Record<'_>) -> Vec<u8> {
     out
 }
 
+/// A delivery's number, its URL, its status and the detail of that.
+type Row<'a> = (u32, &'a [u8], &'a [u8], &'a [u8]);
+
 fn show(id: MessageId, head: Option<Vec<u8>>, log: &Log, live: &[Live<'_>]) -> Vec<u8> {
     let mut out = Vec::with_capacity(512 + 2 * log.len());
     out.extend_from_slice(b"{\"id\":\"");
@@ -84,23 +88,24 @@ fn show(id: MessageId, head: Option<Vec<u8>>, log: &Log, live: &[Live<'_>]) -> V
     out.push(b'"');
     out.extend_from_slice(&head.unwrap_or_default());
     out.extend_from_slice(b",\"deliveries\":[");
-    let mut ends: Vec<(u32, &[u8], &[u8])> = log
+    let mut rows: Vec<Row<'_>> = log
         .records()
         .filter_map(|record| match record {
             Record::End {
                 number,
                 outcome,
                 url,
-            } => Some((number, url, outcome)),
+                detail,
+            } => Some((number, url, outcome, detail)),
             _ => None,
         })
         .collect();
     let live_rows = live
         .iter()
-        .map(|it| (it.number, it.url.as_bytes(), it.status.as_bytes()));
-    ends.extend(live_rows);
-    ends.sort_unstable_by_key(|(number, ..)| *number);
-    for (number, url, status) in ends {
+        .map(|it| (it.number, it.url.as_bytes(), it.status.as_bytes(), &[][..]));
+    rows.extend(live_rows);
+    rows.sort_unstable_by_key(|(number, ..)| *number);
+    for (number, url, status, detail) in rows {
         comma(&mut out, b'[');
         out.extend_from_slice(b"{\"n\":");
         write::number(&mut out, u64::from(number));
@@ -108,6 +113,10 @@ fn show(id: MessageId, head: Option<Vec<u8>>, log: &Log, live: &[Live<'_>]) -> V
         string(&mut out, url);
         out.extend_from_slice(b",\"status\":");
         string(&mut out, status);
+        if !detail.is_empty() {
+            out.extend_from_slice(b",\"detail\":");
+            string(&mut out, detail);
+        }
         out.extend_from_slice(b",\"attempts\":[");
         attempts(&mut out, log, number);
         out.push(b']');
@@ -237,55 +246,5 @@ fn string_or_null(out: &mut Vec<u8>, text: &[u8]) {
     match text {
         [] => out.extend_from_slice(b"null"),
         text => string(out, text),
-    }
-}
-
-/// RFC 3339 with milliseconds.
-fn time(out: &mut Vec<u8>, at: Wall) {
-    let (days, in_day) = (at.millis() / 86_400_000, at.millis() % 86_400_000);
-    let (year, month, day) = civil(days);
-    let (hour, minute) = (in_day / 3_600_000, in_day / 60_000 % 60);
-    let (second, ms) = (in_day / 1_000 % 60, in_day % 1_000);
-    let text =
-        format!("\"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z\"");
-    out.extend_from_slice(text.as_bytes());
-}
-
-/// Year, month and day of so many days after 1970-01-01, counted in eras of 400 years that begin
-/// in March, so that a leap day is the last of its year.
-fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, in_era) = (days / 146_097, days % 146_097);
-    let year = (in_era - in_era / 1_460 + in_era / 36_524 - in_era / 146_096) / 365;
-    let in_year = in_era - (365 * year + year / 4 - year / 100);
-    let from_march = (5 * in_year + 2) / 153;
-    let day = in_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 {
-        from_march + 3
-    } else {
-        from_march - 9
-    };
-    (era * 400 + year + u64::from(month <= 2), month, day)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::units::parse_instant;
-
-    #[test]
-    fn times_are_printed_as_they_are_read() {
-        for text in [
-            "1970-01-01T00:00:00.000Z",
-            "2024-02-29T23:59:59.999Z",
-            "2000-03-01T00:00:00.001Z",
-            "2026-01-02T03:04:05.000Z",
-            "2100-02-28T12:00:00.500Z",
-            "9999-12-31T23:59:59.000Z",
-        ] {
-            let mut out = Vec::new();
-            time(&mut out, parse_instant(text).unwrap());
-            assert_eq!(String::from_utf8(out).unwrap(), format!("\"{text}\""));
-        }
     }
 }

@@ -37,7 +37,7 @@ fn records_are_read_as_they_were_written() {
     let before = log.len();
     log.rest(&rest);
     assert_eq!((log.len() - before) as u64, rest.bytes());
-    log.end(1, Outcome::Failed, "http://a/");
+    log.end(1, Outcome::Canceled, "http://a/", "superseded");
     let records: Vec<_> = log.records().collect();
     assert_eq!(records.len(), 4);
     let want = Record::Attempt {
@@ -70,8 +70,9 @@ fn records_are_read_as_they_were_written() {
     ));
     let end = Record::End {
         number: 1,
-        outcome: b"failed",
+        outcome: b"canceled",
         url: b"http://a/",
+        detail: b"superseded",
     };
     assert_eq!(records[3], end);
 }
@@ -102,7 +103,7 @@ fn the_oldest_attempts_of_one_delivery_go() {
 fn a_broken_log_is_read_as_far_as_it_goes() {
     let mut log = Log::default();
     log.attempt(&attempt(1, 1, b"oops"));
-    log.end(1, Outcome::Delivered, "u");
+    log.end(1, Outcome::Delivered, "u", "");
     let whole = log.into_bytes();
     for len in 0..whole.len() {
         let log = Log {

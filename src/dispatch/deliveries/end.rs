@@ -1,0 +1,86 @@
+//! How deliveries end, and with the last of them their message: what they held is given back, the
+//! store and whoever waits for it are told. It never decides that one has ended.
+
+use super::Deliveries;
+use crate::base::slab::Key;
+use crate::base::stats::Counter;
+use crate::model::{Ending, Outcome};
+use crate::port::{Action, StoreOp, Turn};
+
+impl Deliveries {
+    /// What waits too long, or was called off while it could not end, goes no further.
+    pub(super) fn give_up(&mut self, turn: &mut Turn, key: Key) {
+        let delivery = self.deliveries.get(key);
+        let outcome = match delivery.and_then(|delivery| delivery.called_off()) {
+            Some(_) => Outcome::Canceled,
+            None => Outcome::Expired,
+        };
+        self.end(turn, key, outcome, None);
+    }
+
+    /// A delivery has ended, with its last attempt's ending if that was why.
+    pub(super) fn end(
+        &mut self,
+        turn: &mut Turn,
+        key: Key,
+        outcome: Outcome,
+        ending: Option<&Ending>,
+    ) {
+        let Some(delivery) = self.deliveries.remove(key) else {
+            return;
+        };
+        turn.memory.give(delivery.charge());
+        turn.stats.add(
+            match outcome {
+                Outcome::Delivered => Counter::DeliveriesDelivered,
+                Outcome::Failed => Counter::DeliveriesFailed,
+                Outcome::Expired => Counter::DeliveriesExpired,
+                Outcome::Canceled => Counter::DeliveriesCanceled,
+            },
+            1,
+        );
+        self.report_end(key, &delivery, outcome, ending);
+        let Some(open) = self.messages.get_mut(delivery.message) else {
+            return;
+        };
+        let (id, number) = (open.message.id, delivery.number);
+        if outcome != Outcome::Delivered {
+            let (word, url) = (outcome.as_str(), &delivery.target.url);
+            log::info!("delivery_ended id={id} outcome={word} url={url:?}");
+        }
+        turn.actions.push_back(Action::Store(StoreOp::End {
+            id,
+            number,
+            outcome,
+        }));
+        open.left -= 1;
+        let last = open.left == 0;
+        self.remember_end(turn, &delivery, outcome);
+        self.unlink(delivery.message, key, delivery.sibling);
+        if last && let Some(mut open) = self.messages.remove(delivery.message) {
+            turn.memory.give(open.bytes());
+            self.history.give(turn, open.log_bytes);
+            open.log.message(&open.message, open.method);
+            self.history.ended(turn, id, open.log);
+        }
+    }
+
+    /// Takes an ended delivery out of its message's list.
+    fn unlink(&mut self, message: Key, gone: Key, next: Option<Key>) {
+        let Some(open) = self.messages.get_mut(message) else {
+            return;
+        };
+        if open.first == Some(gone) {
+            open.first = next;
+            return;
+        }
+        let mut at = open.first;
+        while let Some(delivery) = at.and_then(|key| self.deliveries.get_mut(key)) {
+            if delivery.sibling == Some(gone) {
+                delivery.sibling = next;
+                return;
+            }
+            at = delivery.sibling;
+        }
+    }
+}

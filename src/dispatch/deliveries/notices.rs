@@ -1,0 +1,126 @@
+//! Notices in the hands of whoever keeps their order: they are offered, released one by one or
+//! called off, and each attempt is reported. It does not know who that is, and keeps no order.
+
+use super::Deliveries;
+use crate::base::slab::Key;
+use crate::base::time::Mono;
+use crate::dispatch::delivery::{Delivery, State};
+use crate::model::{Ending, Outcome};
+use crate::port::Turn;
+
+/// What became of an attempt at a notice, or of the notice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The delivery, as it was offered.
+    pub delivery: Key,
+    /// Its subscription.
+    pub subscription: Key,
+    /// How the attempt ended; none if there was none, as when its time was up before.
+    pub ending: Option<Ending>,
+    /// What follows.
+    pub next: Fate,
+}
+
+/// What follows for a notice. Each one that was offered comes to exactly one `Ended`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is over; its key means nothing any more.
+    Ended(Outcome),
+    /// It is tried again at this time.
+    Retrying(Mono),
+}
+
+impl Deliveries {
+    /// The next notice that may go, its subscription, and whether it is all there is to say of its
+    /// topic; each comes once. It goes nowhere until `release`.
+    pub fn next_offer(&mut self) -> Option<(Key, Key, bool)> {
+        while let Some(key) = self.offers.pop_front() {
+            if let Some(notice) = self.deliveries.get(key).and_then(|it| it.notice.as_ref()) {
+                return Some((key, notice.subscription, notice.full));
+            }
+        }
+        None
+    }
+
+    /// A notice that was offered is due.
+    pub fn release(&mut self, turn: &mut Turn, key: Key) {
+        let Some(delivery) = self.deliveries.get_mut(key) else {
+            return;
+        };
+        if delivery.state == State::Offered
+            && let Some(notice) = &mut delivery.notice
+        {
+            notice.released = true;
+            self.wait(turn, key, turn.now.mono);
+        }
+    }
+
+    /// A notice is called off; `detail` says why, in one word for people. One whose message is not
+    /// durable ends once it is. Of one that is under way the attempt goes on: it ends as
+    /// delivered or failed if that decides it, and as canceled instead of being tried again.
+    pub fn cancel(&mut self, turn: &mut Turn, key: Key, detail: &'static str) {
+        let Some(delivery) = self.deliveries.get_mut(key) else {
+            return;
+        };
+        let Some(notice) = &mut delivery.notice else {
+            return;
+        };
+        notice.called_off = Some(detail);
+        match delivery.state {
+            State::Held { .. } | State::Active => {}
+            State::Waiting { node, .. } => {
+                self.end(turn, key, Outcome::Canceled, None);
+                self.stop_waiting(turn, node);
+            }
+            State::Offered | State::Queued => self.end(turn, key, Outcome::Canceled, None),
+        }
+    }
+
+    /// What became of the notices, in the order in which it happened. Whoever takes offers takes
+    /// these too.
+    pub fn next_report(&mut self) -> Option<Report> {
+        self.reports.pop_front()
+    }
+
+    /// An attempt at a delivery has failed, and it waits for the next.
+    pub(super) fn report_retry(&mut self, key: Key, ending: &Ending) {
+        let Some(delivery) = self.deliveries.get(key) else {
+            return;
+        };
+        let Some(notice) = &delivery.notice else {
+            return;
+        };
+        let at = match delivery.state {
+            State::Waiting { due, .. } => due,
+            _ => delivery.expires,
+        };
+        self.reports.push_back(Report {
+            delivery: key,
+            subscription: notice.subscription,
+            ending: Some(ending.clone()),
+            next: Fate::Retrying(at),
+        });
+    }
+
+    /// A delivery has ended.
+    pub(super) fn report_end(
+        &mut self,
+        key: Key,
+        delivery: &Delivery,
+        outcome: Outcome,
+        ending: Option<&Ending>,
+    ) {
+        let Some(notice) = &delivery.notice else {
+            return;
+        };
+        self.reports.push_back(Report {
+            delivery: key,
+            subscription: notice.subscription,
+            ending: ending.cloned(),
+            next: Fate::Ended(outcome),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

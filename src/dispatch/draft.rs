@@ -1,0 +1,191 @@
+//! A message that is ready to be taken in: it is charged, given its id, handed to the store, and
+//! its deliveries are held. It reads no request and asks nobody for receivers.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::deliveries::{Deliveries, Plan, Receivers};
+use super::delivery::Terms;
+use super::fields;
+use crate::base::frame::Frame;
+use crate::base::slab::Key;
+use crate::base::stats::Counter;
+use crate::base::time::Mono;
+use crate::http::field;
+use crate::http::problem::{Problem, Reason};
+use crate::model::{Callback, Extra, Message, MessageId, Method, TopicNames};
+use crate::port::{Action, Seq, StoreOp, Turn};
+
+/// A message that was taken in.
+#[derive(Debug)]
+pub struct Accepted {
+    /// Its id.
+    pub id: MessageId,
+    /// Its place among the deliveries, if it has any.
+    pub open: Option<Key>,
+    /// The message itself, if it is to be published to topics.
+    pub publish: Option<Arc<Message>>,
+    /// Subscribers that it goes to.
+    pub callbacks: usize,
+}
+
+/// What a message is charged while it waits to be published, in bytes.
+#[must_use]
+pub fn publish_cost(message_bytes: usize) -> u64 {
+    message_bytes as u64 + 256
+}
+
+/// What is published to a topic without a POST to /dispatch.
+#[derive(Clone, Debug)]
+pub struct Content<'a> {
+    /// The topic.
+    pub topic: &'a [u8],
+    /// Its media type as it came; empty for none.
+    pub content_type: &'a str,
+    /// Its Content-Encoding, if it came with one: body and field go together (hub.md C17).
+    pub content_encoding: Option<&'a str>,
+    /// The body.
+    pub body: Frame,
+}
+
+impl<'a> Content<'a> {
+    /// The message that it becomes. A field that cannot stand in a head is as if it had not come.
+    pub(super) fn draft(self, callbacks: &'a [Callback]) -> Draft<'a> {
+        let mut block = Vec::new();
+        if let Some(encoding) = self.content_encoding
+            && fields::add(&mut block, 0, b"Content-Encoding", encoding.as_bytes()).is_err()
+        {
+            block.clear();
+        }
+        let extra = (!block.is_empty()).then(|| {
+            Box::new(Extra {
+                fields: block.into(),
+                ..Extra::default()
+            })
+        });
+        let is_value = self.content_type.bytes().all(field::is_value);
+        let content_type = if is_value { self.content_type } else { "" };
+        Draft {
+            content_type: Cow::Owned(content_type.to_owned()),
+            body: Body::Shared(self.body),
+            topics: TopicNames::of([self.topic].into_iter()),
+            extra,
+            plan: notices_only(),
+            receivers: Receivers {
+                targets: &[],
+                callbacks,
+            },
+        }
+    }
+}
+
+/// The plan of what has no targets of its own: notices are tried as their settings say.
+fn notices_only() -> Plan {
+    Plan {
+        method: Method::Post,
+        delay: Duration::ZERO,
+        retries: 0,
+        schedule: None,
+        timeout: Duration::ZERO,
+        expires: Mono::NEVER,
+        terms: Terms::default(),
+        strict: false,
+    }
+}
+
+/// A body before its message is taken in.
+#[derive(Clone, Debug)]
+pub(super) enum Body<'a> {
+    /// It lies in a request, and is copied if there is memory for it.
+    Lent(&'a [u8]),
+    /// It is a frame already.
+    Shared(Frame),
+}
+
+impl Body<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Body::Lent(bytes) => bytes.len(),
+            Body::Shared(frame) => frame.len(),
+        }
+    }
+
+    fn frame(self) -> Frame {
+        match self {
+            Body::Lent(bytes) => Frame::copy_of(bytes),
+            Body::Shared(frame) => frame,
+        }
+    }
+}
+
+/// A message without an id.
+#[derive(Debug)]
+pub(super) struct Draft<'a> {
+    /// The media type that goes out with the body; empty where there is none.
+    pub(super) content_type: Cow<'static, str>,
+    /// The body as targets get it.
+    pub(super) body: Body<'a>,
+    /// The topics it is published to.
+    pub(super) topics: TopicNames,
+    /// What it brings along.
+    pub(super) extra: Option<Box<Extra>>,
+    /// What its deliveries have in common.
+    pub(super) plan: Plan,
+    /// Who gets it.
+    pub(super) receivers: Receivers<'a>,
+}
+
+impl Draft<'_> {
+    /// What it is charged, in bytes: while it waits to be published, and for its deliveries.
+    fn cost(&self) -> u64 {
+        let extra = self.extra.as_ref().map_or(0, |extra| extra.bytes());
+        let bytes = self.body.len() + self.content_type.len() + self.topics.bytes() + extra;
+        let publish = match self.has_topics() {
+            true => publish_cost(bytes),
+            false => 0,
+        };
+        publish + self.plan.cost(bytes, self.receivers)
+    }
+
+    fn has_topics(&self) -> bool {
+        self.topics.bytes() > 0
+    }
+
+    /// Takes it in under the number `seq`; `last` is the id of the message before.
+    ///
+    /// # Errors
+    /// Memory is full; nothing was taken in then.
+    pub(super) fn admit(
+        self,
+        turn: &mut Turn,
+        seq: Seq,
+        last: &mut MessageId,
+        deliveries: &mut Deliveries,
+    ) -> Result<Accepted, Problem> {
+        if !turn.memory.take(self.cost()) {
+            turn.stats.add(Counter::MessagesRefusedForMemory, 1);
+            return Err(Reason::MemoryFull.into());
+        }
+        let has_topics = self.has_topics();
+        *last = MessageId::next(*last, turn.now.wall, turn.rng.u128());
+        let message = Arc::new(Message {
+            id: *last,
+            accepted: turn.now.wall,
+            content_type: self.content_type,
+            body: self.body.frame(),
+            topics: self.topics,
+            extra: self.extra,
+        });
+        let open = deliveries.insert(turn, &message, self.receivers, &self.plan);
+        let publish = has_topics.then(|| Arc::clone(&message));
+        turn.actions
+            .push_back(Action::Store(StoreOp::Accept { seq, message }));
+        Ok(Accepted {
+            id: *last,
+            open,
+            publish,
+            callbacks: self.receivers.callbacks.len(),
+        })
+    }
+}

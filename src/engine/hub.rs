@@ -1,0 +1,271 @@
+//! Where the hub meets the rest: requests go in, answers come back, content goes to be stored, and
+//! deliveries are released, called off and reported. It carries between the rooms and knows no
+//! subscription.
+
+use std::net::IpAddr;
+
+use super::Engine;
+use super::serve::context;
+use super::stored::{Awaiting, Origin};
+use crate::base::index::Index;
+use crate::base::slab::Key;
+use crate::conn::Conn;
+use crate::conn::reply::Reply;
+use crate::courier::Courier;
+use crate::dispatch::deliveries::Fate;
+use crate::dispatch::{self, Accepted, Dispatch};
+use crate::http::problem::{Problem, Reason};
+use crate::http::request::Request;
+use crate::hub::request::{self, Asked, Half};
+use crate::hub::{Client, Content, Decision, Hub, Refused, Ticket, Verdict};
+use crate::port::{Seq, Turn};
+use crate::topics::Topics;
+
+/// What people see at the hub's address.
+pub(super) const PAGE: &str = "This is a hub (W3C WebSub, PubSubHubbub 0.3 and 0.4).\n\n\
+    Subscribe:  POST hub.mode=subscribe&hub.topic=URL&hub.callback=URL [&hub.secret=...]\n\
+    Publish:    POST hub.mode=publish&hub.url=URL\n";
+
+/// What a request to the hub may reach.
+pub(super) struct Office<'a> {
+    pub(super) hub: &'a mut Hub,
+    pub(super) dispatch: &'a mut Dispatch,
+    pub(super) courier: &'a Courier,
+    pub(super) topics: &'a Topics,
+    /// The lines of those who wait for a verdict.
+    pub(super) waiters: &'a mut Index<Ticket, Key>,
+    /// The number that content would be stored under.
+    pub(super) seq: Seq,
+    pub(super) line: Key,
+    pub(super) peer: IpAddr,
+}
+
+/// What a request to the hub comes to.
+pub(super) enum Served {
+    /// It is answered at once.
+    Now(Reply),
+    /// Its content was taken in.
+    Taken(Accepted),
+    /// It is refused; seconds to wait, if that may help.
+    Refused(Problem, Option<u32>),
+}
+
+impl Office<'_> {
+    /// A POST to the hub.
+    pub(super) fn serve(
+        &mut self,
+        turn: &mut Turn,
+        request: &Request<'_>,
+        half: Half,
+        body: &[u8],
+    ) -> Served {
+        let form = request::Request {
+            content_type: request.content_type().map(str::as_bytes),
+            query: request.query,
+            body,
+        };
+        let from = Client {
+            peer: self.peer,
+            local: is_local(self.courier, self.peer),
+            host: request.host,
+        };
+        let asked = match request::read(&form, half, &self.hub.settings().leases) {
+            Ok(asked) => asked,
+            Err(problem) => return Served::Refused(problem, None),
+        };
+        match self.ask(turn, asked, from) {
+            Ok(served) => served,
+            Err(Refused {
+                problem,
+                retry_after,
+            }) => Served::Refused(problem, retry_after),
+        }
+    }
+
+    fn ask(
+        &mut self,
+        turn: &mut Turn,
+        asked: Asked<'_>,
+        from: Client<'_>,
+    ) -> Result<Served, Refused> {
+        let policy = &self.courier.settings().policy;
+        let vet = |target: &_, strict| super::lanes::vet(policy, target, strict);
+        let verdict = match asked {
+            Asked::Subscribe(asked) => self.hub.subscribe(turn, asked, from, &vet)?,
+            Asked::Unsubscribe(asked) => self.hub.unsubscribe(turn, asked, from, &vet)?,
+            Asked::Ping(topics) => {
+                let is_read = |name: &str| self.topics.readers(name.as_bytes()) > 0;
+                self.hub.ping(turn, topics, from, is_read, &vet)?;
+                return Ok(Served::Now(plain(204, "")));
+            }
+            Asked::Content(content) => return self.content(turn, &content, from),
+        };
+        Ok(Served::Now(match verdict {
+            Verdict::Pending(warning) => {
+                let line = warning.map_or(String::new(), |warning| warning + "\n");
+                plain(202, line)
+            }
+            Verdict::Verifying(ticket) => {
+                self.waiters.insert(ticket, self.line);
+                Reply::Held(ticket)
+            }
+        }))
+    }
+
+    /// A fat ping (hub.md C28): a message like any other.
+    fn content(
+        &mut self,
+        turn: &mut Turn,
+        content: &request::Content<'_>,
+        from: Client<'_>,
+    ) -> Result<Served, Refused> {
+        if !self.hub.settings().open && !from.local {
+            return Err(Reason::PublishForbidden.into());
+        }
+        let name = content.topic.key().as_bytes();
+        let content = dispatch::Content {
+            topic: name,
+            content_type: &content.content_type,
+            content_encoding: None,
+            body: crate::base::frame::Frame::copy_of(&content.body),
+        };
+        let mut callbacks = Vec::new();
+        let topics = std::iter::once(name);
+        self.hub
+            .callbacks(turn.now.mono, topics, false, &mut callbacks);
+        let accepted = self.dispatch.publish(turn, self.seq, content, &callbacks)?;
+        Ok(Served::Taken(accepted))
+    }
+}
+
+/// A loopback peer of a server that listens on nothing else.
+fn is_local(courier: &Courier, peer: IpAddr) -> bool {
+    let own = &courier.settings().policy.own;
+    let loopback = !own.is_empty() && own.iter().all(|addr| addr.ip().is_loopback());
+    loopback && peer.to_canonical().is_loopback()
+}
+
+fn plain(status: u16, body: impl Into<std::borrow::Cow<'static, str>>) -> Reply {
+    let body = body.into();
+    let content_type = match body.is_empty() {
+        true => "",
+        false => "text/plain; charset=utf-8",
+    };
+    Reply::Text {
+        status,
+        content_type,
+        body,
+    }
+}
+
+impl Engine {
+    /// Until nothing is left to carry: what is offered and reported goes to the hub, what the hub
+    /// has decided is done, what it has fetched is taken in, who waits for it is answered.
+    pub(super) fn carry_hub(&mut self) {
+        #[cfg(test)]
+        if self.by_hand {
+            return;
+        }
+        while self.carry_notices() | self.carry_contents() | self.carry_verdicts() {}
+    }
+
+    /// Between the hub and the deliveries to its subscribers; false if there is nothing.
+    fn carry_notices(&mut self) -> bool {
+        let (hub, turn) = (&mut self.hub, &mut self.turn);
+        let deliveries = &mut self.dispatch.deliveries;
+        let mut carried = false;
+        while let Some((delivery, subscription, full)) = deliveries.next_offer() {
+            hub.offered(delivery, subscription, full);
+            carried = true;
+        }
+        while let Some(report) = deliveries.next_report() {
+            let over = matches!(report.next, Fate::Ended(_));
+            let whose = (report.delivery, report.subscription);
+            hub.reported(turn, whose, report.ending.as_ref(), over);
+            carried = true;
+        }
+        while let Some(decision) = hub.next_decision() {
+            match decision {
+                Decision::Release(delivery) => deliveries.release(turn, delivery),
+                Decision::Cancel(delivery, why) => deliveries.cancel(turn, delivery, why),
+            }
+            carried = true;
+        }
+        carried
+    }
+
+    fn carry_contents(&mut self) -> bool {
+        let mut carried = false;
+        while let Some(content) = self.hub.next_content() {
+            self.publish_content(&content);
+            carried = true;
+        }
+        carried
+    }
+
+    /// What was fetched is taken in like any message; the hub hears when it is durable.
+    fn publish_content(&mut self, content: &Content) {
+        let name = content.name.as_bytes();
+        let mut callbacks = Vec::new();
+        let topics = std::iter::once(name);
+        self.hub
+            .callbacks(self.turn.now.mono, topics, true, &mut callbacks);
+        let seq = self.accepted + 1;
+        let draft = dispatch::Content {
+            topic: name,
+            content_type: &content.content_type,
+            content_encoding: content.encoding.as_deref(),
+            body: content.body.clone(),
+        };
+        match self
+            .dispatch
+            .publish(&mut self.turn, seq, draft, &callbacks)
+        {
+            Ok(accepted) => {
+                self.accepted = seq;
+                self.awaiting.push_back(Awaiting {
+                    seq,
+                    origin: Origin::Topic(content.topic),
+                    open: accepted.open,
+                    publish: accepted.publish,
+                });
+            }
+            Err(_) => self.hub.stored(&mut self.turn, content.topic, false),
+        }
+    }
+
+    fn carry_verdicts(&mut self) -> bool {
+        let mut carried = false;
+        while let Some((ticket, confirmed)) = self.hub.next_verdict() {
+            carried = true;
+            let Some(line) = self.waiters.remove(&ticket) else {
+                continue;
+            };
+            let reply = match confirmed {
+                true => plain(204, ""),
+                false => Reply::Problem {
+                    problem: Reason::NotVerified.into(),
+                    json: false,
+                    allow: None,
+                    retry_after: None,
+                },
+            };
+            self.answer_held(line, ticket, reply);
+        }
+        carried
+    }
+
+    /// A client that was kept waiting gets its answer.
+    fn answer_held(&mut self, key: Key, ticket: Ticket, reply: Reply) {
+        let Some(line) = self.lines.get_mut(key) else {
+            return;
+        };
+        let Conn::Inbound(inbound) = &mut line.conn else {
+            return;
+        };
+        inbound.settle(&mut context!(self), ticket, reply);
+        if !self.unpause(key) {
+            self.settle_inbound(key);
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What subscribers get: who they are, which of their deliveries goes next, and what became of it.
+//! It carries no message and no attempt; deliveries are somebody else's, known here by their keys.
+
+use std::sync::Arc;
+
+use super::subscription::Terms;
+use super::topic::Topic;
+use super::{Decision, Hub, link, name};
+use crate::base::slab::Key;
+use crate::base::stats::Counter;
+use crate::base::time::Mono;
+use crate::model::{Callback, Ending};
+use crate::port::Turn;
+
+impl Hub {
+    /// Appends the subscribers of these topics whose leases hold. With `full`, what they get is all
+    /// there is to say of the topic, and makes what is older worthless.
+    pub fn callbacks<'t>(
+        &self,
+        now: Mono,
+        topics: impl Iterator<Item = &'t [u8]>,
+        full: bool,
+        out: &mut Vec<Callback>,
+    ) {
+        for topic in topics {
+            let key = name::key(topic);
+            let Ok(key) = std::str::from_utf8(&key) else {
+                continue;
+            };
+            let topic = self
+                .by_key
+                .get(key)
+                .and_then(|topic| self.topics.get(*topic));
+            for subscription in topic.map_or(&[][..], |topic| &topic.subscriptions) {
+                let Some(found) = self.subscriptions.get(*subscription) else {
+                    continue;
+                };
+                let Some(terms) = found.holds(now) else {
+                    continue;
+                };
+                out.push(Callback {
+                    subscription: *subscription,
+                    target: Arc::clone(&found.callback.target),
+                    link: Arc::clone(&found.link),
+                    seal: terms.seal.clone(),
+                    until: terms.until,
+                    strict: self.is_strict_for(terms.local),
+                    full,
+                });
+            }
+        }
+    }
+
+    /// A delivery is durable and waits for its turn.
+    pub fn offered(&mut self, delivery: Key, subscription: Key, full: bool) {
+        match self.subscriptions.get_mut(subscription) {
+            Some(known) if known.state.terms().is_some() => {
+                known.queue.offered(delivery, full, &mut self.decisions);
+            }
+            _ => self
+                .decisions
+                .push_back(Decision::Cancel(delivery, "unsubscribed")),
+        }
+    }
+
+    /// An attempt at a delivery has ended, or the delivery without one; `over` if nothing more
+    /// follows. A 410 ends the subscription (hub.md C29), and nothing else does.
+    pub fn reported(
+        &mut self,
+        turn: &mut Turn,
+        (delivery, subscription): (Key, Key),
+        ending: Option<&Ending>,
+        over: bool,
+    ) {
+        let Some(known) = self.subscriptions.get_mut(subscription) else {
+            return;
+        };
+        if let Some(ending) = ending {
+            let (status, error) = match ending {
+                Ending::Answer { status, .. } => (*status, ""),
+                Ending::Fault { fault, .. } => (0, fault.as_str()),
+            };
+            let past = &mut known.past;
+            past.last = Some(turn.now.wall);
+            (past.status, past.error) = (status, error);
+            let delivered = (200..=299).contains(&status);
+            past.failures = if delivered {
+                0
+            } else {
+                past.failures.saturating_add(1)
+            };
+            let counter = match delivered {
+                true => Counter::NoticesDelivered,
+                false => Counter::NoticesFailed,
+            };
+            turn.stats.add(counter, 1);
+        }
+        match over {
+            true => known.queue.ended(delivery, &mut self.decisions),
+            false => known.queue.retrying(delivery, &mut self.decisions),
+        }
+        if matches!(ending, Some(Ending::Answer { status: 410, .. })) {
+            log::info!("subscription_gone callback={:?}", known.callback.target.url);
+            known.state.lapsed();
+            self.settle(turn, subscription);
+        }
+    }
+
+    /// What a subscription's deliveries say in their Link field is built anew.
+    pub(super) fn link(&mut self, key: Key) {
+        let Some(subscription) = self.subscriptions.get(key) else {
+            return;
+        };
+        let Some(topic) = self.topics.get(subscription.topic) else {
+            return;
+        };
+        let Some(terms) = subscription.state.terms() else {
+            return;
+        };
+        let link = self.link_of(topic, terms);
+        if let Some(subscription) = self.subscriptions.get_mut(key) {
+            subscription.link = link.into();
+        }
+    }
+
+    /// The topic has said something else of itself.
+    pub(super) fn link_all(&mut self, turn: &mut Turn, topic: Key) {
+        for place in 0.. {
+            let topic = self.topics.get(topic);
+            let Some(key) = topic.and_then(|topic| topic.subscriptions.get(place).copied()) else {
+                return;
+            };
+            self.link(key);
+            self.settle(turn, key);
+        }
+    }
+
+    /// One hub and one self (hub.md C19, C33): the hub that the topic names if it is ours, else
+    /// what we are called; the topic's own name for itself, else the subscriber's.
+    fn link_of(&self, topic: &Topic, terms: &Terms) -> String {
+        let advert = topic.advert.as_ref();
+        let here = match &self.settings.public_url {
+            Some(url) => url.to_string(),
+            None => format!("http://{}", terms.host),
+        };
+        let named = advert.and_then(|advert| advert.hub.as_deref());
+        let hub = named.map_or_else(|| link::hub_url(&here), str::to_owned);
+        let canonical = advert.and_then(|advert| advert.canonical.as_deref());
+        let own = match (canonical, topic.name.is_url()) {
+            (Some(canonical), _) => canonical.to_owned(),
+            (None, true) => terms.topic.given().to_owned(),
+            (None, false) => link::plain_url(&here, topic.name.given()),
+        };
+        link::value([&*hub], &own)
+    }
+}
