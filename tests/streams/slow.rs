@@ -18,7 +18,7 @@ fn fill(server: &Server, number: usize, bytes: usize) -> String {
 
 #[test]
 fn a_reader_that_never_reads_is_ended_and_the_others_get_everything() {
-    let server = server_with(&LIVE);
+    let mut server = server_with(&LIVE);
     let stuck = asked(&server, "topic=t&format=json");
     let mut readers = [(); 2].map(|()| lines(&server, "topic=t"));
     await_metric(&server, "hookah_streams", 3);
@@ -51,6 +51,8 @@ fn a_reader_that_never_reads_is_ended_and_the_others_get_everything() {
     let want = r#"{"code":4,"stream_name":"t","reason":"stall"}"#;
     assert_eq!((&*why.0, &*why.1), ("disconnect", want));
     stuck.ends();
+    let line = server.line_with("stream_stalled ");
+    assert!(line.ends_with("topics=\"t\" why=behind"), "{line}");
     await_metric(&server, "hookah_streams", 0);
     assert_eq!(metric(&server, "hookah_topics_bytes"), 0);
 }
@@ -84,7 +86,7 @@ fn one_message_is_admitted_whatever_its_size() {
 
 #[test]
 fn who_takes_nothing_for_too_long_is_gone() {
-    let server = server_with(&["--stall-timeout", "300ms"]);
+    let mut server = server_with(&["--stall-timeout", "300ms"]);
     let stuck = asked(&server, "topic=t");
     let mut reader = lines(&server, "topic=t");
     await_metric(&server, "hookah_streams", 2);
@@ -95,6 +97,8 @@ fn who_takes_nothing_for_too_long_is_gone() {
     await_metric(&server, "hookah_streams", 1);
     publish(&server, "_topic=t&end=1");
     assert_eq!(reader.text(), "end=1");
+    let line = server.line_with("stream_stalled ");
+    assert!(line.ends_with("topics=\"t\" why=takes_nothing"), "{line}");
     drop(stuck);
 }
 
