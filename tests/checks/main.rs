@@ -66,6 +66,7 @@ const CHECKS: &[Check] = &[
         "streams: memory while 8 do not read 150 MiB",
         streams::memory,
     ),
+    Check::new("streams: 100,000 topics that nobody reads", streams::names),
     Check::new("streams: no wakeup with 1,000 idle streams", streams::idle),
     Check::new("streams: signs of life", streams::life),
     Check::new("streams: what the kernel holds", streams::send_buffer),

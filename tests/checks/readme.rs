@@ -14,7 +14,7 @@ use ring::hmac;
 
 use crate::BUILD_MAX;
 use crate::peer::{metric, until};
-use crate::process::{needs, run};
+use crate::process::{cargo, needs, run};
 use crate::report::{Result, Trouble, ensure};
 use crate::server::Server;
 use crate::streams::{Curl, settled};
@@ -31,7 +31,7 @@ pub fn commands() -> Result {
     let readme = readme()?;
     let lines = part(&readme, "curl")?;
     let mut target = Example::start()?;
-    let server = started(part(&readme, "run")?);
+    let server = started(part(&readme, "run")?)?;
     let addr = server.addr();
     let mut sent = 0;
     for line in lines.lines() {
@@ -74,7 +74,7 @@ pub fn secure() -> Result {
     let readme = readme()?;
     let lines = part(&readme, "https curl")?;
     let mut target = Example::start_as("https target")?;
-    let server = started(part(&readme, "https run")?);
+    let server = started(part(&readme, "https run")?)?;
     let addr = server.addr();
     let mut sent = 0;
     for line in lines.lines() {
@@ -103,7 +103,7 @@ pub fn secure() -> Result {
 pub fn streams() -> Result {
     needs("curl", "curl")?;
     let readme = readme()?;
-    let server = started(part(&readme, "run")?);
+    let server = started(part(&readme, "run")?)?;
     let addr = server.addr();
     let at = |line: &str| line.replace(SERVER, &addr.to_string());
     let mut readers = Vec::new();
@@ -189,10 +189,12 @@ fn is_as_ordered(printed: &str) -> std::result::Result<(), Trouble> {
 }
 
 /// README's command that runs Hookah, on a port of the system's choice.
-fn started(line: &str) -> Server {
+fn started(line: &str) -> std::result::Result<Server, Trouble> {
+    // A server is not waited for as long as a build may take.
+    run(cargo().args(["build", "--release"]))?;
     let mut command = pasted(&format!("exec {line}"));
     command.env("HOOKAH_PORT", "0");
-    Server::spawn(command)
+    Ok(Server::spawn(command))
 }
 
 fn readme() -> io::Result<String> {

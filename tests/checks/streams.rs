@@ -143,7 +143,8 @@ pub fn formats() -> Result {
 
 fn is_number(json: &str, number: usize) -> std::result::Result<(), Trouble> {
     let value: serde_json::Value = serde_json::from_str(json).map_err(io::Error::from)?;
-    let is = value["data"]["n"] == number.to_string() && value["topic"] == "news";
+    let n = number.to_string();
+    let is = value["data"]["n"].as_str() == Some(&n) && value["topic"] == "news";
     ensure(is, || format!("{json:?} as {number}"))
 }
 
@@ -250,7 +251,7 @@ pub fn memory() -> Result {
         metric(addr, "hookah_streams_slow_total")?,
         metric(addr, "hookah_streams_missed_total")?,
     );
-    let mib = MESSAGES * BODY_BYTES >> 20;
+    let mib = (MESSAGES * BODY_BYTES) >> 20;
     let found = format!(
         "{CONSUMERS} do not read {mib} MiB each: {} KiB more at the peak, topics hold {} KiB at \
          the end; {ended} ended, {missed} messages dropped for the others; who reads got all, the \
@@ -263,6 +264,49 @@ pub fn memory() -> Result {
         fine && missed > 0 && slowest < Duration::from_secs(1),
         || format!("{found}; allowed: {GROWTH_KIB_MAX} KiB and {SLACK_KIB} KiB of slack"),
     )?;
+    Ok(found)
+}
+
+/// Anybody may invent names; what that costs has a bound, and none but the coldest pay.
+pub fn names() -> Result {
+    const NAMES: u64 = 100_000;
+    const AT_ONCE: u64 = 1_000;
+    const GROWTH_KIB_MAX: u64 = 64 << 10;
+    /// 8 MiB of what became of the last messages, and what an allocator may hold beyond what it
+    /// gave out in pieces as small as these.
+    const SLACK_KIB: u64 = 24 << 10;
+    let server = Server::start();
+    let (id, addr) = (server.id(), server.addr());
+    let before = process::status(id, "VmRSS")?;
+    let mut client = Client::connect(addr)?;
+    let filler = "x".repeat(1_000);
+    for first in (0..NAMES).step_by(AT_ONCE as usize) {
+        let form = |n: u64| {
+            let name = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            dispatch(&format!("_topic={name:x}&n={n}&x={filler}"))
+        };
+        let posts: Vec<Vec<u8>> = (first..first + AT_ONCE).map(form).collect();
+        for some in posts.chunks(50) {
+            client.send(&some.concat())?;
+            for _ in some {
+                client.accepted()?;
+            }
+        }
+    }
+    let growth = process::status(id, "VmHWM")?.saturating_sub(before);
+    let (topics, bytes) = (
+        metric(addr, "hookah_topics")?,
+        metric(addr, "hookah_topics_bytes")?,
+    );
+    let found = format!(
+        "of {NAMES} topics {topics} are left, with {} KiB on the account; {growth} KiB more at \
+         the peak",
+        bytes >> 10
+    );
+    let fine = growth <= GROWTH_KIB_MAX + SLACK_KIB && bytes <= 64 << 20 && topics < NAMES;
+    ensure(fine, || {
+        format!("{found}; allowed: {GROWTH_KIB_MAX} KiB and {SLACK_KIB} KiB of slack")
+    })?;
     Ok(found)
 }
 

@@ -35,6 +35,7 @@
 //! | 4 400, 405, 406, 413, 414, 415, 416 | `refusing::*` |
 //! | 4 503, SSE when full, no eviction | `refusing::who_finds_no_place_is_told_when_to_come` |
 //! | 4 503 in a drain | `refusing::nobody_is_let_in_while_the_server_stops` |
+//! | 5 to all readers, beside `_url` | `publishing::*` |
 //! | 5 order, once, first match | `selecting::*` |
 //! | 5 reset, number missing | `replay::who_was_away_too_long_is_told` |
 //! | 5 backlog's bounds | `replay::a_topic_keeps_so_much`; its age: sim |
@@ -44,11 +45,12 @@
 //! | 6 one message is admitted | `slow::one_message_is_admitted_whatever_its_size` |
 //! | 6 no byte accepted for a while | `slow::who_takes_nothing_for_too_long_is_gone` |
 //! | 6 SO_SNDBUF, stopped readers, memory | checks "streams: …" |
+//! | 6 counted and logged | `slow::*` |
 //! | 6 a burst ends nobody | `slow::a_burst_within_the_bounds_ends_nobody`; checks |
-//! | 6 all topics' bound | `src/engine/tests.rs`, sim |
+//! | 6 all topics' bound | `src/topics/tests.rs`; checks "streams: memory …", "… 100,000 topics …" |
 //! | 7 `max-streams` | `refusing::who_finds_no_place_is_told_when_to_come` |
 //! | 7 `max-age` | `ending::an_old_stream_ends_so_that_its_reader_comes_anew` |
-//! | 7 bytes of the client | `ending::what_a_reader_says_is_ignored_up_to_a_bound` |
+//! | 7 bytes of the client | `ending::what_a_reader_says_…`, `publishing::nothing_follows_…` |
 //! | 7 drain | `ending::a_stop_ends_streams_with_their_last_chunk` |
 //! | 7 `/topics` | `polling` |
 
@@ -66,6 +68,7 @@ mod server;
 mod ending;
 mod formats;
 mod parameters;
+mod publishing;
 mod reader;
 mod refusing;
 mod replay;

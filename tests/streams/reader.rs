@@ -60,6 +60,12 @@ impl Asked {
         }
     }
 
+    /// The stream that was asked for last on a connection whose other answers have come.
+    pub fn on(client: Client) -> Asked {
+        let (wire, chunked) = (client.wire, true);
+        Asked { wire, chunked }
+    }
+
     pub fn lines(self) -> Stream<Lines> {
         let mut stream = self.begins();
         assert_eq!(stream.next(), Some(Item::KeepAlive), "the first bytes");

@@ -203,6 +203,43 @@ fn who_was_away_too_long_is_told_how_much_is_missing_if_that_is_known() {
     drop(stuck);
 }
 
+/// The same cursors over several topics, a prefix and a filter.
+#[test]
+fn cursors_lead_through_selections_too() {
+    let server = server_with(&["--backlog-messages", "4"]);
+    let form = |n: usize| format!("_topic={}&n={n}&odd={}", ["ta", "tb", "x"][n % 3], n % 2);
+    let ids: Vec<String> = (0..12).map(|n| publish(&server, &form(n))).collect();
+    // ta: 0 3 6 9, tb: 1 4 7 10, x: 2 5 8 11.
+    let rows: [(&str, String, &[usize]); 7] = [
+        ("topic=ta&topic=tb", "count=3".into(), &[7, 9, 10]),
+        ("prefix=t", "count=-2".into(), &[9, 10]),
+        ("prefix=t", format!("since={}", ids[5]), &[6, 7, 9, 10]),
+        (
+            "topic=x&prefix=ta",
+            "since=all".into(),
+            &[0, 2, 3, 5, 6, 8, 9, 11],
+        ),
+        ("prefix=t&where.odd=1", "count=-3".into(), &[3, 7, 9]),
+        (
+            "topic=x&where.odd=0",
+            format!("last_event_id={}", ids[2]),
+            &[8],
+        ),
+        ("topic=ta&where.odd=2", "count=-4".into(), &[]),
+    ];
+    for (selection, cursor, want) in rows {
+        let query = format!("{selection}&{cursor}&format=json");
+        let mut reader = lines(&server, &query);
+        let got: Vec<String> = want.iter().map(|_| reader.line().id).collect();
+        let want: Vec<String> = want.iter().map(|n| ids[*n].clone()).collect();
+        assert_eq!(got, want, "{query}");
+        if cursor.contains("=-") {
+            assert_eq!(reader.notice("disconnect")["code"], 9, "{query}");
+            reader.ends();
+        }
+    }
+}
+
 /// Replay and going live are one step: nothing falls between, whoever publishes meanwhile.
 #[test]
 fn nothing_falls_between_what_is_kept_and_what_comes() {
