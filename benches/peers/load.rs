@@ -133,7 +133,7 @@ impl Load<'_> {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
             Err(error) => return Err(error),
         }
-        if let Some(len) = accepted_complete(&line.buf)? {
+        if let Some(len) = accepted_complete(&line.buf, &[202])? {
             self.answer_bytes = len;
             line.buf.clear();
             self.accepted += 1;

@@ -20,6 +20,13 @@
 //! * **tls**: the relay over https beside the relay over http, both by Hookah: on lines that
 //!   stay open, and to a sink that closes after each answer, so that each webhook costs a
 //!   connection, resumed where the session is known. A tenth of the count.
+//! * **streams**: 1,000 and 10,000 readers of one topic on one thread, which publishes too, 1 and
+//!   16 messages at a time between published and received by all. Beside `streams/floor.rs`, one
+//!   write per message and stream; and beside nchan, chunked and as server-sent events. Every
+//!   reader's messages and bytes are counted, some are read to the byte. Latency is from the
+//!   post to the sampled readers; memory is what the server grew by while it was joined.
+//! * **storm**: webhooks at a steady rate, each timed from when it was due to when the sink has
+//!   it, while many streams get 15 messages a second; beside the same without streams.
 //! * **start**: from the spawn to the line that says where it listens, and the memory that is
 //!   resident then, with no connection yet; beside the floor, which shows what the machine
 //!   asks of the smallest program of this kind.
@@ -30,15 +37,17 @@
 //! other side was the bottleneck, a rate per second says little, and CPU per request counts.
 //!
 //! # What it needs
-//! Linux. nginx and wrk (Debian: `nginx-light`, `wrk`) for intake; without them that part is
-//! left out. Everything is on 127.0.0.1 with ports that the kernel chooses, files are in a
-//! directory of its own under the temporary one, and all children end with this process.
+//! Linux. nginx and wrk (Debian: `nginx-light`, `wrk`) for intake, nchan (`libnginx-mod-nchan`)
+//! for streams; without them that part is left out. Everything is on 127.0.0.1 with ports that
+//! the kernel chooses, files are in a directory of its own under the temporary one, and all
+//! children end with this process.
 #![deny(unsafe_code)]
 
 mod floor;
 mod load;
 mod server;
 mod sink;
+mod streams;
 mod sys;
 mod table;
 mod tls;
@@ -67,10 +76,12 @@ Usage: cargo bench --bench peers [-- OPTIONS]
   --runs N         interleaved runs (5)
   --connections N  kept-alive lines of the load and of wrk (64)
   --count N        webhooks in a run (200000)
-  --seconds N      how long wrk posts in a run (4)
+  --seconds N      how long wrk posts in a run, and how long a storm lasts (4)
   --starts N       starts that are timed (20)
+  --streams N      readers (1000 and then 10000)
+  --messages N     messages in a run of streams (for 200000 deliveries)
   --hookah PATH    another build of the server
-  --only PART      start, intake, relay or tls";
+  --only PART      start, intake, relay, tls, streams or storm";
 
 /// How long a server that has just started is left alone before its memory is read.
 const SETTLE: Duration = Duration::from_millis(50);
@@ -81,6 +92,8 @@ struct Options {
     count: u64,
     seconds: u64,
     starts: usize,
+    streams: Vec<usize>,
+    messages: Option<usize>,
     hookah: PathBuf,
     only: Option<String>,
 }
@@ -92,6 +105,7 @@ fn main() -> ExitCode {
             Some(sink) => floor::run(sink),
             None => Err(io::Error::other("floor wants the sink's port")),
         },
+        [role] if role == "stream-floor" => streams::floor::run(),
         _ => match Options::parse(args) {
             Ok(Some(options)) => measure(&options),
             Ok(None) => {
@@ -119,6 +133,8 @@ impl Options {
             count: 200_000,
             seconds: 4,
             starts: 20,
+            streams: vec![1000, 10_000],
+            messages: None,
             hookah: PathBuf::from(env!("CARGO_BIN_EXE_hookah")),
             only: None,
         };
@@ -130,6 +146,8 @@ impl Options {
                 Arg::Long("count") => options.count = parser.value()?.parse()?,
                 Arg::Long("seconds") => options.seconds = parser.value()?.parse()?,
                 Arg::Long("starts") => options.starts = parser.value()?.parse()?,
+                Arg::Long("streams") => options.streams = vec![parser.value()?.parse_with(some)?],
+                Arg::Long("messages") => options.messages = Some(parser.value()?.parse_with(some)?),
                 Arg::Long("hookah") => options.hookah = parser.value()?.into(),
                 Arg::Long("only") => options.only = Some(parser.value()?.parse_with(part)?),
                 Arg::Long("help") => return Ok(None),
@@ -160,15 +178,22 @@ impl fmt::Display for Options {
         writeln!(out, "medians of {runs} runs and of {starts} starts")?;
         write!(
             out,
-            "{connections} connections, {count} webhooks, {seconds} s of wrk"
+            "{connections} connections, {count} webhooks, {seconds} s of wrk and of a storm"
         )
     }
 }
 
 fn part(text: &str) -> Result<String, &'static str> {
     match text {
-        "start" | "intake" | "relay" | "tls" => Ok(text.to_owned()),
-        _ => Err("start, intake, relay or tls"),
+        "start" | "intake" | "relay" | "tls" | "streams" | "storm" => Ok(text.to_owned()),
+        _ => Err("start, intake, relay, tls, streams or storm"),
+    }
+}
+
+fn some(text: &str) -> Result<usize, &'static str> {
+    match text.parse() {
+        Ok(count @ 1..) => Ok(count),
+        _ => Err("a number above 0"),
     }
 }
 
@@ -189,6 +214,8 @@ fn measure(options: &Options) -> io::Result<()> {
         None => return Err(io::Error::other("no processor to run on")),
     };
     sys::pin(&others)?;
+    // Readers of ours are descriptors too; the servers inherit the limit.
+    hookah::shell::raise_descriptors();
     let dir = env::temp_dir().join(format!("hookah-peers-{}", process::id()));
     fs::create_dir(&dir)?;
     let result = measure_in(&dir, options, core, &others);
@@ -228,6 +255,10 @@ fn measure_in(dir: &Path, options: &Options, core: usize, others: &[usize]) -> i
         }
     };
     let mut figures = bench.figures(hookah, &floor, nginx.as_ref());
+    if let Some(hookah) = hookah.filter(|_| options.wants("streams") || options.wants("storm")) {
+        let ground = streams::Ground::new(&mut bench, hookah, dir)?;
+        figures.extend(ground.figures(&mut bench));
+    }
     if options.wants("tls") && hookah.is_some() {
         figures.extend(secure.figures(&mut bench));
     }

@@ -94,15 +94,37 @@ impl Server {
     /// Processor seconds used so far by all its threads and its child processes, from
     /// `/proc/PID/stat`; the unit is coarse (10 ms), so measure over a second or more.
     pub fn cpu_seconds(&self) -> io::Result<f64> {
-        Ok(ticks(self.child.id())? as f64 / sys::ticks_per_second())
+        let ticks = family(self.child.id())?.into_iter().map(ticks);
+        Ok(ticks.sum::<io::Result<u64>>()? as f64 / sys::ticks_per_second())
+    }
+
+    /// The same to the nanosecond, of the threads that live; coarse where the kernel was built
+    /// without `schedstat`.
+    pub fn cpu_seconds_exact(&self) -> io::Result<f64> {
+        let mut sum = 0;
+        for pid in family(self.child.id())? {
+            for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+                let Ok(text) = fs::read_to_string(task?.path().join("schedstat")) else {
+                    return self.cpu_seconds();
+                };
+                let nanos = text
+                    .split(' ')
+                    .next()
+                    .and_then(|text| text.parse::<u64>().ok());
+                sum += nanos.unwrap_or(0);
+            }
+        }
+        Ok(sum as f64 / 1e9)
     }
 
     /// Resident memory in KiB, of its first process.
     pub fn resident_kib(&self) -> io::Result<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
-        kib.ok_or_else(|| io::Error::other("no VmRSS: the server has ended"))
+        resident_kib(self.child.id())
+    }
+
+    /// Resident memory in KiB, of its first process and of those that it started.
+    pub fn resident_kib_of_all(&self) -> io::Result<f64> {
+        family(self.child.id())?.into_iter().map(resident_kib).sum()
     }
 }
 
@@ -122,28 +144,30 @@ impl Drop for Server {
     }
 }
 
-/// `utime` and `stime` of a process and of the processes that its first thread started.
+/// A process and those that its first thread started.
+fn family(pid: u32) -> io::Result<Vec<u32>> {
+    let mut all = vec![pid];
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+    for child in children.split_whitespace() {
+        all.extend(family(child.parse().map_err(io::Error::other)?)?);
+    }
+    Ok(all)
+}
+
+/// `utime` and `stime` of a process.
 fn ticks(pid: u32) -> io::Result<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The second field is the command in parentheses and may hold anything: count behind it.
-    let fields = stat
-        .rsplit(')')
-        .next()
-        .unwrap_or_default()
-        .split_whitespace();
-    let mut sum: u64 = fields
-        .skip(11)
-        .take(2)
-        .filter_map(|field| field.parse::<u64>().ok())
-        .sum();
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
-    for child in children
-        .split_whitespace()
-        .filter_map(|child| child.parse().ok())
-    {
-        sum += ticks(child)?;
-    }
-    Ok(sum)
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let fields = fields.split_whitespace().skip(11).take(2);
+    Ok(fields.filter_map(|field| field.parse::<u64>().ok()).sum())
+}
+
+fn resident_kib(pid: u32) -> io::Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+    kib.ok_or_else(|| io::Error::other("no VmRSS: the server has ended"))
 }
 
 /// Reads stderr to its end on a thread, so that a server that logs much never blocks on it.

@@ -5,7 +5,7 @@ use std::fmt;
 
 /// One row: what was measured of Hookah and of the server beside it, run by run.
 pub struct Figure {
-    pub name: &'static str,
+    pub name: String,
     /// The name of the server beside.
     pub beside: &'static str,
     pub target: Target,
@@ -20,13 +20,15 @@ pub enum Target {
     RatioAtLeast(f64),
     /// Hookah's own value, whatever stands beside.
     AtMost(f64),
+    /// Hookah's own value at most the first, or the ratio at most the second.
+    AtMostOrRatio(f64, f64),
 }
 
 impl Figure {
     /// An empty row.
-    pub fn new(name: &'static str, beside: &'static str, target: Target) -> Figure {
+    pub fn new(name: impl Into<String>, beside: &'static str, target: Target) -> Figure {
         Figure {
-            name,
+            name: name.into(),
             beside,
             target,
             runs: Vec::new(),
@@ -39,6 +41,10 @@ impl Figure {
             Target::RatioAtMost(most) => (format!("<= {most}x"), ratio, ratio <= Some(most)),
             Target::RatioAtLeast(least) => (format!(">= {least}x"), ratio, ratio >= Some(least)),
             Target::AtMost(most) => (format!("<= {most}"), hookah, hookah <= Some(most)),
+            Target::AtMostOrRatio(most, times) => {
+                let reached = hookah <= Some(most) || ratio.is_some_and(|ratio| ratio <= times);
+                (format!("<= {most} or {times}x"), hookah, reached)
+            }
         };
         match (value, reached) {
             (None, _) => format!("{text} not measured"),
@@ -67,8 +73,8 @@ impl fmt::Display for Figure {
         );
         let verdict = self.verdict(own, ratio.map(|ratio| ratio.median));
         let beside = format!("{} {}", number(other), self.beside);
-        let (name, own) = (self.name, number(own));
-        let row = format!("{name:<32} {own:>10} {beside:>16}   {spread:<20} {verdict}");
+        let (name, own) = (&self.name, number(own));
+        let row = format!("{name:<50} {own:>10} {beside:>16}   {spread:<20} {verdict}");
         out.write_str(row.trim_end())
     }
 }
@@ -76,7 +82,7 @@ impl fmt::Display for Figure {
 /// Prints the head of the table and its rows.
 pub fn print(figures: &[Figure]) {
     println!(
-        "{:<32} {:>10} {:>16}   {:<20} target",
+        "{:<50} {:>10} {:>16}   {:<20} target",
         "figure", "hookah", "beside", "ratio (min - max)"
     );
     for figure in figures {

@@ -11,6 +11,13 @@ use std::process::{Command, Stdio};
 use crate::server::{Port, Recipe};
 use crate::wire::FIELDS;
 
+/// Where Debian's libnginx-mod-nchan and others put the module.
+const NCHAN_PLACES: &[&str] = &[
+    "/usr/lib/nginx/modules/ngx_nchan_module.so",
+    "/usr/lib64/nginx/modules/ngx_nchan_module.so",
+    "/usr/local/nginx/modules/ngx_nchan_module.so",
+];
+
 /// wrk with its script.
 pub struct Wrk {
     program: PathBuf,
@@ -73,25 +80,53 @@ pub fn nginx(dir: &Path) -> io::Result<Option<Recipe>> {
     let Some(program) = on_path("nginx") else {
         return Ok(None);
     };
-    // The kernel chooses; that another process takes the port in between is possible and
-    // shows as a failed start.
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port();
-    let config = dir.join("nginx.conf");
-    fs::write(&config, nginx_text(dir, port))?;
+    let port = free_port()?;
+    let text = nginx_text(dir, port);
+    nginx_recipe("nginx", program, dir, port, &text).map(Some)
+}
+
+/// nginx with one worker and nchan's streams of one topic; `None` when either is not installed.
+/// `/sub` has the stream, `/pub` publishes; up to `connections` at once.
+pub fn nchan(dir: &Path, connections: usize) -> io::Result<Option<Recipe>> {
+    let module = NCHAN_PLACES
+        .iter()
+        .map(Path::new)
+        .find(|file| file.is_file());
+    let (Some(program), Some(module)) = (on_path("nginx"), module) else {
+        return Ok(None);
+    };
+    let port = free_port()?;
+    // With fewer than a sixteenth free, nginx closes those that have not asked yet.
+    let text = nchan_text(dir, port, module, connections + connections / 4);
+    nginx_recipe("nchan", program, dir, port, &text).map(Some)
+}
+
+fn nginx_recipe(
+    name: &'static str,
+    program: PathBuf,
+    dir: &Path,
+    port: u16,
+    text: &str,
+) -> io::Result<Recipe> {
+    let config = dir.join(format!("{name}.conf"));
+    fs::write(&config, text)?;
     let (config, dir_text) = (config.display().to_string(), dir.display().to_string());
     let errors = format!("{dir_text}/error.log");
-    let args = ["-p", &dir_text, "-c", &config, "-e", &errors]
-        .map(str::to_owned)
-        .to_vec();
-    Ok(Some(Recipe {
-        name: "nginx",
+    let args = ["-p", &dir_text, "-c", &config, "-e", &errors];
+    Ok(Recipe {
+        name,
         program,
-        args,
+        args: args.map(str::to_owned).to_vec(),
         dir: dir.into(),
         port: Port::Chosen(port),
-    }))
+    })
+}
+
+/// The kernel chooses; that another process takes the port in between is possible and shows as
+/// a failed start.
+fn free_port() -> io::Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    Ok(listener.local_addr()?.port())
 }
 
 /// The same request every time, so that wrk formats it once. Nobody listens to the topic.
@@ -110,6 +145,7 @@ end
 }
 
 fn nginx_text(dir: &Path, port: u16) -> String {
+    let temp = temp_paths(dir);
     let dir = dir.display();
     format!(
         "daemon off;
@@ -121,11 +157,7 @@ http {{
   access_log off;
   keepalive_timeout 600s;
   keepalive_requests 1000000000;
-  client_body_temp_path {dir}/body;
-  proxy_temp_path {dir}/proxy;
-  fastcgi_temp_path {dir}/fastcgi;
-  uwsgi_temp_path {dir}/uwsgi;
-  scgi_temp_path {dir}/scgi;
+{temp}
   server {{
     listen 127.0.0.1:{port};
     location / {{ return 200; }}
@@ -133,6 +165,48 @@ http {{
 }}
 "
     )
+}
+
+/// It keeps as many messages, for as long, as Hookah does unless told.
+fn nchan_text(dir: &Path, port: u16, module: &Path, connections: usize) -> String {
+    let temp = temp_paths(dir);
+    let (dir, module) = (dir.display(), module.display());
+    format!(
+        "load_module {module};
+daemon off;
+worker_processes 1;
+pid {dir}/nchan.pid;
+error_log stderr crit;
+events {{ worker_connections {connections}; }}
+http {{
+  access_log off;
+  keepalive_timeout 600s;
+  keepalive_requests 1000000000;
+{temp}
+  server {{
+    listen 127.0.0.1:{port};
+    location = /pub {{
+      nchan_publisher;
+      nchan_channel_id t;
+      nchan_message_buffer_length 100;
+      nchan_message_timeout 1h;
+    }}
+    location = /sub {{
+      nchan_subscriber http-chunked eventsource;
+      nchan_channel_id t;
+      nchan_subscriber_first_message newest;
+    }}
+  }}
+}}
+"
+    )
+}
+
+fn temp_paths(dir: &Path) -> String {
+    let dir = dir.display();
+    let names = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+    let lines = names.map(|name| format!("  {name}_temp_path {dir}/{name};"));
+    lines.join("\n")
 }
 
 /// Looks in PATH and in /usr/sbin, where Debian puts servers but not every user's PATH looks.

@@ -68,9 +68,9 @@ pub fn webhook_complete(bytes: &[u8]) -> io::Result<Option<usize>> {
     }
 }
 
-/// The size of the 202 that `bytes` are: `None` while some are missing, an error for any other
-/// status and for more than one answer.
-pub fn accepted_complete(bytes: &[u8]) -> io::Result<Option<usize>> {
+/// The size of the answer that `bytes` are: `None` while some are missing, an error for a status
+/// that is none of `accepted` and for more than one answer.
+pub fn accepted_complete(bytes: &[u8], accepted: &[u16]) -> io::Result<Option<usize>> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut response = httparse::Response::new(&mut headers);
     let parsed = response
@@ -79,8 +79,8 @@ pub fn accepted_complete(bytes: &[u8]) -> io::Result<Option<usize>> {
     let httparse::Status::Complete(head) = parsed else {
         return Ok(None);
     };
-    if response.code != Some(202) {
-        return Err(odd("not a 202", bytes));
+    if !response.code.is_some_and(|code| accepted.contains(&code)) {
+        return Err(odd("not accepted", bytes));
     }
     let end = head + content_length(response.headers);
     match bytes.len().cmp(&end) {
@@ -98,7 +98,8 @@ fn content_length(headers: &[httparse::Header<'_>]) -> usize {
     text.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
-fn odd(what: &str, bytes: &[u8]) -> io::Error {
+/// An error that shows how `bytes` begin.
+pub fn odd(what: &str, bytes: &[u8]) -> io::Error {
     let shown = &bytes[..bytes.len().min(300)];
     io::Error::other(format!("{what}: \"{}\"", shown.escape_ascii()))
 }

@@ -229,20 +229,31 @@ fn write_reply(out: &mut Vec<u8>, pending: &Pending, date: &str) {
             allow,
             retry_after,
         } => {
-            let seconds = retry_after.map(|seconds| seconds.to_string());
-            let mut fields = [("", ""); 2];
-            let mut len = 0;
-            if let Some(allow) = allow {
-                fields[len] = ("Allow", allow);
-                len += 1;
-            }
-            if let Some(seconds) = &seconds {
-                fields[len] = ("Retry-After", seconds);
-                len += 1;
-            }
-            write::problem(out, problem, *json, &fields[..len], &how);
+            write_problem(out, problem, *json, *allow, *retry_after, &how);
         }
     }
+}
+
+fn write_problem(
+    out: &mut Vec<u8>,
+    problem: &Problem,
+    json: bool,
+    allow: Option<&'static str>,
+    retry_after: Option<u32>,
+    how: &How<'_>,
+) {
+    let seconds = retry_after.map(|seconds| seconds.to_string());
+    let mut fields = [("", ""); 2];
+    let mut len = 0;
+    if let Some(allow) = allow {
+        fields[len] = ("Allow", allow);
+        len += 1;
+    }
+    if let Some(seconds) = &seconds {
+        fields[len] = ("Retry-After", seconds);
+        len += 1;
+    }
+    write::problem(out, problem, json, &fields[..len], how);
 }
 
 /// `/messages/` and the id's text.

@@ -8,8 +8,8 @@ use crate::base::slab::Slab;
 use crate::courier;
 use crate::dispatch::Content;
 use crate::dispatch::deliveries::{Fate, Report};
-use crate::dispatch::target;
 use crate::engine::stored::{Awaiting, Origin};
+use crate::http::target;
 use crate::model::{Callback, Ending, Fault, Outcome};
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -13,8 +13,8 @@ use crate::base::slab::Slab;
 use crate::base::stats::Stats;
 use crate::base::time::{Now, Wall};
 use crate::base::wheel::Wheel;
-use crate::dispatch::target;
 use crate::dispatch::{Accepted, Content, Dispatch, Settings, publish_cost};
+use crate::http::target;
 use crate::model::{Callback, Fault, Message};
 use crate::port::{Action, Caller, Seq, StoreOp, Timer};
 
