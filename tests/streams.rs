@@ -150,7 +150,7 @@ fn a_message_goes_to_a_topic_and_a_url() {
 
 #[test]
 fn a_reader_of_http_1_0_gets_plain_lines() {
-    let server = Server::start();
+    let server = Server::with(["--listen", "127.0.0.1:0", "--drain-timeout", "1s"]);
     let mut reader = Reader::new(&server, &stream_request("news", "1.0"), 0);
     reader.begins();
     post(&server, "_topic=news&a=1");
@@ -188,7 +188,7 @@ fn a_stream_may_follow_other_requests_on_its_line() {
 
 #[test]
 fn a_reader_that_never_reads_is_ended_and_the_others_get_everything() {
-    let server = Server::start();
+    let server = Server::with(["--listen", "127.0.0.1:0", "--backlog-messages", "0"]);
     let mut stuck = Reader::new(&server, &stream_request("news", "1.1"), 0);
     let mut readers = [(); 2].map(|()| Reader::of(&server, "news"));
     await_metric(&server, "hookah_streams", 3);
@@ -220,7 +220,7 @@ fn a_reader_that_never_reads_is_ended_and_the_others_get_everything() {
 
 #[test]
 fn sigterm_ends_streams_with_their_last_chunk() {
-    let server = Server::start();
+    let server = Server::with(["--listen", "127.0.0.1:0", "--drain-timeout", "1s"]);
     let mut readers = [(); 3].map(|()| Reader::of(&server, "news"));
     post(&server, "_topic=news&a=1");
     server.signal("TERM");
@@ -267,7 +267,7 @@ fn wrong_requests_say_what_is_allowed() {
 
 #[test]
 fn readers_that_are_gone_leave_nothing_behind() {
-    let server = Server::start();
+    let server = Server::with(["--listen", "127.0.0.1:0", "--backlog-messages", "0"]);
     let readers = [(); 5].map(|()| Reader::of(&server, "news"));
     assert_eq!(metric(&server, "hookah_streams"), 5);
     assert_eq!(metric(&server, "hookah_topics"), 1);
@@ -279,4 +279,31 @@ fn readers_that_are_gone_leave_nothing_behind() {
         let left = u64::from(name == "timers");
         await_metric(&server, &format!("hookah_{name}"), left);
     }
+}
+
+#[test]
+fn who_comes_late_gets_what_is_kept_and_who_comes_again_what_was_missed() {
+    let server = Server::start();
+    for number in 0..3 {
+        post(&server, &format!("_topic=news&a={number}"));
+    }
+    let request = "GET /stream?topic=news&count=2 HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut late = Reader::new(&server, request, 0);
+    let head = late.begins();
+    assert!(head.contains("\r\nHookah-Resume: new"), "{head}");
+    assert_eq!([late.line(), late.line()], ["a=1", "a=2"]);
+    let id = head.split("Hookah-Last-Id: ").nth(1).unwrap();
+    let id = id.split("\r\n").next().unwrap();
+    post(&server, "_topic=news&a=3");
+    let request =
+        format!("GET /stream?topic=news HTTP/1.1\r\nHost: a\r\nLast-Event-ID: {id}\r\n\r\n");
+    let mut again = Reader::new(&server, &request, 0);
+    let head = again.begins();
+    assert!(head.contains("\r\nHookah-Resume: continue"), "{head}");
+    assert_eq!(again.line(), "a=3");
+    let request = "GET /stream?topic=news&count=-1 HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut kept = Reader::new(&server, request, 0);
+    kept.begins();
+    assert_eq!(kept.line(), "a=3");
+    assert_eq!(kept.next(), Some(Part::End));
 }

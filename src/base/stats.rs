@@ -78,10 +78,15 @@ table! {
         "Targets refused because of their address, at intake or before a call.";
     Gauge Timers "hookah_timers" "Timers armed now.";
     Gauge Streams "hookah_streams" "Streams open now.";
-    Gauge Topics "hookah_topics" "Topics that have streams.";
-    Gauge TopicsBytes "hookah_topics_bytes" "Bytes of messages that wait for streams.";
+    Gauge Topics "hookah_topics" "Topics that have streams or kept messages.";
+    Gauge TopicsBytes "hookah_topics_bytes"
+        "Bytes of topics, of messages they keep and of frames that wait for streams.";
     Counter StreamsSlow "hookah_streams_slow_total"
         "Streams ended because they were too far behind.";
+    Counter StreamsMissed "hookah_streams_missed_total"
+        "Messages that slow streams lost because they asked for that.";
+    Counter StreamsRefused "hookah_streams_refused_total"
+        "Streams refused at their bound, or while the server was stopping.";
     Counter BytesIn "hookah_bytes_in_total" "Bytes received on all lines.";
     Counter BytesOut "hookah_bytes_out_total" "Bytes sent on all lines.";
     Counter Attempts "hookah_attempts_total" "Attempts begun to deliver a message.";

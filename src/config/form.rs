@@ -32,6 +32,13 @@ pub(super) enum Form {
         max: Duration,
         set: fn(&mut Config, Duration),
     },
+    /// A duration, or a word that stands for none.
+    SpanOr {
+        word: &'static str,
+        min: Duration,
+        max: Duration,
+        set: fn(&mut Config, Option<Duration>),
+    },
     /// A number of bytes.
     Size {
         min: u64,
@@ -71,6 +78,11 @@ impl Form {
                 let span = parse_duration(text).map_err(|wrong| wrong.complaint)?;
                 set(config, within(span, min, max)?);
             }
+            Form::SpanOr { word, set, .. } if text == word => set(config, None),
+            Form::SpanOr { min, max, set, .. } => {
+                let span = parse_duration(text).map_err(|wrong| wrong.complaint)?;
+                set(config, Some(within(span, min, max)?));
+            }
             Form::Size { min, max, set } => {
                 let bytes = parse_size(text).map_err(|wrong| wrong.complaint)?;
                 set(config, within(bytes, min, max)?);
@@ -100,6 +112,10 @@ impl Form {
             Form::Percent { .. } => "0% to 100%".to_owned(),
             Form::Span { min, max, .. } => {
                 format!("{} to {}", DurationText(*min), DurationText(*max))
+            }
+            Form::SpanOr { word, min, max, .. } => {
+                let (min, max) = (DurationText(*min), DurationText(*max));
+                format!("{word}, or {min} to {max}")
             }
             Form::Size { min, max, .. } => format!("{} to {}", SizeText(*min), SizeText(*max)),
             Form::Switch { .. } => BOOL_FORM.to_owned(),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::form::Form;
-use super::knobs::{Group, Knob, fitting};
+use super::knob::{Group, Knob};
+use super::knobs::fitting;
 use crate::dispatch::retry::{SCHEDULE_FORM, Schedule};
 use crate::http::target;
 use crate::hub::name::Callback;

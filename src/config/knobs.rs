@@ -5,69 +5,11 @@ use std::time::Duration;
 
 use super::form::Form;
 use super::hub;
+use super::knob::{Group, Knob};
 use super::listen::{self, LISTEN_FORM, SERVER_FORM};
 use crate::courier::guard::{Preset, RULE_FORM, Rule};
 use crate::dispatch::retry::{SCHEDULE_FORM, Schedule};
 use crate::store;
-
-/// A row of the table.
-pub(super) struct Knob {
-    /// `retry-schedule` is the flag `--retry-schedule` and the variable `HOOKAH_RETRY_SCHEDULE`.
-    pub(super) key: &'static str,
-    /// Where `--help` and README show it.
-    pub(super) group: Group,
-    /// What stands for its value in `--help`.
-    pub(super) value: &'static str,
-    /// What holds if nobody says otherwise, in the form a flag has; empty for nothing.
-    pub(super) default: &'static str,
-    /// What it is, in a few words.
-    pub(super) help: &'static str,
-    /// What a value looks like, and where it goes.
-    pub(super) form: Form,
-}
-
-/// Knobs that belong together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Group {
-    Listening,
-    Targets,
-    Webhooks,
-    Bounds,
-    Times,
-    Running,
-    Hub,
-}
-
-impl Group {
-    /// All of them, in the order of `--help`.
-    pub(super) const ALL: [(Group, &'static str); 7] = [
-        (Group::Listening, "Listening"),
-        (Group::Targets, "Targets"),
-        (
-            Group::Webhooks,
-            "Webhooks, unless the message says otherwise",
-        ),
-        (Group::Bounds, "Bounds (B, k or KiB, M or MiB, G or GiB)"),
-        (
-            Group::Times,
-            "Times (250ms, 10s, 5m, 1d10h; a bare number is seconds)",
-        ),
-        (Group::Running, "Running"),
-        (Group::Hub, "The hub"),
-    ];
-}
-
-impl Knob {
-    /// The name of its environment variable.
-    pub(super) fn variable(&self) -> String {
-        format!("HOOKAH_{}", self.key.to_ascii_uppercase().replace('-', "_"))
-    }
-
-    /// Whether a flag of it may be given more than once, each time with another value.
-    pub(super) fn is_repeatable(&self) -> bool {
-        matches!(self.form, Form::List { .. })
-    }
-}
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -80,7 +22,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Knob> + Clone {
 }
 
 /// All but the hub's, in the order of `--help`.
-static KNOBS: [Knob; 26] = [
+static KNOBS: [Knob; 32] = [
     Knob {
         key: "listen",
         group: Group::Listening,
@@ -323,6 +265,43 @@ static KNOBS: [Knob; 26] = [
         },
     },
     Knob {
+        key: "backlog-messages",
+        group: Group::Bounds,
+        value: "N",
+        default: "100",
+        help: "that a topic keeps for late readers",
+        form: Form::Count {
+            min: 0,
+            max: 1_000_000,
+            set: |config, count| config.engine.topics.backlog_messages = fitting(count),
+        },
+    },
+    Knob {
+        key: "backlog-bytes",
+        group: Group::Bounds,
+        value: "SIZE",
+        default: "1MiB",
+        help: "of messages that a topic keeps",
+        form: Form::Size {
+            min: 0,
+            max: 1 << 30,
+            set: |config, bytes| config.engine.topics.backlog_bytes = fitting(bytes),
+        },
+    },
+    Knob {
+        key: "max-streams",
+        group: Group::Bounds,
+        value: "N",
+        default: "auto",
+        help: "open streams; auto: what max-conns allows",
+        form: Form::CountOr {
+            word: "auto",
+            min: 0,
+            max: 4_000_000,
+            set: |config, count| config.engine.topics.streams_max = count.map(fitting),
+        },
+    },
+    Knob {
         key: "head-timeout",
         group: Group::Times,
         value: "TIME",
@@ -380,6 +359,43 @@ static KNOBS: [Knob; 26] = [
             min: Duration::ZERO,
             max: HOUR,
             set: |config, span| config.engine.drain_timeout = span,
+        },
+    },
+    Knob {
+        key: "backlog-age",
+        group: Group::Times,
+        value: "TIME",
+        default: "1h",
+        help: "that a topic keeps a message",
+        form: Form::Span {
+            min: SECOND,
+            max: YEAR,
+            set: |config, span| config.engine.topics.backlog_age = span,
+        },
+    },
+    Knob {
+        key: "keepalive",
+        group: Group::Times,
+        value: "TIME",
+        default: "30s",
+        help: "of silence, before a stream gets a sign",
+        form: Form::Span {
+            min: Duration::from_secs(5),
+            max: Duration::from_secs(300),
+            set: |config, span| config.engine.topics.keep_alive = span,
+        },
+    },
+    Knob {
+        key: "max-age",
+        group: Group::Times,
+        value: "TIME",
+        default: "off",
+        help: "of a stream, until its reader must come anew",
+        form: Form::SpanOr {
+            word: "off",
+            min: SECOND,
+            max: YEAR,
+            set: |config, span| config.engine.topics.age_max = span,
         },
     },
     Knob {

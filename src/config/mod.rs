@@ -12,13 +12,14 @@ use crate::courier::guard::Preset;
 use crate::dispatch::retry::Schedule;
 use crate::dispatch::sign::Keys;
 use crate::hub::settings as hub_settings;
-use crate::{conn, courier, dispatch, engine, shell};
+use crate::{conn, courier, dispatch, engine, shell, topics};
 use form::Form;
-use knobs::Knob;
+use knob::Knob;
 
 mod form;
 mod hub;
 mod keys;
+mod knob;
 mod knobs;
 mod listen;
 mod text;
@@ -331,6 +332,13 @@ fn blank() -> Config {
                 expires: Duration::ZERO,
                 keys: Keys::default(),
                 notices: dispatch::notice::Settings::default(),
+            },
+            topics: topics::Settings {
+                backlog_messages: 0,
+                backlog_age: Duration::ZERO,
+                backlog_bytes: 0,
+                keep_alive: Duration::ZERO,
+                ..topics::Settings::default()
             },
             hub: hub_settings::Settings::default(),
             lines_max: 0,

@@ -28,7 +28,7 @@ pub enum Reply {
         reach: Option<Box<Reach>>,
     },
     /// The line becomes a stream when this comes to the front; it is the line's last reply.
-    Stream(Subscription),
+    Stream,
     /// The answer is not known yet: `settle` brings it under the same number.
     Held(u64),
     /// 204: which methods are allowed (RFC 9110 section 9.3.7).
@@ -64,15 +64,6 @@ pub struct Reach {
     pub streams: usize,
     /// Callbacks that subscribed to any of them.
     pub callbacks: usize,
-}
-
-/// What a stream was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subscription {
-    /// The topic's name.
-    pub topic: Box<[u8]>,
-    /// The number of the format.
-    pub format: usize,
 }
 
 /// What of the request decides how its answer is framed.
@@ -154,22 +145,21 @@ impl Replies {
         }
     }
 
-    /// The stream that the line becomes now, if that is what comes next.
-    pub fn take_subscription(&mut self) -> Option<Subscription> {
-        if !matches!(self.queue.front()?.reply, Reply::Stream(_)) {
-            return None;
+    /// Whether the line becomes a stream now: that is what comes next, and it is taken.
+    pub fn take_stream(&mut self) -> bool {
+        let front = self.queue.front();
+        let begins = front.is_some_and(|pending| matches!(pending.reply, Reply::Stream));
+        if begins {
+            self.queue.pop_front();
         }
-        match self.queue.pop_front()?.reply {
-            Reply::Stream(wish) => Some(wish),
-            _ => None,
-        }
+        begins
     }
 
     /// Writes what may go now to `out`, in order. `date` is the text of the Date field.
     pub fn render(&mut self, durable: Seq, out: &mut Vec<u8>, date: &str) {
         while let Some(pending) = self.queue.front()
             && pending.seq <= durable
-            && !matches!(pending.reply, Reply::Stream(_) | Reply::Held(_))
+            && !matches!(pending.reply, Reply::Stream | Reply::Held(_))
         {
             write_reply(out, pending, date);
             self.queue.pop_front();
@@ -186,8 +176,8 @@ fn write_reply(out: &mut Vec<u8>, pending: &Pending, date: &str) {
         date,
     };
     match reply {
-        // `take_subscription` takes it; it writes nothing here.
-        Reply::Stream(_) => {}
+        // `take_stream` takes it; it writes nothing here.
+        Reply::Stream => {}
         // `settle` puts the answer in its place.
         Reply::Held(_) => {}
         Reply::Continue => out.extend_from_slice(write::CONTINUE),

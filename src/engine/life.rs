@@ -81,7 +81,10 @@ impl Engine {
 
     /// Takes a line out of the slab and has its socket closed.
     pub(super) fn close(&mut self, key: Key) {
-        self.leave_topic(key);
+        self.leave_channel(key);
+        if !self.wishes.is_empty() {
+            self.wishes.remove(&key);
+        }
         let Some(line) = self.lines.remove(key) else {
             return;
         };
@@ -134,7 +137,7 @@ impl Engine {
                     self.settle_inbound(key);
                 }
                 Some(Conn::Outbound(outbound)) if outbound.is_resting() => self.close(key),
-                Some(Conn::Stream(_)) => self.end_stream(key),
+                Some(Conn::Stream(_)) => self.drain_stream(key),
                 _ => {}
             }
         }
@@ -194,18 +197,19 @@ impl Engine {
         self.turn.wheel.check();
         self.courier.check();
         let mut bytes = self.dispatch.deliveries.check() + self.hub.check();
-        let (mut inbound, mut outbound, mut streams) = (0, 0, 0);
+        let (mut inbound, mut outbound, mut streams, mut wishes) = (0, 0, 0, 0);
         for (key, line) in self.lines.iter() {
             match &line.conn {
                 Conn::Inbound(client) => {
                     inbound += 1;
+                    wishes += usize::from(self.wishes.contains(&key));
                     bytes += client.charged();
                     assert!(!client.is_gone(), "line {key:?} should have been closed");
                 }
                 Conn::Stream(stream) => {
                     inbound += 1;
                     streams += usize::from(!stream.is_ending());
-                    assert!(!stream.is_gone(), "line {key:?} should have been closed");
+                    self.check_stream(key, stream);
                 }
                 Conn::Names(_) => {}
                 Conn::Outbound(call) => {
@@ -216,6 +220,7 @@ impl Engine {
             }
         }
         self.topics.check();
+        assert_eq!(wishes, self.wishes.len(), "a wish of a line that is gone");
         assert_eq!(streams, self.topics.streams(), "streams miscounted");
         bytes += self.awaiting.iter().map(Awaiting::charged).sum::<u64>();
         assert_eq!(inbound, self.inbound, "clients miscounted");

@@ -23,7 +23,8 @@ use crate::http::problem::Reason;
 use crate::hub::{Hub, Ticket};
 use crate::model::Owner;
 use crate::port::{Action, Ended, Seq, StoreDone, Timer, Turn};
-use crate::topics::Topics;
+use crate::topics::wish::Wish;
+use crate::topics::{self, Topics};
 
 mod callers;
 mod calls;
@@ -34,6 +35,7 @@ mod names;
 mod notices;
 mod routes;
 mod serve;
+mod slow;
 mod stored;
 mod streams;
 mod wishes;
@@ -51,6 +53,8 @@ pub struct Settings {
     pub courier: courier::Settings,
     /// Webhooks.
     pub dispatch: dispatch::Settings,
+    /// Topics and their streams.
+    pub topics: topics::Settings,
     /// Subscriptions.
     pub hub: crate::hub::Settings,
     /// Lines of all kinds at once; the slab's bound.
@@ -71,6 +75,7 @@ impl Default for Settings {
             limits: conn::Limits::default(),
             courier: courier::Settings::default(),
             dispatch: dispatch::Settings::default(),
+            topics: topics::Settings::default(),
             hub: crate::hub::Settings::default(),
             lines_max: 4_096,
             lines_per_address_max: Some(256),
@@ -110,6 +115,8 @@ pub struct Engine {
     dispatch: Dispatch,
     courier: Courier,
     topics: Topics,
+    /// What the lines are to be that become streams once their clients have their answers.
+    wishes: Index<Key, Box<Wish>>,
     hub: Hub,
     /// The lines of those who wait for the hub's verdict.
     waiters: Index<Ticket, Key>,
@@ -149,7 +156,8 @@ impl Engine {
             date: DateCache::default(),
             dispatch,
             courier,
-            topics: Topics::new(rng.u64()),
+            topics: Topics::new(settings.topics.clone(), now.wall, rng.u64()),
+            wishes: Index::new(rng.u64()),
             hub,
             waiters: Index::new(rng.u64()),
             #[cfg(test)]
@@ -285,7 +293,7 @@ impl Engine {
             Timer::Far => self.dispatch.deliveries.look_far(&mut self.turn),
             Timer::Lane(key) => self.lane_fired(key),
             Timer::Hub => self.hub.fired(&mut self.turn),
-            Timer::Topics => {}
+            Timer::Topics => self.sweep_topics(),
             Timer::Drain => self.drain.time_is_up(),
         }
     }
@@ -314,6 +322,7 @@ impl Engine {
                 return Some(key);
             }
         }
+        self.wake_streams();
         while self.stream_writes_left > 0
             && let Some(key) = self.turn.dirty_streams.pop_front()
         {
@@ -335,7 +344,7 @@ impl Engine {
             Some(Conn::Names(query)) => query.outgoing(gather),
             Some(Conn::Stream(stream)) => {
                 let feed = feed_of(&self.topics, stream);
-                stream.outgoing(gather, |at| feed.frame(at));
+                stream.outgoing(gather, &feed);
             }
             None => {}
         }
@@ -345,20 +354,21 @@ impl Engine {
     pub fn wrote(&mut self, now: Now, key: Key, bytes: usize) -> bool {
         self.turn.now = now;
         self.turn.stats.add(Counter::BytesOut, bytes as u64);
-        let mut more = None;
+        if let Some(more) = self.stream_written(key, bytes) {
+            return more;
+        }
         match self.lines.get_mut(key).map(|line| &mut line.conn) {
             Some(Conn::Inbound(_)) => self.answer_written(key, bytes),
             Some(Conn::Outbound(outbound)) => outbound.wrote(bytes),
-            Some(Conn::Stream(_)) => more = Some(self.stream_written(key, bytes)),
             Some(Conn::Names(query)) => query.wrote(bytes),
-            None => {}
+            Some(Conn::Stream(_)) | None => {}
         }
         // They were the line's last bytes, and a call may wait for its place.
         if !self.lines.contains(key) {
             self.run_lanes();
             return false;
         }
-        more.unwrap_or_else(|| self.has_output(key))
+        self.has_output(key)
     }
 
     fn has_output(&self, key: Key) -> bool {
@@ -390,7 +400,7 @@ impl Engine {
     /// When `tick` is next needed; a time in the past means at once, `None` never.
     #[must_use]
     pub fn next_wake(&self) -> Option<Mono> {
-        if !self.turn.dirty_streams.is_empty() {
+        if !self.turn.dirty_streams.is_empty() || self.topics.has_woken() {
             return Some(self.turn.now.mono);
         }
         self.turn.wheel.next_wake()

@@ -2,6 +2,7 @@
 //! It routes and never interprets a body.
 
 use super::hub::{Office, PAGE, Served};
+use super::life::Drain;
 use super::stored::{Awaiting, Origin};
 use super::{Engine, Settings, lanes, notices, routes, wishes};
 use crate::admin;
@@ -10,7 +11,7 @@ use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::conn::Conn;
 use crate::conn::inbound::Service;
-use crate::conn::reply::{Reply, Subscription};
+use crate::conn::reply::Reply;
 use crate::courier::Courier;
 use crate::dispatch::history::ENDED_MAX;
 use crate::dispatch::intake::Submission;
@@ -21,9 +22,8 @@ use crate::hub::request::Half;
 use crate::hub::{Hub, Ticket};
 use crate::model::{Callback, MessageId, Method, TopicNames};
 use crate::port::{Action, Seq, Turn};
-use crate::topics::format::Format;
-use crate::topics::wish::{Cursor, Mode};
-use crate::topics::{self, Topics};
+use crate::topics::Topics;
+use crate::topics::wish::{Mode, Wish};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
@@ -53,6 +53,8 @@ struct Rooms<'a> {
     awaiting: &'a mut VecDeque<Awaiting>,
     accepted: &'a mut Seq,
     settings: &'a Settings,
+    wishes: &'a mut Index<Key, Box<Wish>>,
+    draining: bool,
     line: Key,
     peer: IpAddr,
 }
@@ -76,6 +78,8 @@ impl Engine {
             awaiting: &mut self.awaiting,
             accepted: &mut self.accepted,
             settings: &self.settings,
+            wishes: &mut self.wishes,
+            draining: self.drain != Drain::No,
             line: key,
             peer: inbound.peer(),
         };
@@ -151,8 +155,8 @@ impl Engine {
         if inbound.is_gone() {
             return self.close(key);
         }
-        if let Some(wish) = inbound.take_subscription() {
-            return self.become_stream(key, &wish);
+        if inbound.take_stream() {
+            return self.become_stream(key);
         }
         let at = inbound.deadline(&self.settings.limits);
         line.deadline.set(&mut self.turn, key, at);
@@ -197,10 +201,7 @@ impl Service for Rooms<'_> {
             routes::Handler::Stream if request.method == Method::Options => {
                 (0, Reply::Methods(route.allow))
             }
-            routes::Handler::Stream => {
-                let reply = subscribe(turn, request, body);
-                (0, reply.unwrap_or_else(|why| problem(why, request)))
-            }
+            routes::Handler::Stream => (0, self.subscribe(turn, request, body)),
             routes::Handler::Messages => (0, self.message(turn, request, tail)),
             routes::Handler::About => (0, text(admin::about(request.host))),
             routes::Handler::Health => (0, text("ok\n")),
@@ -349,31 +350,52 @@ impl Rooms<'_> {
     }
 }
 
-/// A request to /stream: the line becomes a stream once what was asked before is answered.
-fn subscribe(turn: &Turn, request: &Request<'_>, body: &[u8]) -> Result<Reply, Problem> {
-    let settings = topics::Settings::default();
-    let wish = wishes::read(request, body, &settings, turn.now.wall)?;
-    let style = wish.style;
-    let (true, Cursor::Now, Mode::Live, Some(topic)) = (
-        style.format == Format::Raw,
-        wish.cursor,
-        wish.mode,
-        wish.selection.plain(),
-    ) else {
-        let detail = "not supported by this version; allowed: one topic, live, as raw lines";
-        return Err(Problem::new(Reason::BadParameter, detail));
-    };
-    if request.method == Method::Head {
-        return Ok(Reply::Text {
-            status: 200,
-            content_type: style.format.content_type(),
-            body: "".into(),
-        });
+impl Rooms<'_> {
+    /// A request to /stream: the line becomes a stream once what was asked before is answered. What
+    /// it is to be waits here, for lines know nothing of topics.
+    fn subscribe(&mut self, turn: &mut Turn, request: &Request<'_>, body: &[u8]) -> Reply {
+        let settings = self.topics.settings();
+        let wish = match wishes::read(request, body, settings, turn.now.wall) {
+            Ok(wish) => wish,
+            Err(why) => return problem(why, request),
+        };
+        if let Mode::Poll | Mode::Wait(_) = wish.mode {
+            let detail = "poll and wait: not supported by this version";
+            return problem(Problem::new(Reason::BadParameter, detail), request);
+        }
+        if request.method == Method::Head {
+            return Reply::Text {
+                status: 200,
+                content_type: wish.style.format.content_type(),
+                body: "".into(),
+            };
+        }
+        let max = settings.streams_max.unwrap_or(usize::MAX);
+        let reason = match self.draining {
+            true => Reason::Draining,
+            false if self.topics.streams() + self.wishes.len() >= max => Reason::StreamsFull,
+            false => {
+                self.wishes.insert(self.line, Box::new(wish));
+                return Reply::Stream;
+            }
+        };
+        turn.stats.add(Counter::StreamsRefused, 1);
+        let chance = turn.rng.below(10) as u32;
+        match wish.style.format.is_sse() {
+            // EventSource gives up for good on a 503.
+            true => Reply::Text {
+                status: 200,
+                content_type: wish.style.format.content_type(),
+                body: format!("retry: {}\n:\n\n", 30_000 + 3_000 * chance).into(),
+            },
+            false => Reply::Problem {
+                problem: reason.into(),
+                json: wants_json(request),
+                allow: None,
+                retry_after: Some(chance + 1),
+            },
+        }
     }
-    Ok(Reply::Stream(Subscription {
-        topic: topic.into(),
-        format: style.index(),
-    }))
 }
 
 fn problem(problem: Problem, request: &Request<'_>) -> Reply {

@@ -1,5 +1,9 @@
-//! Streams: a client's line becomes one, messages wake them, slow ones are ended.
+//! Streams: a client's line becomes one, messages wake it, its timer reminds or ends it.
 //! It carries between topics and lines and encodes nothing.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::Engine;
 use super::life::Drain;
@@ -7,61 +11,56 @@ use super::serve::context;
 use crate::base::frame::Frame;
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
-use crate::conn::Conn;
-use crate::conn::reply::Subscription;
-use crate::conn::stream::{Source, Stream};
+use crate::base::time::micros;
+use crate::conn::stream::{Due, Source, Stream, Terms};
+use crate::conn::{Conn, Line};
 use crate::model::Message;
-use crate::port::Action;
-use crate::topics::format::{Head, Style};
-use crate::topics::{Encoded, Feed, Seat, Topics};
+use crate::port::{Action, Timer};
+use crate::topics::format::{Code, Head, Style};
+use crate::topics::wish::{Mode, Wish};
+use crate::topics::{Feed, Joined, Seat, Topics};
 
-/// What a stream reads: its topic's frames in its format.
+/// `retry:` of event streams whose readers did not ask for one, in milliseconds, and what chance
+/// adds to it.
+const RETRY_MS: (u32, u64) = (3_000, 2_001);
+
+/// What a stream reads: its channel's frames in its style.
 pub(super) fn feed_of<'a>(topics: &'a Topics, stream: &Stream) -> Feed<'a> {
-    topics.feed(stream.topic(), Style::from_index(stream.format()))
+    topics.feed(stream.channel(), Style::from_index(stream.style()))
 }
 
-impl Source for Feed<'_> {
-    fn frame(&self, at: u64) -> Option<&Frame> {
+impl<'a> Source<'a> for Feed<'a> {
+    fn frame(&self, at: u64) -> Option<&'a Frame> {
         Feed::frame(self, at)
+    }
+
+    fn bytes<'f>(&self, frame: &'f Frame) -> &'f [u8] {
+        Feed::bytes(self, frame)
     }
 }
 
+/// Its beginning.
 impl Engine {
     /// Everything the client asked before is answered: from here on the line is a stream.
-    pub(super) fn become_stream(&mut self, key: Key, wish: &Subscription) {
-        let now = self.turn.now;
-        let Some(line) = self.lines.get_mut(key) else {
+    pub(super) fn become_stream(&mut self, key: Key) {
+        let Some(wish) = self.wishes.remove(&key) else {
+            return self.close(key);
+        };
+        let Some(Conn::Inbound(inbound)) = self.lines.get(key).map(|line| &line.conn) else {
             return;
         };
-        let Conn::Inbound(inbound) = &line.conn else {
-            return;
-        };
+        let peer = inbound.peer();
         // A reader that has finished sending is taken to be gone, whenever it did.
         if inbound.is_finished() {
             return self.close(key);
         }
-        let format = Style::from_index(wish.format);
-        let Some(seat) = self.topics.join(&wish.topic, key, format) else {
+        let Some(joined) = self.topics.join(&wish, key) else {
             return self.close(key);
         };
-        let head = format.head(&Head {
-            date: self.date.at(now.wall),
-            last: self.topics.last(),
-            resume: None,
-            origin: None,
-            retry_ms: 0,
-            head_only: false,
-        });
-        let Seat { topic, place, at } = seat;
-        let stream = Stream::new(
-            inbound.peer(),
-            wish.format,
-            topic,
-            place,
-            at,
-            head,
-            now.mono,
-        );
+        let stream = self.stream(key, peer, &wish, &joined);
+        let Some(line) = self.lines.get_mut(key) else {
+            return;
+        };
         let conn = std::mem::replace(&mut line.conn, Conn::Stream(stream));
         // Behind its request the client was not read; its end may have come meanwhile.
         self.turn.actions.push_back(Action::Resume { key });
@@ -69,112 +68,140 @@ impl Engine {
             inbound.dismantle(&mut context!(self));
         }
         if self.drain != Drain::No {
-            return self.end_stream(key);
+            return self.end_stream(key, Code::Shutdown);
         }
         self.settle_stream(key);
     }
 
-    /// A message that is durable goes to the streams of its topics.
-    pub(super) fn publish(&mut self, message: &Message) {
-        let mut encoded = Encoded::default();
-        for name in message.topics.iter() {
-            for (key, _) in self.topics.publish(name, message, &mut encoded) {
-                let Some(line) = self.lines.get_mut(*key) else {
-                    continue;
-                };
-                if let Conn::Stream(stream) = &mut line.conn
-                    && stream.wake(self.turn.now.mono)
-                {
-                    let at = stream.deadline(self.settings.limits.stall_timeout);
-                    line.deadline.set(&mut self.turn, *key, at);
-                }
-                line.touch_stream(&mut self.turn, *key);
-            }
-            self.relieve(name);
-        }
-    }
-
-    /// Ends the streams for which a topic, or all together, hold more than their bound.
-    fn relieve(&mut self, name: &[u8]) {
-        while let Some(topic) = self.topics.over(name) {
-            let first = self.topics.first(topic);
-            let mut ended = false;
-            for place in (0..self.topics.members(topic).len()).rev() {
-                let Some((key, _)) = self.topics.members(topic).get(place).copied() else {
-                    break;
-                };
-                if let Some(Conn::Stream(stream)) = self.lines.get(key).map(|line| &line.conn)
-                    && stream.at() <= first
-                {
-                    self.turn.stats.add(Counter::StreamsSlow, 1);
-                    self.end_stream(key);
-                    ended = true;
-                }
-            }
-            if !ended {
-                return;
-            }
-        }
-    }
-
-    /// The stream gets no more frames: what it began is finished, then the terminator.
-    pub(super) fn end_stream(&mut self, key: Key) {
-        self.leave_topic(key);
-        let Some(line) = self.lines.get_mut(key) else {
-            return;
-        };
-        let Conn::Stream(stream) = &mut line.conn else {
-            return;
-        };
-        let terminator = Style::from_index(stream.format()).terminator();
-        stream.end(terminator, self.turn.now.mono);
-        self.settle_stream(key);
-    }
-
-    /// Gives up a stream's seat, if it has not been given up before.
-    pub(super) fn leave_topic(&mut self, key: Key) {
-        let Some(Conn::Stream(stream)) = self.lines.get(key).map(|line| &line.conn) else {
-            return;
-        };
-        if stream.is_ending() {
-            return;
-        }
-        let (topic, place) = (stream.topic(), stream.place());
-        let moved = self.topics.leave(Seat {
-            topic,
-            place,
-            at: stream.at(),
+    fn stream(&mut self, key: Key, peer: IpAddr, wish: &Wish, joined: &Joined) -> Stream {
+        let now = self.turn.now;
+        let chance = self.turn.rng.below(RETRY_MS.1) as u32;
+        let head = wish.style.head(&Head {
+            date: self.date.at(now.wall),
+            last: self.topics.last(),
+            resume: joined.resume,
+            origin: None,
+            retry_ms: wish.retry_ms.unwrap_or(RETRY_MS.0 + chance),
+            head_only: false,
         });
-        if let Some(Conn::Stream(moved)) = moved
-            .and_then(|moved| self.lines.get_mut(moved))
-            .map(|line| &mut line.conn)
-        {
-            moved.move_to(place);
+        let Seat { channel, place, at } = joined.seat;
+        let keep_alive = self.topics.settings().keep_alive;
+        let terms = Terms {
+            style: wish.style.index() as u8,
+            keep_alive: spread(wish.keep_alive.unwrap_or(keep_alive), key),
+            drops: wish.drops,
+            warns: wish.stall_warnings,
+            until: match wish.mode {
+                Mode::Kept => joined.end,
+                _ => u64::MAX,
+            },
+        };
+        let mut stream = Stream::new(peer, (channel, place, at), terms, &head, now.mono);
+        if let Some(missing) = joined.missing {
+            let mut notice = Vec::new();
+            wish.style.format.limit(missing, &mut notice);
+            stream.say(framed(wish.style, &notice), now.mono);
+        }
+        if let Some(age) = self.topics.settings().age_max {
+            // All that were opened at once must not come again at once.
+            let less = self.turn.rng.below(micros(age) / 8 + 1);
+            let age = age.saturating_sub(Duration::from_micros(less));
+            stream.end_at(now.mono + age, number(Code::Shed));
+        }
+        stream
+    }
+}
+
+/// A little more than that, by the line, so that those who joined at once are not reminded at once.
+fn spread(span: Duration, key: Key) -> Duration {
+    let share = key.to_bits().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56;
+    span + span / 16 * share as u32 / 256
+}
+
+/// A notice as it is sent.
+pub(super) fn framed(style: Style, notice: &[u8]) -> Frame {
+    Frame::copy_of(&style.frame_notice(notice))
+}
+
+/// A code as a line keeps it.
+pub(super) fn number(code: Code) -> u8 {
+    u8::try_from(code.number()).unwrap_or_default()
+}
+
+fn code(kept: u8) -> Code {
+    let known = Code::ALL.into_iter().find(|it| number(*it) == kept);
+    known.unwrap_or(Code::Normal)
+}
+
+/// Its messages.
+impl Engine {
+    /// A message that is durable goes to the streams of its topics.
+    pub(super) fn publish(&mut self, message: &Arc<Message>) {
+        self.topics.publish(message, self.turn.now.mono);
+        if let Some(at) = self.topics.next_sweep() {
+            self.turn.wheel.arm(at, Timer::Topics);
+        }
+        let mut number = 0;
+        while let Some(channel) = self.topics.touched(number) {
+            number += 1;
+            self.relieve(channel);
+            self.warn_slow(channel);
         }
     }
 
-    /// A stream's socket took bytes. Whether it has more to write.
-    pub(super) fn stream_written(&mut self, key: Key, bytes: usize) -> bool {
-        let Some(line) = self.lines.get_mut(key) else {
-            return false;
-        };
-        let Conn::Stream(stream) = &mut line.conn else {
-            return false;
-        };
-        let topic = stream.topic();
-        let feed = feed_of(&self.topics, stream);
-        let (from, to) = stream.wrote(bytes, &feed, self.turn.now.mono);
-        if from < to {
-            self.topics.passed(topic, from, to);
+    /// The topics' timer has fired.
+    pub(super) fn sweep_topics(&mut self) {
+        if let Some(at) = self.topics.sweep(self.turn.now.mono) {
+            self.turn.wheel.arm(at, Timer::Topics);
         }
+    }
+
+    /// Puts the streams that have something new on the list of those to be written; once a turn,
+    /// however many messages came.
+    pub(super) fn wake_streams(&mut self) {
+        let now = self.turn.now.mono;
+        while let Some(channel) = self.topics.next_woken() {
+            for key in self.topics.lines(channel) {
+                // One that waits already is on the list, or its socket is full.
+                if let Some(line) = self.lines.get_mut(key)
+                    && let Conn::Stream(stream) = &mut line.conn
+                    && stream.wake(now)
+                {
+                    line.touch_stream(&mut self.turn, key);
+                }
+            }
+        }
+    }
+
+    /// A stream's socket took bytes. Whether it has more to write; none if there is no such stream.
+    pub(super) fn stream_written(&mut self, key: Key, bytes: usize) -> Option<bool> {
+        let Some(Line {
+            conn: Conn::Stream(stream),
+            ..
+        }) = self.lines.get_mut(key)
+        else {
+            return None;
+        };
+        let now = self.turn.now.mono;
+        let style = Style::from_index(stream.style());
+        if let Some(mut reading) = self.topics.reading(stream.channel()) {
+            let (from, to) = stream.wrote(bytes, &reading.feed(style), now);
+            reading.passed(from, to);
+        } else {
+            // It has been ended, and its channel went with it.
+            stream.wrote(bytes, &self.topics.feed(stream.channel(), style), now);
+        }
+        let waits = stream.waits();
         if stream.is_gone() {
             self.close(key);
             self.run_lanes();
-            return false;
+            return Some(false);
         }
-        let at = stream.deadline(self.settings.limits.stall_timeout);
-        line.deadline.set(&mut self.turn, key, at);
-        stream.waits()
+        if stream.is_served() {
+            self.end_stream(key, Code::Count);
+            return Some(self.has_output(key));
+        }
+        Some(waits)
     }
 
     /// Bytes from a reader, who has nothing to say.
@@ -185,16 +212,22 @@ impl Engine {
         }
     }
 
-    /// A stream's deadline has passed.
+    /// A stream's node has fired.
     pub(super) fn stream_expired(&mut self, key: Key) {
+        let (now, stall) = (self.turn.now.mono, self.settings.limits.stall_timeout);
         let Some(Conn::Stream(stream)) = self.lines.get_mut(key).map(|line| &mut line.conn) else {
             return;
         };
-        let reminder = self.topics.keep_alive(Style::from_index(stream.format()));
-        stream.expired(reminder, self.turn.now.mono);
-        if stream.is_gone() {
-            self.turn.stats.add(Counter::TimeoutsStall, 1);
+        match stream.expired(stall, now) {
+            Due::Nothing => {}
+            Due::Gone => self.turn.stats.add(Counter::TimeoutsStall, 1),
+            Due::End(kept) => return self.end_stream(key, code(kept)),
+            Due::Silence => {
+                let style = Style::from_index(stream.style());
+                stream.say(self.topics.keep_alive(style).clone(), now);
+            }
         }
+        self.warn_if_slow(key);
         self.settle_stream(key);
     }
 
@@ -209,8 +242,12 @@ impl Engine {
         if stream.is_gone() {
             return self.close(key);
         }
-        let at = stream.deadline(self.settings.limits.stall_timeout);
+        let stall = self.settings.limits.stall_timeout;
+        let at = stream.looked_at(stall, self.turn.now.mono);
         line.deadline.set(&mut self.turn, key, at);
+        if stream.is_served() && !stream.has_output(&feed_of(&self.topics, stream)) {
+            return self.end_stream(key, Code::Count);
+        }
         if stream.has_output(&feed_of(&self.topics, stream)) {
             line.touch_stream(&mut self.turn, key);
         }

@@ -169,6 +169,10 @@ reasons! {
     UnknownLane = 404 "unknown_lane" "There is no such lane";
     /// A bound on what people may hold back.
     LanesPausedFull = 503 "lanes_paused_full" "Too many lanes are paused; resume one first";
+    /// streams.md section 4: as many streams as there may be.
+    StreamsFull = 503 "streams_full" "Too many streams; try again later";
+    /// streams.md section 4: the server is stopping.
+    Draining = 503 "draining" "The server is stopping; try again later";
     /// streams.md section 4: a stream has a bound on what it names.
     TooManyTopics = 413 "too_many_topics" "Too many topics";
     /// streams.md section 1: a `count` of more messages than a topic keeps.

@@ -21,6 +21,7 @@ pub(super) fn engine_settings() -> engine::Settings {
             keys: Default::default(),
             notices: Default::default(),
         },
+        topics: crate::topics::Settings::default(),
         hub: Default::default(),
         lines_max: 64,
         lines_per_address_max: None,

@@ -2,200 +2,337 @@
 
 use std::borrow::Cow;
 
-use super::format::Format;
+use super::subscribe::{self, Asked};
+use super::wish::Wish;
 use super::*;
-use crate::base::time::Wall;
-use crate::model::TopicNames;
+use crate::base::time::Mono;
+use crate::model::{Message, TopicNames};
 
-const CHUNKED: Style = Style {
-    format: Format::Raw,
-    framing: Framing::Chunked,
-    heartbeat: false,
-};
-const PLAIN: Style = Style {
-    framing: Framing::Plain,
-    ..CHUNKED
-};
+mod model;
 
-fn message(number: u128, body: &[u8]) -> Message {
-    Message {
-        id: MessageId(number),
-        accepted: Wall(0),
-        content_type: Cow::Borrowed(""),
-        body: Frame::copy_of(body),
-        topics: TopicNames::default(),
-        extra: None,
-    }
+const SETTINGS: fn() -> Settings = Settings::default;
+
+fn topics(settings: Settings) -> Topics {
+    Topics::new(settings, Wall(0), 1)
 }
 
-fn keys(count: usize) -> Vec<Key> {
+fn wish(query: &str) -> Wish {
+    let asked = Asked {
+        query,
+        form_body: None,
+        http11: true,
+        accept: None,
+        last_event_id: None,
+        if_none_match: None,
+        settings: &Settings::default(),
+        now: Wall(0),
+    };
+    subscribe::read(&asked).unwrap()
+}
+
+/// A message under these topics.
+fn message(number: u64, names: &[&str], body: &str) -> Arc<Message> {
+    Arc::new(Message {
+        id: MessageId(u128::from(number) << 80),
+        accepted: Wall(number * 1_000),
+        content_type: Cow::Borrowed("application/x-www-form-urlencoded"),
+        body: Frame::copy_of(body.as_bytes()),
+        topics: TopicNames::of(names.iter().map(|name| name.as_bytes())),
+        extra: None,
+    })
+}
+
+fn publish(topics: &mut Topics, number: u64, names: &[&str], body: &str) {
+    topics.publish(&message(number, names, body), Mono(number));
+    topics.check();
+}
+
+fn lines(count: usize) -> Vec<Key> {
     let mut slab = Slab::with_bound(count);
     (0..count).map(|n| slab.insert(n).unwrap()).collect()
 }
 
-fn seen(topics: &Topics, seat: Seat, format: Style) -> Vec<Vec<u8>> {
-    (seat.at..)
-        .map_while(|at| {
-            topics
-                .feed(seat.topic, format)
-                .frame(at)
-                .map(|f| f.to_vec())
-        })
-        .collect()
+fn line() -> Key {
+    lines(1)[0]
+}
+
+fn join(topics: &mut Topics, query: &str) -> Joined {
+    let joined = topics.join(&wish(query), line()).unwrap();
+    topics.check();
+    joined
+}
+
+/// What a raw reader finds before it: bodies.
+fn seen(topics: &Topics, seat: Seat) -> Vec<String> {
+    let feed = topics.feed(seat.channel, wish("topic=t").style);
+    let frames = (seat.at..).map_while(|at| feed.frame(at));
+    let bodies = frames.map(|frame| String::from_utf8_lossy(format::payload(frame)).into_owned());
+    bodies.map(|body| body.trim_end().to_owned()).collect()
+}
+
+fn pass(topics: &mut Topics, seat: &mut Seat, count: u64) {
+    let to = seat.at + count;
+    topics.reading(seat.channel).unwrap().passed(seat.at, to);
+    seat.at = to;
+    topics.check();
+}
+
+fn id(number: u64) -> MessageId {
+    MessageId(u128::from(number) << 80)
 }
 
 #[test]
 fn a_reader_sees_what_is_published_from_its_joining_on() {
-    let mut topics = Topics::new(1);
-    let keys = keys(2);
-    assert!(
-        topics
-            .publish(b"t", &message(1, b"nobody"), &mut Encoded::default())
-            .is_empty()
-    );
-    let early = topics.join(b"t", keys[0], CHUNKED).unwrap();
-    topics.publish(b"t", &message(2, b"one"), &mut Encoded::default());
-    let late = topics.join(b"t", keys[1], PLAIN).unwrap();
-    topics.publish(b"other", &message(3, b"elsewhere"), &mut Encoded::default());
-    topics.publish(b"t", &message(4, b"two"), &mut Encoded::default());
-    topics.check();
-    let chunks = vec![b"5\r\none\r\n\r\n".to_vec(), b"5\r\ntwo\r\n\r\n".to_vec()];
-    assert_eq!(seen(&topics, early, CHUNKED), chunks);
-    assert_eq!(seen(&topics, late, PLAIN), vec![b"two\r\n".to_vec()]);
-    assert_eq!(topics.last(), MessageId(4));
+    let mut topics = topics(SETTINGS());
+    publish(&mut topics, 1, &["t"], "before");
+    let early = join(&mut topics, "topic=t").seat;
+    publish(&mut topics, 2, &["t"], "one");
+    let late = join(&mut topics, "topic=t").seat;
+    publish(&mut topics, 3, &["other"], "elsewhere");
+    publish(&mut topics, 4, &["t"], "two");
+    assert_eq!(seen(&topics, early), ["one", "two"]);
+    assert_eq!(seen(&topics, late), ["two"]);
 }
 
 #[test]
-fn a_frame_goes_when_the_last_reader_has_passed_it() {
-    let mut topics = Topics::new(1);
-    let keys = keys(2);
-    let first = topics.join(b"t", keys[0], CHUNKED).unwrap();
-    let second = topics.join(b"t", keys[1], CHUNKED).unwrap();
-    topics.publish(b"t", &message(1, b"x"), &mut Encoded::default());
-    topics.publish(b"t", &message(2, b"y"), &mut Encoded::default());
-    topics.passed(first.topic, first.at, first.at + 2);
-    assert_eq!(seen(&topics, second, CHUNKED).len(), 2);
-    topics.passed(second.topic, second.at, second.at + 1);
-    assert_eq!(topics.first(second.topic), second.at + 1);
-    topics.check();
-    // The second leaves without the last one; the first has moved to its end.
-    let first = Seat {
-        at: first.at + 2,
-        ..first
+fn nothing_is_left_of_readers_that_left_where_nothing_is_kept() {
+    let settings = Settings {
+        backlog_messages: 0,
+        ..Settings::default()
     };
-    let second = Seat {
-        at: second.at + 1,
-        ..second
-    };
-    assert_eq!(topics.leave(second), None);
-    topics.check();
-    assert_eq!(topics.bytes, 0);
-    assert_eq!(topics.leave(first), None);
+    let mut topics = topics(settings);
+    let keys = lines(3);
+    let queries = ["topic=t", "topic=t&topic=u", "prefix=&where.a=1"];
+    let mut seats: Vec<Seat> = Vec::new();
+    for (query, key) in queries.iter().zip(keys) {
+        seats.push(topics.join(&wish(query), key).unwrap().seat);
+    }
+    for number in 1..10 {
+        publish(&mut topics, number, &["t", "u", "v"], "a=1");
+    }
+    assert_eq!(topics.streams(), 3);
+    pass(&mut topics, &mut seats[0], 4);
+    for seat in seats {
+        topics.leave(seat);
+        topics.check();
+    }
     assert!(topics.is_empty());
+    assert_eq!((topics.bytes(), topics.len(), topics.streams()), (0, 0, 0));
+    publish(&mut topics, 11, &["t"], "nobody");
+    assert!(topics.is_empty());
+}
+
+#[test]
+fn cursors_lead_to_where_they_say() {
+    let mut topics = topics(Settings {
+        backlog_messages: 3,
+        ..Settings::default()
+    });
+    for number in 1..=5 {
+        publish(&mut topics, number, &["t"], &format!("m{number}"));
+    }
+    let after = |number| format!("topic=t&since={}", id(number));
+    let (new, going, reset) = (
+        Some(format::Resume::New),
+        Some(format::Resume::Continue),
+        Some(format::Resume::Reset),
+    );
+    let rows = [
+        ("topic=t".to_owned(), &[][..], None),
+        ("topic=t&count=2".to_owned(), &["m4", "m5"], new),
+        ("topic=t&count=9".to_owned(), &["m3", "m4", "m5"], new),
+        ("topic=t&since=all".to_owned(), &["m3", "m4", "m5"], new),
+        (after(5), &[], going),
+        (after(4), &["m5"], going),
+        (after(2), &["m3", "m4", "m5"], going),
+        (after(1), &["m3", "m4", "m5"], reset),
+        (after(9), &[], going),
+        ("topic=u&since=all".to_owned(), &[], new),
+        // The same of a selection that is more than one topic.
+        ("topic=t&topic=u&count=2".to_owned(), &["m4", "m5"], new),
+        (after(2) + "&topic=u", &["m3", "m4", "m5"], going),
+        (after(1) + "&topic=u", &["m3", "m4", "m5"], reset),
+        (after(5) + "&prefix=", &[], going),
+    ];
+    for (query, bodies, resume) in rows {
+        let joined = join(&mut topics, &query);
+        let got = (seen(&topics, joined.seat), joined.resume);
+        let expected: Vec<String> = bodies.iter().map(|body| (*body).to_owned()).collect();
+        assert_eq!(got, (expected, resume), "{query}");
+        assert_eq!(joined.end - joined.seat.at, bodies.len() as u64, "{query}");
+        topics.leave(joined.seat);
+        topics.check();
+    }
+}
+
+#[test]
+fn a_topic_that_went_with_its_messages_is_not_taken_for_complete() {
+    let mut topics = topics(SETTINGS());
+    publish(&mut topics, 1, &["t"], "one");
+    publish(&mut topics, 2, &["t"], "two");
+    let age = Settings::default().backlog_age;
+    assert_eq!(topics.next_sweep(), Some(Mono(1) + age));
+    assert_eq!(topics.sweep(Mono(10) + age), None);
     topics.check();
+    assert!(topics.is_empty());
+    let rows = [(1, format::Resume::Reset), (2, format::Resume::Continue)];
+    for (number, resume) in rows {
+        let joined = join(&mut topics, &format!("topic=t&since={}", id(number)));
+        assert_eq!(joined.resume, Some(resume), "after {number}");
+        topics.leave(joined.seat);
+    }
+}
+
+#[test]
+fn views_get_each_message_once_in_the_order_of_publishing() {
+    let mut topics = topics(SETTINGS());
+    publish(&mut topics, 1, &["b"], "a=1");
+    publish(&mut topics, 2, &["a", "b"], "a=2");
+    publish(&mut topics, 3, &["c"], "a=3");
+    let queries = [
+        ("topic=a&topic=b&since=all", "a=1 a=2 a=4 a=5"),
+        ("topic=b&topic=a", "a=4 a=5"),
+        ("prefix=&since=all", "a=1 a=2 a=3 a=4 a=5 a=6"),
+        ("prefix=a&prefix=&topic=c", "a=4 a=5 a=6"),
+        ("prefix=&where.a=6&where.a=2&since=all", "a=2 a=6"),
+        ("topic=c&where.a=6", "a=6"),
+        ("prefix=cd", ""),
+    ];
+    let mut seats = Vec::new();
+    for ((query, _), key) in queries.iter().zip(lines(queries.len())) {
+        seats.push(topics.join(&wish(query), key).unwrap().seat);
+        topics.check();
+    }
+    publish(&mut topics, 4, &["a", "b", "ab"], "a=4");
+    publish(&mut topics, 5, &["b"], "a=5");
+    publish(&mut topics, 6, &["c"], "a=6");
+    for ((query, expected), seat) in queries.iter().zip(&seats) {
+        assert_eq!(seen(&topics, *seat).join(" "), *expected, "{query}");
+    }
+}
+
+#[test]
+fn equal_selections_share_a_view_and_topics_share_frames() {
+    let mut topics = topics(SETTINGS());
+    let first = join(&mut topics, "topic=a&topic=b&where.x=1").seat;
+    let second = join(&mut topics, "topic=b&topic=a&where.x=1").seat;
+    let third = join(&mut topics, "topic=b&topic=a&where.x=2").seat;
+    let fourth = join(&mut topics, "topic=b&topic=a").seat;
+    assert_eq!(first.channel, second.channel);
+    assert_ne!(first.channel, third.channel);
+    assert_ne!(first.channel, fourth.channel);
+    let own = join(&mut topics, "topic=a").seat;
+    publish(&mut topics, 1, &["a", "b"], "x=1");
+    let frame = |seat: Seat| {
+        let feed = topics.feed(seat.channel, wish("topic=t").style);
+        feed.frame(seat.at).unwrap()
+    };
+    assert!(frame(first).same(frame(fourth)));
+    assert!(frame(first).same(frame(own)));
+    assert_eq!(topics.names(fourth.channel), "b,a");
 }
 
 #[test]
 fn who_takes_over_a_place_is_told() {
-    let mut topics = Topics::new(1);
-    let keys = keys(3);
-    let seats: Vec<_> = keys
-        .iter()
-        .map(|key| topics.join(b"t", *key, CHUNKED).unwrap())
-        .collect();
-    assert_eq!(topics.leave(seats[0]), Some(keys[2]));
-    assert_eq!(topics.members(seats[1].topic)[0].0, keys[2]);
-    topics.check();
-}
-
-#[test]
-fn the_bounds_name_the_topic_that_holds_too_much() {
-    let mut topics = Topics::new(1);
-    let keys = keys(1);
-    let seat = topics.join(b"t", keys[0], CHUNKED).unwrap();
-    let big = vec![b'x'; BEHIND_BYTES_MAX + 1];
-    topics.publish(b"t", &message(1, &big), &mut Encoded::default());
-    assert_eq!(topics.over(b"t"), None, "one message is always admitted");
-    topics.publish(b"t", &message(2, b"y"), &mut Encoded::default());
-    assert_eq!(topics.over(b"t"), Some(seat.topic));
-    topics.leave(seat);
-    assert_eq!(topics.over(b"t"), None);
-    let seat = topics.join(b"t", keys[0], CHUNKED).unwrap();
-    for number in 0..=BEHIND_MESSAGES_MAX as u128 {
-        assert_eq!(topics.over(b"t"), None);
-        topics.publish(b"t", &message(number, b"z"), &mut Encoded::default());
-    }
-    assert_eq!(topics.over(b"t"), Some(seat.topic));
-}
-
-#[test]
-fn a_hundred_thousand_names_that_nobody_reads_cost_nothing() {
-    let mut topics = Topics::new(1);
-    for number in 0..100_000_u128 {
-        topics.publish(
-            format!("topic-{number}").as_bytes(),
-            &message(number, b"x"),
-            &mut Encoded::default(),
-        );
-    }
-    assert_eq!((topics.len(), topics.bytes), (0, 0));
-    topics.check();
-}
-
-#[test]
-fn a_message_that_names_a_topic_twice_comes_once() {
-    let mut topics = Topics::new(1);
-    let keys = keys(1);
-    let seat = topics.join(b"t", keys[0], PLAIN).unwrap();
-    topics.publish(b"t", &message(1, b"x"), &mut Encoded::default());
-    topics.publish(b"u", &message(1, b"x"), &mut Encoded::default());
-    assert!(
-        topics
-            .publish(b"t", &message(1, b"x"), &mut Encoded::default())
-            .is_empty()
-    );
-    topics.publish(b"t", &message(2, b"y"), &mut Encoded::default());
-    assert_eq!(seen(&topics, seat, PLAIN), [&b"x\r\n"[..], b"y\r\n"]);
-    topics.check();
-}
-
-#[test]
-fn all_topics_together_have_a_bound_though_each_holds_one_message() {
-    let mut topics = Topics::new(1);
-    let body = vec![b'x'; FRAMES_BYTES_MAX / 4];
-    let keys = keys(5);
-    let names = [b"a", b"b", b"c", b"d", b"e"];
+    let mut topics = topics(SETTINGS());
+    let keys = lines(3);
     let mut seats = Vec::new();
-    for (number, name) in names.iter().enumerate() {
-        seats.push(topics.join(*name, keys[number], PLAIN).unwrap());
-        topics.publish(
-            *name,
-            &message(number as u128 + 1, &body),
-            &mut Encoded::default(),
-        );
+    for key in &keys {
+        seats.push(topics.join(&wish("topic=t"), *key).unwrap().seat);
+    }
+    assert_eq!(topics.leave(seats[0]), Some(keys[2]));
+    assert_eq!(topics.line(seats[1].channel, 0), Some(keys[2]));
+    topics.check();
+}
+
+#[test]
+fn the_bounds_name_the_channel_that_holds_too_much() {
+    let mut topics = topics(SETTINGS());
+    let big = "x".repeat(BEHIND_BYTES_MAX as usize + 1);
+    let seat = join(&mut topics, "topic=t").seat;
+    publish(&mut topics, 1, &["t"], &big);
+    assert_eq!(topics.over(seat.channel), None, "one is always admitted");
+    publish(&mut topics, 2, &["t"], "y");
+    assert_eq!(topics.over(seat.channel), Some(seat.channel));
+    topics.leave(seat);
+    let mut seat = join(&mut topics, "topic=t").seat;
+    for number in 0..=BEHIND_MESSAGES_MAX {
+        assert_eq!(topics.over(seat.channel), None);
+        topics.publish(&message(3 + number, &["t"], "z"), Mono(1));
+    }
+    assert_eq!(topics.over(seat.channel), Some(seat.channel));
+    assert_eq!(topics.fullness(seat.channel, seat.at), 101);
+    let to = topics.relief(seat.channel);
+    pass(&mut topics, &mut seat, to);
+    assert_eq!(topics.over(seat.channel), None);
+    assert_eq!(topics.fullness(seat.channel, seat.at), 75);
+}
+
+#[test]
+fn a_hundred_thousand_names_stay_within_the_bound_and_the_last_are_kept() {
+    let settings = Settings {
+        bytes_max: 4 << 20,
+        ..Settings::default()
+    };
+    let mut topics = topics(settings);
+    for number in 1..100_000_u64 {
+        let name = format!("topic-{number}");
+        topics.publish(&message(number, &[&name], "x"), Mono(number));
+        assert!(topics.bytes() <= 4 << 20);
+    }
+    assert!(topics.len() > 1_000, "{}", topics.len());
+    topics.check();
+    let joined = join(&mut topics, "topic=topic-99999&since=all");
+    assert_eq!(seen(&topics, joined.seat), ["x"]);
+    let joined = join(&mut topics, "topic=topic-1&since=all");
+    assert!(seen(&topics, joined.seat).is_empty());
+}
+
+#[test]
+fn all_together_have_a_bound_and_the_holder_of_the_oldest_gives_way() {
+    let mut topics = topics(Settings {
+        bytes_max: 1 << 20,
+        backlog_messages: 0,
+        ..Settings::default()
+    });
+    let body = "x".repeat(1 << 18);
+    let mut seats = Vec::new();
+    for (number, name) in ["a", "b", "c", "d", "e"].into_iter().enumerate() {
+        seats.push(join(&mut topics, &format!("topic={name}")).seat);
+        publish(&mut topics, number as u64 + 1, &[name], &body);
         let over = match number {
             0..3 => None,
-            _ => Some(seats[number - 3].topic),
+            _ => Some(seats[number - 3].channel),
         };
-        assert_eq!(topics.over(*name), over, "message {number}");
+        assert_eq!(topics.over(seats[number].channel), over, "{number}");
         if over.is_some() {
             topics.leave(seats[number - 3]);
         }
-        assert_eq!(topics.over(*name), None);
+        assert_eq!(topics.over(seats[number].channel), None);
     }
     topics.check();
 }
 
 #[test]
-fn topics_of_one_message_share_its_frame() {
-    let mut topics = Topics::new(1);
-    let keys = keys(2);
-    let seats = [b"t", b"u"].map(|name| topics.join(name, keys[0], PLAIN).unwrap());
-    let (one, mut encoded) = (message(1, b"x"), Encoded::default());
-    for name in [b"t", b"u"] {
-        topics.publish(name, &one, &mut encoded);
+fn a_long_replay_is_cut_and_says_how_much_is_missing() {
+    let mut topics = topics(Settings {
+        backlog_bytes: 16 << 20,
+        ..Settings::default()
+    });
+    let body = "x".repeat(1 << 20);
+    for number in 1..=10 {
+        publish(&mut topics, number, &["a", "b"], &body);
     }
-    let frame = |seat: Seat| topics.feed(seat.topic, PLAIN).frame(seat.at).unwrap();
-    assert!(frame(seats[0]).same(frame(seats[1])));
-    topics.check();
+    let joined = join(&mut topics, &format!("topic=a&topic=b&since={}", id(0)));
+    assert_eq!(joined.resume, Some(format::Resume::Reset));
+    let joined = join(&mut topics, &format!("topic=a&topic=b&since={}", id(1)));
+    let given = joined.end - joined.seat.at;
+    assert!((6..9).contains(&given), "{given}");
+    assert_eq!(joined.missing, Some(9 - given));
+    publish(&mut topics, 11, &["a"], "y");
+    assert_eq!(
+        topics.over(joined.seat.channel),
+        None,
+        "it was given that much"
+    );
 }

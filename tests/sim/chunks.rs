@@ -162,8 +162,8 @@ impl Chunks {
             let mut lines = head.split("\r\n").skip(1);
             lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
         };
-        if self.before > 0 {
-            self.before -= 1;
+        if self.before > 0 || head.starts_with("HTTP/1.1 503 ") {
+            self.before = self.before.saturating_sub(1);
             let length = field("Content-Length").and_then(|text| text.parse().ok());
             let length: usize = length.ok_or_else(|| format!("no length: {head:?}"))?;
             if length > 0 {

@@ -80,7 +80,12 @@ fn reader(sim: &mut Sim, topic: &str) -> Reader {
         }
         _ => vec![leave],
     };
-    let mut reader = Reader::new(topic, old, before, then);
+    let mut reader = match sim.world.rng.between(0, 9) {
+        0 => Reader::of(&[topic, "news"], &[], "", (old, before), then),
+        1 => Reader::of(&[topic], &["new"], "", (old, before), then),
+        2 => Reader::of(&[], &[""], "", (old, before), then),
+        _ => Reader::new(topic, old, before, then),
+    };
     reader.shape = shape;
     reader
 }

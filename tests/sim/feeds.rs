@@ -54,7 +54,10 @@ pub struct Feeds {
     pub publications: Vec<Publication>,
     by_body: BTreeMap<Vec<u8>, usize>,
     waiting: Vec<(Seq, usize, MessageId)>,
+    /// For each selection that somebody reads.
     logs: BTreeMap<String, Vec<Entry>>,
+    /// What became durable, by number, and when.
+    history: Vec<(usize, u64)>,
     ids: Vec<String>,
     watches: BTreeMap<LinkId, Watch>,
 }
@@ -123,29 +126,34 @@ impl Feeds {
 
     fn durable(&mut self, at: u64, number: usize, id: MessageId) {
         self.ids.push(id.to_string());
-        let publication = &mut self.publications[number];
-        publication.id = Some(id);
-        let mut told: Vec<&str> = Vec::new();
-        for topic in &publication.topics {
-            if told.contains(&&**topic) {
+        self.publications[number].id = Some(id);
+        let publication = &self.publications[number];
+        self.history.push((number, at));
+        let mut grown: Vec<String> = Vec::new();
+        for watch in self.watches.values_mut() {
+            if !watch.asks.reads(&publication.topics) {
                 continue;
             }
-            told.push(topic);
-            let log = self.logs.entry(topic.clone()).or_default();
-            let (plain, chunked) = log.last().map_or((0, 0), |e| (e.plain_sum, e.chunked_sum));
-            let line = publication.body.len() + 2;
-            log.push(Entry {
-                body: publication.body.clone(),
-                at,
-                plain_sum: plain + line,
-                chunked_sum: chunked + line + format!("{line:x}\r\n\r\n").len(),
-            });
-            for watch in self.watches.values_mut() {
-                if watch.asks.topic == *topic {
-                    watch.published(at, log);
-                }
+            let selection = watch.asks.selection();
+            let log = self.logs.entry(selection.clone()).or_default();
+            if !grown.contains(&selection) {
+                log.push(entry(log.last(), &publication.body, at));
+                grown.push(selection);
             }
+            watch.published(at, log);
         }
+    }
+}
+
+/// A message's entry behind the last one of a log.
+fn entry(last: Option<&Entry>, body: &[u8], at: u64) -> Entry {
+    let (plain, chunked) = last.map_or((0, 0), |it| (it.plain_sum, it.chunked_sum));
+    let line = body.len() + 2;
+    Entry {
+        body: body.to_vec(),
+        at,
+        plain_sum: plain + line,
+        chunked_sum: chunked + line + format!("{line:x}\r\n\r\n").len(),
     }
 }
 
@@ -154,12 +162,22 @@ impl Feeds {
     /// A reader's connection was taken in.
     pub fn opened(&mut self, link: LinkId, at: u64, asks: &Asks) {
         self.watches.insert(link, Watch::new(asks.clone(), at));
+        self.logs.entry(asks.selection()).or_insert_with(|| {
+            let mut log: Vec<Entry> = Vec::new();
+            for (number, at) in &self.history {
+                let publication = &self.publications[*number];
+                if asks.reads(&publication.topics) {
+                    log.push(entry(log.last(), &publication.body, *at));
+                }
+            }
+            log
+        });
     }
 
     /// The engine reads.
     pub fn read(&mut self, link: LinkId, bytes: usize) {
         if let Some(watch) = self.watches.get_mut(&link) {
-            let end = self.logs.get(&watch.asks.topic).map_or(0, Vec::len);
+            let end = self.logs.get(&watch.asks.selection()).map_or(0, Vec::len);
             watch.read(bytes, end, self.ids.len());
         }
     }
@@ -167,7 +185,7 @@ impl Feeds {
     /// The engine is told that a reader has finished, or that its line has ended.
     pub fn ended(&mut self, link: LinkId) {
         if let Some(watch) = self.watches.get_mut(&link) {
-            let log = self.logs.get(&watch.asks.topic);
+            let log = self.logs.get(&watch.asks.selection());
             watch.ended(log.map_or(&[], Vec::as_slice));
         }
     }
@@ -175,7 +193,7 @@ impl Feeds {
     /// The engine wrote, and was cut short if `cut`.
     pub fn wrote(&mut self, link: LinkId, at: u64, bytes: &[u8], cut: bool) {
         if let Some(watch) = self.watches.get_mut(&link) {
-            let log = self.logs.get(&watch.asks.topic);
+            let log = self.logs.get(&watch.asks.selection());
             let log = log.map_or(&[][..], Vec::as_slice);
             watch.wrote(at, bytes, cut, log, &self.ids);
         }

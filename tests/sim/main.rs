@@ -28,6 +28,7 @@ mod stories;
 mod stories_guard;
 mod stories_names;
 mod stories_redirects;
+mod stories_replay;
 mod stories_streams;
 mod stories_tls;
 mod tap;

@@ -10,8 +10,18 @@ use crate::world::World;
 /// What a reader asks for.
 #[derive(Clone, Debug)]
 pub struct Asks {
-    /// The topic.
-    pub topic: String,
+    /// The topics; any of them.
+    pub topics: Vec<String>,
+    /// Beginnings of topics.
+    pub prefixes: Vec<String>,
+    /// It wants what is kept, too.
+    pub all: bool,
+    /// It would rather lose messages than its stream.
+    pub drops: bool,
+    /// Its stream ends once it has what is kept.
+    pub ends: bool,
+    /// There may be too many streams for it.
+    pub may_be_refused: bool,
     /// HTTP/1.0.
     pub old: bool,
     /// Other requests before it on the line.
@@ -38,16 +48,51 @@ pub struct Reader {
     script: Script,
 }
 
+impl Asks {
+    /// What it reads, as one name.
+    pub fn selection(&self) -> String {
+        format!("{:?} {:?}", self.topics, self.prefixes)
+    }
+
+    /// Whether it reads what is published to these topics.
+    pub fn reads(&self, topics: &[String]) -> bool {
+        let exact = |topic: &String| self.topics.contains(topic);
+        let begins = |topic: &String| self.prefixes.iter().any(|it| topic.starts_with(&**it));
+        topics.iter().any(|topic| exact(topic) || begins(topic))
+    }
+}
+
 impl Reader {
     /// A reader of `topic` that asks `before` times for /health first, on the same line, and then
     /// does these steps.
     pub fn new(topic: &str, old: bool, before: usize, then: Vec<Step>) -> Reader {
+        Reader::of(&[topic], &[], "", (old, before), then)
+    }
+
+    /// The same with topics, prefixes, and more of a query.
+    pub fn of(
+        topics: &[&str],
+        prefixes: &[&str],
+        more: &str,
+        (old, before): (bool, usize),
+        then: Vec<Step>,
+    ) -> Reader {
         let health = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n".repeat(before);
         let version = if old { "1.0" } else { "1.1" };
-        let path = format!("/stream?topic={}", escape(topic));
+        let mut path = format!("/stream?{more}");
+        for (name, values) in [("topic", topics), ("prefix", prefixes)] {
+            for value in values {
+                path += &format!("&{name}={}", escape(value));
+            }
+        }
         let request = format!("{health}GET {path} HTTP/{version}\r\nHost: a\r\n\r\n");
         let asks = Asks {
-            topic: topic.to_owned(),
+            topics: topics.iter().map(|it| (*it).to_owned()).collect(),
+            prefixes: prefixes.iter().map(|it| (*it).to_owned()).collect(),
+            all: more.contains("since=all") || more.contains("count="),
+            drops: more.contains("slow=drop"),
+            ends: more.contains("count=-"),
+            may_be_refused: false,
             old,
             before,
             bytes: request.len(),

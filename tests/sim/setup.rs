@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hookah::conn::Limits;
 use hookah::courier::guard;
-use hookah::{courier, dispatch, engine};
+use hookah::{courier, dispatch, engine, topics};
 
 use crate::behaviour::Behaviour;
 use crate::clients::{Client, Want};
@@ -30,6 +30,7 @@ pub fn settings() -> engine::Settings {
         limits: Limits::default(),
         courier: courier::Settings::default(),
         dispatch: dispatch::Settings::default(),
+        topics: topics::Settings::default(),
         hub: Default::default(),
         volatile: true,
         lines_max: 4_096,

@@ -231,13 +231,15 @@ fn a_drain_ends_streams_with_their_last_chunk() {
     let start = sim.world.at();
     sim.run();
     assert!(
-        sim.world.at() <= start + 8 * SECOND,
-        "the stuck one is parted"
+        sim.world.at() < start + 10 * SECOND,
+        "the stuck one is parted within the drain's time"
     );
     for reader in readers {
         let reader = (&sim.readers[reader], watch(&sim, reader));
         assert_eq!(reader.0.lines().len(), 3);
-        assert_eq!(reader.1.closed, Some(start + 2 * SECOND));
+        // One after the other, in the first third of the drain's time.
+        let closed = reader.1.closed.expect("closed") - start;
+        assert!((2 * SECOND..5 * SECOND).contains(&closed), "{closed}");
         assert_eq!(reader.1.terminated, !reader.0.asks.old);
     }
     assert!(!watch(&sim, stuck).terminated);

@@ -16,6 +16,8 @@ const BEHIND_MESSAGES_MAX: usize = 10_000;
 const EXTRA_BYTES_MAX: usize = 64 << 10;
 /// Silence before keep-alive bytes, and before a reader that takes nothing is given up.
 const PATIENCE: u64 = 30 * SECOND;
+/// What is added to it by chance, so that not all are reminded at once.
+const SPREAD: u64 = PATIENCE / 16;
 /// Time for the last bytes of a stream that is ended.
 const FAREWELL: u64 = 5 * SECOND;
 /// The loop's own time.
@@ -58,6 +60,8 @@ pub struct Watch {
     /// Lines that may be complete in all, once it is slow.
     lines_max: usize,
     may_be_slow: Option<u64>,
+    /// It was told that there is no stream for it.
+    pub refused: bool,
 }
 
 impl Watch {
@@ -84,6 +88,7 @@ impl Watch {
             line_quiet: 0,
             lines_max: usize::MAX,
             may_be_slow: None,
+            refused: false,
         }
     }
 
@@ -94,7 +99,9 @@ impl Watch {
         if !asked && self.heard >= self.asks.bytes {
             // Alone on its line a reader joins at once, behind other requests with their answers.
             let alone = self.asks.before == 0;
-            self.next = Some(end..=if alone { end } else { usize::MAX });
+            // Where everything is asked for, everything is kept: stories publish little.
+            let first = if self.asks.all { 0 } else { end };
+            self.next = Some(first..=if alone { first } else { usize::MAX });
             self.ids = (ids, usize::MAX);
         }
     }
@@ -103,7 +110,8 @@ impl Watch {
     /// has been given everything.
     pub fn ended(&mut self, log: &[Entry]) {
         self.left = true;
-        if self.waits_since.is_none() && self.chunks.is_streaming() && !self.terminated {
+        let streams = self.chunks.is_streaming() && !self.terminated;
+        if self.waits_since.is_none() && streams && !self.asks.drops {
             let end = self.next.as_ref().map_or(0, |next| *next.end());
             assert!(
                 end >= log.len(),
@@ -118,7 +126,8 @@ impl Watch {
     pub fn wrote(&mut self, at: u64, bytes: &[u8], cut: bool, log: &[Entry], ids: &[String]) {
         if self.waits_since.is_none() && self.chunks.is_streaming() {
             let silence = at - self.last_write;
-            assert!(silence <= PATIENCE + SLACK, "silent for {silence} us");
+            let longest = PATIENCE + SPREAD + SLACK;
+            assert!(silence <= longest, "silent for {silence} us");
         }
         for byte in bytes {
             if self.chunks.at_boundary() {
@@ -128,7 +137,8 @@ impl Watch {
             }
             self.last_write = at;
             match self.chunks.push(*byte) {
-                Ok(None | Some(Part::Answer(_))) => {}
+                Ok(Some(Part::Answer(head))) => self.refused |= head.starts_with("HTTP/1.1 503 "),
+                Ok(None) => {}
                 Ok(Some(Part::Head(head))) => self.head(&head, log.len(), ids),
                 Ok(Some(Part::Line(line))) => self.line(at, &line, log),
                 Ok(Some(Part::End)) => self.terminated = true,
@@ -146,6 +156,7 @@ impl Watch {
 
     fn head(&mut self, head: &str, end: usize, ids: &[String]) {
         if let Some(next) = &self.next {
+            let end = if self.asks.all { 0 } else { end };
             self.next = Some(*next.start()..=(*next.end()).min(end));
         }
         let last = head.split("\r\nHookah-Last-Id: ").nth(1);
@@ -169,6 +180,9 @@ impl Watch {
         assert!(self.lines > 1, "no first bytes before {line:?}");
         let range = self.next.clone().unwrap_or_else(|| panic!("never asked"));
         let mut places = range.clone();
+        if self.asks.drops {
+            places = *range.start()..=usize::MAX;
+        }
         let place = places.find(|place| log.get(*place).is_some_and(|entry| *entry.body == *line));
         let Some(place) = place else {
             let end = line.len().min(80);
@@ -185,7 +199,8 @@ impl Watch {
 
     /// Something was published to the topic: whether the reader is too far behind now.
     pub fn published(&mut self, at: u64, log: &[Entry]) {
-        if self.slow_since.is_some() || self.closed.is_some() || self.left {
+        let over = self.closed.is_some() || self.left || self.asks.drops;
+        if self.slow_since.is_some() || over {
             return;
         }
         let Some(next) = &self.next else { return };
@@ -214,7 +229,8 @@ impl Watch {
     pub fn closed(&mut self, at: u64, draining: bool) {
         self.closed = Some(at);
         let extra = self.heard.saturating_sub(self.asks.bytes);
-        if self.left || extra > EXTRA_BYTES_MAX {
+        let refused = self.refused && (draining || self.asks.may_be_refused);
+        if self.left || refused || extra > EXTRA_BYTES_MAX {
             return;
         }
         if let Some(since) = self.slow_since {
@@ -222,7 +238,7 @@ impl Watch {
         }
         let stalled = self.waits_since.is_some_and(|since| at >= since + PATIENCE);
         let slow = self.may_be_slow.is_some();
-        let ended = slow || draining;
+        let ended = slow || draining || self.asks.ends;
         if self.terminated || (self.asks.old && ended && self.waits_since.is_none()) {
             assert!(ended, "ended for no reason: {:?}", self.asks);
             return;

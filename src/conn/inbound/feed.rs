@@ -164,7 +164,7 @@ impl Inbound {
             context.turn.stats.add(Counter::RequestsRefused, 1);
             manner.keep_alive &= !problem.reason.closes();
         }
-        manner.keep_alive &= !matches!(reply, Reply::Stream(_));
+        manner.keep_alive &= !matches!(reply, Reply::Stream);
         desk.replies.push(seq, reply, manner);
         if !manner.keep_alive {
             self.phase = Phase::Last;

@@ -11,7 +11,7 @@ use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::base::time::Mono;
 use crate::conn::Limits;
-use crate::conn::reply::{Reply, Subscription};
+use crate::conn::reply::Reply;
 use crate::http::body::BodyReader;
 use crate::http::problem::{Problem, Reason};
 use crate::http::request::Request;
@@ -171,10 +171,10 @@ impl Inbound {
         self.rest(context);
     }
 
-    /// The stream that the line becomes now: everything asked before it is answered and sent.
-    pub fn take_subscription(&mut self) -> Option<Subscription> {
-        let desk = self.desk.as_mut().filter(|desk| desk.unsent() == 0)?;
-        desk.replies.take_subscription()
+    /// Whether the line becomes a stream now: everything asked before it is answered and sent.
+    pub fn take_stream(&mut self) -> bool {
+        let desk = self.desk.as_mut().filter(|desk| desk.unsent() == 0);
+        desk.is_some_and(|desk| desk.replies.take_stream())
     }
 
     /// The answer that was held under that number is known now.

@@ -1,0 +1,63 @@
+//! What a knob is, and the groups in which knobs are shown. The knobs themselves stand in their
+//! table; nothing here knows one by name.
+
+use super::form::Form;
+
+/// A row of the table.
+pub(super) struct Knob {
+    /// `retry-schedule` is the flag `--retry-schedule` and the variable `HOOKAH_RETRY_SCHEDULE`.
+    pub(super) key: &'static str,
+    /// Where `--help` and README show it.
+    pub(super) group: Group,
+    /// What stands for its value in `--help`.
+    pub(super) value: &'static str,
+    /// What holds if nobody says otherwise, in the form a flag has; empty for nothing.
+    pub(super) default: &'static str,
+    /// What it is, in a few words.
+    pub(super) help: &'static str,
+    /// What a value looks like, and where it goes.
+    pub(super) form: Form,
+}
+
+/// Knobs that belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Group {
+    Listening,
+    Targets,
+    Webhooks,
+    Bounds,
+    Times,
+    Running,
+    Hub,
+}
+
+impl Group {
+    /// All of them, in the order of `--help`.
+    pub(super) const ALL: [(Group, &'static str); 7] = [
+        (Group::Listening, "Listening"),
+        (Group::Targets, "Targets"),
+        (
+            Group::Webhooks,
+            "Webhooks, unless the message says otherwise",
+        ),
+        (Group::Bounds, "Bounds (B, k or KiB, M or MiB, G or GiB)"),
+        (
+            Group::Times,
+            "Times (250ms, 10s, 5m, 1d10h; a bare number is seconds)",
+        ),
+        (Group::Running, "Running"),
+        (Group::Hub, "The hub"),
+    ];
+}
+
+impl Knob {
+    /// The name of its environment variable.
+    pub(super) fn variable(&self) -> String {
+        format!("HOOKAH_{}", self.key.to_ascii_uppercase().replace('-', "_"))
+    }
+
+    /// Whether a flag of it may be given more than once, each time with another value.
+    pub(super) fn is_repeatable(&self) -> bool {
+        matches!(self.form, Form::List { .. })
+    }
+}

@@ -1,0 +1,253 @@
+//! Posts: a message under one topic, with the frames it was encoded to, shared by all rings that
+//! hold it. They know how many need them and what they weigh, and never who reads.
+
+use std::sync::Arc;
+
+use super::format::{Format, Scratch};
+use crate::base::frame::Frame;
+use crate::base::slab::{Key, Slab};
+use crate::base::time::Mono;
+use crate::model::{Message, MessageId};
+
+/// What a post holds besides its message and its frames.
+const POST_BYTES: usize = size_of::<Post>() + size_of::<u64>();
+
+/// A message under one of its topics.
+#[derive(Debug)]
+pub(super) struct Post {
+    pub(super) id: MessageId,
+    /// One for each format that somebody needs or needed while anybody has yet to pass it.
+    frames: [Option<Frame>; Format::COUNT],
+    /// What a reader that has yet to pass it is behind by, in bytes: its longest frame at the time
+    /// it was published.
+    pub(super) weight: u64,
+    /// Bytes on the account.
+    bytes: usize,
+    /// Rings in which somebody has yet to pass it.
+    waits: u32,
+    /// Which of the message's topics it is under.
+    pub(super) number: u16,
+    /// The message, while it is in its topic's backlog.
+    kept: Option<Kept>,
+}
+
+/// A post's place in the backlog.
+#[derive(Debug)]
+struct Kept {
+    message: Arc<Message>,
+    topic: Key,
+    since: Mono,
+    older: Option<Key>,
+    newer: Option<Key>,
+}
+
+/// What one message was encoded to in the formats that do not name its topic.
+#[derive(Debug, Default)]
+pub(super) struct Encoded([Option<Frame>; Format::COUNT]);
+
+/// All posts that are in a backlog or that somebody has yet to pass, and the account of all that
+/// topics hold.
+#[derive(Debug)]
+pub(super) struct Posts {
+    slab: Slab<Post>,
+    /// The ends of the list of those in a backlog, in the order in which they were published.
+    oldest: Option<Key>,
+    newest: Option<Key>,
+    /// Bytes on the account: posts, and what rooms beside them charge.
+    pub(super) bytes: usize,
+    scratch: Scratch,
+}
+
+impl Posts {
+    pub(super) fn new() -> Posts {
+        Posts {
+            slab: Slab::with_bound(u32::MAX as usize - 1),
+            oldest: None,
+            newest: None,
+            bytes: 0,
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// A new post of the message under the topic of that number, encoded in the formats that have
+    /// readers. `encoded` is shared by the message's topics.
+    pub(super) fn insert(
+        &mut self,
+        message: &Message,
+        (number, name): (usize, &[u8]),
+        formats: [bool; Format::COUNT],
+        encoded: &mut Encoded,
+    ) -> Option<Key> {
+        let mut post = Post {
+            id: message.id,
+            frames: [const { None }; Format::COUNT],
+            weight: message.body.len() as u64,
+            bytes: POST_BYTES,
+            waits: 0,
+            number: u16::try_from(number).unwrap_or(u16::MAX),
+            kept: None,
+        };
+        let wanted = Format::ALL.into_iter().zip(formats);
+        for (format, _) in wanted.filter(|(_, wanted)| *wanted) {
+            let scratch = &mut self.scratch;
+            let frame = match format.shares_topics() {
+                true => encoded.0[format.index()]
+                    .get_or_insert_with(|| format.encode(message, name, scratch))
+                    .clone(),
+                false => format.encode(message, name, scratch),
+            };
+            post.weight = post.weight.max(frame.len() as u64);
+            post.bytes += frame.len();
+            post.frames[format.index()] = Some(frame);
+        }
+        self.bytes += post.bytes;
+        self.slab.insert(post).ok()
+    }
+
+    pub(super) fn get(&self, key: Key) -> Option<&Post> {
+        self.slab.get(key)
+    }
+
+    /// A post's frame in a format.
+    pub(super) fn frame(&self, key: Key, format: Format) -> Option<&Frame> {
+        self.slab.get(key)?.frames[format.index()].as_ref()
+    }
+
+    /// Somebody will read a post in that format who was not there when it was published.
+    pub(super) fn encode(&mut self, key: Key, format: Format) {
+        let Some(post) = self.slab.get_mut(key) else {
+            return;
+        };
+        let Some(kept) = &post.kept else {
+            return;
+        };
+        let frame = &mut post.frames[format.index()];
+        if frame.is_some() {
+            return;
+        }
+        let name = kept.message.topics.iter().nth(post.number.into());
+        let name = name.unwrap_or_default();
+        let encoded = format.encode(&kept.message, name, &mut self.scratch);
+        post.bytes += encoded.len();
+        self.bytes += encoded.len();
+        *frame = Some(encoded);
+    }
+
+    /// A ring's readers have a post before them.
+    pub(super) fn wait(&mut self, key: Key) {
+        if let Some(post) = self.slab.get_mut(key) {
+            post.waits += 1;
+        }
+    }
+
+    /// All readers of a ring have passed a post. Its frames go with the last of them; the post too,
+    /// unless it is kept.
+    pub(super) fn passed(&mut self, key: Key) {
+        let Some(post) = self.slab.get_mut(key) else {
+            return;
+        };
+        post.waits -= 1;
+        if post.waits > 0 {
+            return;
+        }
+        if post.kept.is_none() {
+            self.remove(key);
+            return;
+        }
+        let mut bytes = 0;
+        for frame in &mut post.frames {
+            bytes += frame.take().map_or(0, |frame| frame.len());
+        }
+        post.bytes -= bytes;
+        self.bytes -= bytes;
+    }
+
+    fn remove(&mut self, key: Key) {
+        if let Some(post) = self.slab.remove(key) {
+            self.bytes -= post.bytes;
+        }
+    }
+}
+
+/// The backlog's side.
+impl Posts {
+    /// The newest post of a topic becomes part of its backlog.
+    pub(super) fn keep(&mut self, key: Key, message: &Arc<Message>, topic: Key, since: Mono) {
+        let older = self.newest.replace(key);
+        match older.and_then(|older| self.slab.get_mut(older)) {
+            Some(Post { kept: Some(it), .. }) => it.newer = Some(key),
+            _ => self.oldest = Some(key),
+        }
+        let Some(post) = self.slab.get_mut(key) else {
+            return;
+        };
+        post.bytes += message.bytes();
+        self.bytes += message.bytes();
+        post.kept = Some(Kept {
+            message: Arc::clone(message),
+            topic,
+            since,
+            older,
+            newer: None,
+        });
+    }
+
+    /// The post is part of a backlog no more. It goes, if nobody reads it. Gives its message.
+    pub(super) fn forget(&mut self, key: Key) -> Option<Arc<Message>> {
+        let post = self.slab.get_mut(key)?;
+        let kept = post.kept.take()?;
+        let bytes = kept.message.bytes();
+        post.bytes -= bytes;
+        self.bytes -= bytes;
+        if post.waits == 0 {
+            self.remove(key);
+        }
+        match kept.older.and_then(|older| self.slab.get_mut(older)) {
+            Some(Post { kept: Some(it), .. }) => it.newer = kept.newer,
+            _ => self.oldest = kept.newer,
+        }
+        match kept.newer.and_then(|newer| self.slab.get_mut(newer)) {
+            Some(Post { kept: Some(it), .. }) => it.older = kept.older,
+            _ => self.newest = kept.older,
+        }
+        Some(kept.message)
+    }
+
+    /// The topic of the oldest post in any backlog, and since when it is there.
+    pub(super) fn oldest(&self) -> Option<(Key, Mono)> {
+        let kept = self.slab.get(self.oldest?)?.kept.as_ref()?;
+        Some((kept.topic, kept.since))
+    }
+
+    /// A kept post's message.
+    pub(super) fn message(&self, key: Key) -> Option<&Arc<Message>> {
+        Some(&self.slab.get(key)?.kept.as_ref()?.message)
+    }
+
+    /// Sweeps the accounts: every post by key, with how many rings wait for it and whether a
+    /// backlog has it, must be as the rings say. Gives the bytes of all posts.
+    pub(super) fn check(&self, known: impl Fn(Key) -> (u32, bool)) -> usize {
+        let mut sum = 0;
+        for (key, post) in self.slab.iter() {
+            assert_eq!(known(key), (post.waits, post.kept.is_some()), "{key:?}");
+            assert!(post.waits > 0 || post.kept.is_some(), "nobody's post");
+            let frames = post.frames.iter().flatten();
+            assert!(post.waits > 0 || frames.clone().count() == 0, "idle frames");
+            let message = post.kept.as_ref().map_or(0, |it| it.message.bytes());
+            let bytes = POST_BYTES + frames.map(|it| it.len()).sum::<usize>() + message;
+            assert_eq!(bytes, post.bytes, "a post's bytes are miscounted");
+            sum += bytes;
+        }
+        let (mut listed, mut at, mut last) = (0, self.oldest, None);
+        while let Some(key) = at {
+            let kept = self.slab.get(key).and_then(|post| post.kept.as_ref());
+            assert_eq!(kept.and_then(|it| it.older), last, "the list of the kept");
+            (last, at) = (at, kept.and_then(|it| it.newer));
+            listed += 1;
+        }
+        assert_eq!(self.newest, last, "the end of the list of the kept");
+        let kept = self.slab.iter().filter(|(_, post)| post.kept.is_some());
+        assert_eq!(kept.count(), listed, "kept but not listed");
+        sum
+    }
+}
