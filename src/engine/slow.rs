@@ -15,6 +15,8 @@ use crate::topics::{Seat, WARNING_PERCENT};
 /// Event streams that are ended for want of room come again after this time, in milliseconds, and
 /// what chance adds to it.
 const COME_BACK_MS: (u32, u64) = (1_000, 9_001);
+/// Characters of a stream's topics that the log shows.
+const LOGGED_CHARS_MAX: usize = 100;
 /// The part of the drain's time in which streams are ended, one after the other: the rest is for
 /// their last bytes.
 const DRAIN_PART: u32 = 3;
@@ -44,6 +46,7 @@ impl Engine {
                     self.drop_oldest(key);
                 } else {
                     self.turn.stats.add(Counter::StreamsSlow, 1);
+                    self.note_stall(key, "behind");
                     self.end_stream(key, Code::Stall);
                 }
                 gave_way = true;
@@ -52,6 +55,16 @@ impl Engine {
                 return;
             }
         }
+    }
+
+    /// Leaves a line in the log about a reader that was too slow.
+    pub(super) fn note_stall(&self, key: Key, why: &str) {
+        let Some(Conn::Stream(stream)) = self.lines.get(key).map(|line| &line.conn) else {
+            return;
+        };
+        let (peer, names) = (stream.peer(), self.topics.names(stream.channel()));
+        let shown: String = names.chars().take(LOGGED_CHARS_MAX).collect();
+        log::info!("stream_stalled peer={peer} topics={shown:?} why={why}");
     }
 
     /// A stream that would rather lose messages than end moves on, and is told how many it lost.

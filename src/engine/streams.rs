@@ -220,7 +220,10 @@ impl Engine {
         };
         match stream.expired(stall, now) {
             Due::Nothing => {}
-            Due::Gone => self.turn.stats.add(Counter::TimeoutsStall, 1),
+            Due::Gone => {
+                self.turn.stats.add(Counter::TimeoutsStall, 1);
+                self.note_stall(key, "takes_nothing");
+            }
             Due::End(kept) => return self.end_stream(key, code(kept)),
             Due::Silence => {
                 let style = Style::from_index(stream.style());
