@@ -4,21 +4,18 @@
 use super::agenda::Due;
 use super::calls::{Call, Errand};
 use super::name::Callback;
-use super::verify::{self, Sense};
+use super::verify::{self, EXCHANGE_TIMEOUT, Sense};
 use super::{Hub, gate};
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::base::time::Mono;
 use crate::model::Ending;
 use crate::port::Turn;
-use std::time::Duration;
 
 /// Tries of one denial (hub.md C23).
 const TRIES_MAX: u32 = 3;
 /// Characters of a reason.
 const REASON_CHARS_MAX: usize = 200;
-/// The whole exchange.
-const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Somebody who has to be told.
 #[derive(Debug)]

@@ -7,7 +7,9 @@ use std::time::Duration;
 use super::calls::{Call, Errand};
 use super::gate;
 use super::subscription::State;
-use super::verify::{self, CHALLENGE_BYTES, Challenge, Sense, Step, Verification};
+use super::verify::{
+    self, CHALLENGE_BYTES, Challenge, EXCHANGE_TIMEOUT, Sense, Step, Verification,
+};
 use super::{Hub, name};
 use crate::base::frame::Frame;
 use crate::base::slab::Key;
@@ -16,8 +18,6 @@ use crate::base::time::Mono;
 use crate::model::{Answer, Ending};
 use crate::port::Turn;
 
-/// The whole exchange of a verification, a denial, or a question to the publisher.
-const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of a publisher's reason, and of any answer that is not read.
 const REASON_BYTES_MAX: usize = 512;
 

@@ -1,5 +1,6 @@
 //! Stories of the hub: a builder that walks to the state, and peers that answer as told.
 
+mod chaos;
 mod deliver;
 mod fetch;
 mod lease;

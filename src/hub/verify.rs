@@ -16,6 +16,8 @@ use crate::model::{Answer, Ending, Fault};
 
 /// Characters of a challenge: 32 bytes in base64url.
 pub(super) const CHALLENGE_BYTES: usize = 43;
+/// The whole exchange of a verification, a denial, or a question to the publisher.
+pub(super) const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest that a subscriber may put us off with Retry-After.
 const PUT_OFF_MAX: Duration = Duration::from_secs(300);
 

@@ -103,7 +103,7 @@ fn a_notice_goes_out_and_its_end_is_reported() {
     assert_eq!(report.next, Fate::Ended(Outcome::Delivered));
     world.cancel(offers[0]);
     assert_eq!(world.report().map(|it| it.delivery), Some(offers[0]));
-    world.pass(10 * MINUTE);
+    world.pass(61 * MINUTE);
     assert!(world.engine.is_idle(), "something is left");
 }
 
@@ -142,7 +142,7 @@ fn what_is_called_off_in_its_lane_is_not_sent() {
         ]
     );
     assert_eq!(world.connects.len(), 1);
-    world.pass(10 * MINUTE);
+    world.pass(61 * MINUTE);
     assert!(world.engine.is_idle(), "something is left");
 }
 
