@@ -30,6 +30,10 @@ pub(super) fn feed_of<'a>(topics: &'a Topics, stream: &Stream) -> Feed<'a> {
 }
 
 impl<'a> Source<'a> for Feed<'a> {
+    fn end(&self) -> u64 {
+        Feed::end(self)
+    }
+
     fn frame(&self, at: u64) -> Option<&'a Frame> {
         Feed::frame(self, at)
     }
