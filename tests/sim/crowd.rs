@@ -4,6 +4,7 @@
 use crate::clients::{Client, Want};
 use crate::net::{Cut, Shape};
 use crate::order::Spelling;
+use crate::pollers;
 use crate::readers::{Reader, escape};
 use crate::script::Step;
 use crate::sim::Sim;
@@ -31,6 +32,7 @@ pub fn random(sim: &mut Sim) {
     for _ in 0..sim.world.rng.between(1, 5) {
         publisher(sim, topics);
     }
+    pollers::random(sim, topics);
 }
 
 /// A reader of any kind; each leaves in the end, or is ended.
