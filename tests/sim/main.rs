@@ -4,17 +4,26 @@
 //! `HOOKAH_SIM_SEEDS=5000 cargo test --test sim` runs more seeds,
 //! `HOOKAH_SIM_SEED=123 cargo test --test sim` replays one.
 
+mod asks;
 mod behaviour;
 mod chunks;
 mod clients;
 mod crowd;
+#[allow(dead_code)]
+#[path = "../support/decode.rs"]
+mod decode;
+mod ear;
 mod feeds;
 mod http;
+mod kept;
 mod lanes;
 mod names;
 mod net;
+mod notices;
 mod oracle;
 mod order;
+mod plan;
+mod publication;
 mod readers;
 mod requests;
 mod rng;
@@ -25,6 +34,7 @@ mod shell;
 mod sim;
 mod store;
 mod stories;
+mod stories_formats;
 mod stories_guard;
 mod stories_names;
 mod stories_redirects;
