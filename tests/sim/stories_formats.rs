@@ -74,6 +74,12 @@ fn a_drain_tells_every_reader_in_its_format_one_after_the_other() {
 fn a_warning_does_not_keep_back_what_it_warns_of() {
     let mut sim = setup::calm();
     sim.store.temper.delay = (SECOND, SECOND);
+    sim.net.shape = Some(Shape {
+        delay: (MS, MS),
+        cut: Cut::Whole,
+        window: 8 << 20,
+        short_percent: 0,
+    });
     let steps = vec![Step::Wait(MINUTE), Step::Close];
     let more = "format=json&stall_warnings=true";
     let reader = sim.reader(0, reader(more, false, steps));
