@@ -47,7 +47,7 @@
 //! | 6 SO_SNDBUF, stopped readers, memory | checks "streams: …" |
 //! | 6 counted and logged | `slow::*` |
 //! | 6 a burst ends nobody | `slow::a_burst_within_the_bounds_ends_nobody`; checks |
-//! | 6 all topics' bound | `src/topics/tests.rs`; checks "streams: memory …", "… 100,000 topics …" |
+//! | 6 all topics' bound | `src/topics/tests.rs`; checks "streams: memory …", "… 100,000 …" |
 //! | 7 `max-streams` | `refusing::who_finds_no_place_is_told_when_to_come` |
 //! | 7 `max-age` | `ending::an_old_stream_ends_so_that_its_reader_comes_anew` |
 //! | 7 bytes of the client | `ending::what_a_reader_says_…`, `publishing::nothing_follows_…` |
