@@ -39,6 +39,10 @@ impl Engine {
                 let Some(key) = self.topics.line(channel, place) else {
                     continue;
                 };
+                if self.poll_gives_way(key, slowest) {
+                    gave_way = true;
+                    continue;
+                }
                 let Some(stream) = self.stream_mut(key).filter(|it| it.at() <= slowest) else {
                     continue;
                 };
@@ -153,9 +157,17 @@ impl Engine {
             place: stream.place(),
             at: stream.at(),
         };
-        let moved = self.topics.leave(seat);
-        if let Some(moved) = moved.and_then(|moved| self.stream_mut(moved)) {
-            moved.move_to(seat.place);
+        self.leave_seat(seat);
+    }
+
+    /// A seat becomes free; whoever sat behind all others may move up to it.
+    pub(super) fn leave_seat(&mut self, seat: Seat) {
+        let Some(moved) = self.topics.leave(seat) else {
+            return;
+        };
+        match self.stream_mut(moved) {
+            Some(stream) => stream.move_to(seat.place),
+            None => self.visits.move_to(moved, seat.place),
         }
     }
 
