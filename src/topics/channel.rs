@@ -274,6 +274,13 @@ impl<'a> Feed<'a> {
         self.posts.frame(entry.post, self.style.format)
     }
 
+    /// The id of the message at a position.
+    #[must_use]
+    pub fn id(&self, at: u64) -> Option<MessageId> {
+        let entry = self.channel?.ring.get(at)?;
+        Some(self.posts.get(entry.post)?.id)
+    }
+
     /// What of a frame is sent.
     #[must_use]
     pub fn bytes<'f>(&self, frame: &'f Frame) -> &'f [u8] {

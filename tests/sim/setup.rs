@@ -11,6 +11,7 @@ use hookah::{courier, dispatch, engine, topics};
 use crate::behaviour::Behaviour;
 use crate::clients::{Client, Want};
 use crate::crowd;
+use crate::hub;
 use crate::names::Kind;
 use crate::net::Shape;
 use crate::order::Order;
@@ -74,7 +75,13 @@ pub fn random(seed: u64) -> Sim {
     if crowded {
         settings.lines_max = chance.between(4, 12) as usize;
     }
+    backlog(&mut chance, &mut settings.topics);
     let small = settings.memory_bytes_max < 1 << 20;
+    settings.hub.public_url = Some(hub::PUBLIC_URL.into());
+    settings.hub.content_bytes_max = 100_000;
+    if chance.chance(70) {
+        settings.hub.leases.min = Duration::from_secs(1);
+    }
     let mut sim = Sim::new(seed, settings);
     sim.oracle.crowded = crowded;
     sim.sloppy = sim.world.rng.chance(50);
@@ -93,6 +100,9 @@ pub fn random(seed: u64) -> Sim {
     if sim.world.rng.chance(50) {
         crowd::random(&mut sim);
     }
+    if sim.world.rng.chance(60) {
+        hub::random::random(&mut sim);
+    }
     for _ in 0..sim.world.rng.between(3, 25) {
         client(&mut sim);
     }
@@ -110,6 +120,17 @@ pub fn random(seed: u64) -> Sim {
         sim.world.after(at, Event::Drain);
     }
     sim
+}
+
+/// What topics keep; now and then next to nothing.
+fn backlog(chance: &mut Rng, settings: &mut topics::Settings) {
+    settings.backlog_messages = chance.pick(&[100, 100, 3, 10]);
+    settings.backlog_bytes = chance.pick(&[1 << 20, 1 << 20, 100_000, 1_000]);
+    settings.backlog_age = Duration::from_secs(chance.pick(&[3_600, 3_600, 20, 60]));
+    settings.keep_alive = Duration::from_secs(chance.pick(&[30, 30, 7, 100]));
+    if chance.chance(10) {
+        settings.bytes_max = chance.between(200_000, 2_000_000) as usize;
+    }
 }
 
 /// A unique local address.
