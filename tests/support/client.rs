@@ -77,6 +77,9 @@ impl Client {
         let mut body = Vec::new();
         if status < 200 {
             assert_eq!(fields.length(), None, "an interim answer has no body");
+        } else if status == 204 {
+            // RFC 9110 section 8.6: it must not say how long nothing is.
+            assert_eq!(fields.length(), None, "{fields:?}");
         } else {
             // RFC 9110 section 6.6.1: a 5xx may come from where nobody looks at the clock.
             assert!(fields.get("Date").is_some() || status >= 500, "{fields:?}");

@@ -130,6 +130,11 @@ fn a_fat_ping_is_a_message_like_any_other() {
     let mut open = World::new(Settings::default());
     let (_, said) = open.post("/hub", "hub.mode=publish&hub.topic=orders&hub.content=fat");
     assert!(said.starts_with("HTTP/1.1 403 "), "{said}");
+    let mut settings = Settings::default();
+    settings.hub.open = true;
+    let (_, said) =
+        World::new(settings).post("/hub", "hub.mode=publish&hub.topic=orders&hub.content=fat");
+    assert!(said.starts_with("HTTP/1.1 202 "), "{said}");
 }
 
 /// Two servers that publish to each other what they get must not do so for ever.
