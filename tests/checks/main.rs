@@ -33,6 +33,7 @@ const BUILD_MAX: Duration = Duration::from_secs(900);
 const CHECKS: &[Check] = &[
     Check::building("README: its commands work", readme::commands),
     Check::building("README: its lines for https work", readme::secure),
+    Check::building("README: its lines for the hub work", readme::hub),
     Check::building("static: it is, it starts, it delivers", build::is_static),
     Check::building("static: no getaddrinfo in it", build::no_resolver),
     Check::new("rest: start to listening", rest::start),

@@ -98,6 +98,72 @@ pub fn secure() -> Result {
     Ok(format!("{sent} lines, {sent} signed webhooks over https"))
 }
 
+/// The lines of the hub's guide: a subscriber, a publisher, a stream, and what the target prints.
+pub fn hub() -> Result {
+    needs("curl", "curl")?;
+    let readme = readme()?;
+    let lines = part(&readme, "hub curl")?;
+    let mut target = Example::start()?;
+    let server = started(part(&readme, "run")?);
+    let addr = server.addr();
+    let until_it_is = |name: &str, want: u64| {
+        let what = format!("{name} is {want}");
+        until(&what, Duration::from_secs(10), || {
+            Ok(metric(addr, name)? == want)
+        })
+    };
+    for (n, line) in lines.lines().enumerate() {
+        let line = line
+            .replace(SERVER, &addr.to_string())
+            .replace(TARGET, &target.authority);
+        let answer = run(&mut pasted(&line))?;
+        // What a person sees before the next line is pasted.
+        match n {
+            0 => until_it_is("hookah_verifications_confirmed_total", 1)?,
+            2 => until_it_is("hookah_notices_delivered_total", 1)?,
+            6 => until_it_is("hookah_notices_delivered_total", 2)?,
+            7 => until_it_is("hookah_subscriptions", 1)?,
+            _ => {}
+        }
+        let want = HUB_ANSWERS.get(n).copied().unwrap_or("?");
+        let is_it = answer.contains(want) && (!want.is_empty() || answer.is_empty());
+        ensure(is_it, || format!("{line}\n{answer}"))?;
+    }
+    ensure(lines.lines().count() == HUB_ANSWERS.len(), || {
+        "there is another number of lines".to_owned()
+    })?;
+    let shown = part(&readme, "hub prints")?;
+    let key = hmac::Key::new(hmac::HMAC_SHA256, b"hush");
+    let tag = hmac::sign(&key, br#"{"edition":1}"#);
+    let digits: Vec<String> = tag.as_ref().iter().map(|it| format!("{it:02x}")).collect();
+    let sealed = format!("X-Hub-Signature: sha256={}", digits.concat());
+    let denied = "GET /orders?hub.mode=denied&hub.topic=orders";
+    target.prints(denied)?;
+    let printed = target.stop();
+    for word in ["order=1001", "POST /inbox?reader=1 ", &sealed, denied] {
+        ensure(printed.contains(word), || {
+            format!("{word:?} is not in\n{printed}")
+        })?;
+    }
+    ensure(shown.contains(&sealed), || format!("{sealed} in README"))?;
+    Ok(format!(
+        "{} lines, two deliveries, one denial",
+        HUB_ANSWERS.len()
+    ))
+}
+
+/// What the lines of the hub's guide are answered with, or a part of it.
+const HUB_ANSWERS: [&str; 8] = [
+    "",
+    "",
+    "",
+    r#""last_status":200"#,
+    r#"{"edition":1}"#,
+    "",
+    "202 Scheduled",
+    r#"{"denied":1}"#,
+];
+
 /// A webhook as the target prints it: the tenant's header, the body, its signature.
 fn is_as_ordered(printed: &str) -> std::result::Result<(), Trouble> {
     let (head, body) = printed
@@ -162,6 +228,7 @@ pub struct Example {
     pub authority: String,
     child: Child,
     lines: Receiver<String>,
+    seen: Vec<String>,
 }
 
 impl Example {
@@ -184,6 +251,7 @@ impl Example {
             authority: String::new(),
             child,
             lines,
+            seen: Vec::new(),
         };
         thread::spawn(move || {
             for line in stdout
@@ -207,11 +275,26 @@ impl Example {
         self.child.id()
     }
 
+    /// Waits until it prints a line with that in it.
+    fn prints(&mut self, part: &str) -> std::result::Result<(), Trouble> {
+        while let Ok(line) = self.lines.recv_timeout(Duration::from_secs(10)) {
+            self.seen.push(line);
+            if self.seen.last().is_some_and(|line| line.contains(part)) {
+                return Ok(());
+            }
+        }
+        Err(Trouble::failed(format!(
+            "{part:?} is not in\n{}",
+            self.seen.join("\n")
+        )))
+    }
+
     /// Ends it; everything it printed.
     pub fn stop(&mut self) -> String {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        self.lines.iter().collect::<Vec<String>>().join("\n")
+        self.seen.extend(self.lines.iter());
+        self.seen.join("\n")
     }
 }
 
