@@ -78,8 +78,8 @@ fn a_callback_is_called_byte_for_byte() {
         assert_eq!((&*got.method, &*got.path), ("POST", path));
         assert_eq!(got.text(), format!("from={}", path.len()));
         quiet(&server, "orders");
-        let remove = format!("DELETE /subscriptions?topic=orders HTTP/1.1\r\nHost: h\r\n\r\n");
-        assert_eq!(ask(&server, &remove).status, 200);
+        let remove = "DELETE /subscriptions?topic=orders HTTP/1.1\r\nHost: h\r\n\r\n";
+        assert_eq!(ask(&server, remove).status, 200);
         assert_eq!(
             param(&reader.arrival(), "hub.mode").as_deref(),
             Some("denied")
