@@ -14,15 +14,16 @@ use ring::hmac;
 
 use crate::BUILD_MAX;
 use crate::peer::{metric, until};
-use crate::process::{needs, run};
+use crate::process::{cargo, needs, run};
 use crate::report::{Result, Trouble, ensure};
 use crate::server::Server;
+use crate::streams::{Curl, settled};
 
 /// The key of README's example secret.
 const SECRET: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
 /// README's ports, for which others stand here.
-const SERVER: &str = "127.0.0.1:8080";
-const TARGET: &str = "localhost:9000";
+pub const SERVER: &str = "127.0.0.1:8080";
+pub const TARGET: &str = "localhost:9000";
 const TLS_TARGET: &str = "localhost:9443";
 
 pub fn commands() -> Result {
@@ -30,7 +31,7 @@ pub fn commands() -> Result {
     let readme = readme()?;
     let lines = part(&readme, "curl")?;
     let mut target = Example::start()?;
-    let server = started(part(&readme, "run")?);
+    let server = started(part(&readme, "run")?)?;
     let addr = server.addr();
     let mut sent = 0;
     for line in lines.lines() {
@@ -73,7 +74,7 @@ pub fn secure() -> Result {
     let readme = readme()?;
     let lines = part(&readme, "https curl")?;
     let mut target = Example::start_as("https target")?;
-    let server = started(part(&readme, "https run")?);
+    let server = started(part(&readme, "https run")?)?;
     let addr = server.addr();
     let mut sent = 0;
     for line in lines.lines() {
@@ -98,71 +99,68 @@ pub fn secure() -> Result {
     Ok(format!("{sent} lines, {sent} signed webhooks over https"))
 }
 
-/// The lines of the hub's guide: a subscriber, a publisher, a stream, and what the target prints.
-pub fn hub() -> Result {
+/// The lines of the guide to streams: each reader prints what was published, in its format.
+pub fn streams() -> Result {
     needs("curl", "curl")?;
     let readme = readme()?;
-    let lines = part(&readme, "hub curl")?;
-    let mut target = Example::start()?;
-    let server = started(part(&readme, "run")?);
+    let server = started(part(&readme, "run")?)?;
     let addr = server.addr();
-    let until_it_is = |name: &str, want: u64| {
-        let what = format!("{name} is {want}");
-        until(&what, Duration::from_secs(10), || {
-            Ok(metric(addr, name)? == want)
-        })
-    };
-    for (n, line) in lines.lines().enumerate() {
-        let line = line
-            .replace(SERVER, &addr.to_string())
-            .replace(TARGET, &target.authority);
-        let answer = run(&mut pasted(&line))?;
-        // What a person sees before the next line is pasted.
-        match n {
-            0 => until_it_is("hookah_verifications_confirmed_total", 1)?,
-            2 => until_it_is("hookah_notices_delivered_total", 1)?,
-            6 => until_it_is("hookah_notices_delivered_total", 2)?,
-            7 => until_it_is("hookah_subscriptions", 1)?,
-            _ => {}
+    let at = |line: &str| line.replace(SERVER, &addr.to_string());
+    let mut readers = Vec::new();
+    for name in ["stream read", "stream select"] {
+        for line in part(&readme, name)?.lines() {
+            let curl = Curl::spawn(&mut pasted(&format!("exec {}", at(line))))?;
+            readers.push((line, curl));
         }
-        let want = HUB_ANSWERS.get(n).copied().unwrap_or("?");
-        let is_it = answer.contains(want) && (!want.is_empty() || answer.is_empty());
-        ensure(is_it, || format!("{line}\n{answer}"))?;
     }
-    ensure(lines.lines().count() == HUB_ANSWERS.len(), || {
-        "there is another number of lines".to_owned()
-    })?;
-    let shown = part(&readme, "hub prints")?;
-    let key = hmac::Key::new(hmac::HMAC_SHA256, b"hush");
-    let tag = hmac::sign(&key, br#"{"edition":1}"#);
-    let digits: Vec<String> = tag.as_ref().iter().map(|it| format!("{it:02x}")).collect();
-    let sealed = format!("X-Hub-Signature: sha256={}", digits.concat());
-    let denied = "GET /orders?hub.mode=denied&hub.topic=orders";
-    target.prints(denied)?;
-    let printed = target.stop();
-    for word in ["order=1001", "POST /inbox?reader=1 ", &sealed, denied] {
-        ensure(printed.contains(word), || {
-            format!("{word:?} is not in\n{printed}")
-        })?;
+    settled(addr, readers.len() as u64)?;
+    for line in part(&readme, "stream write")?.lines() {
+        let answer = run(&mut pasted(&at(line)))?;
+        let taken = answer.contains("202 Scheduled") || answer.contains("\"scheduled\"");
+        ensure(taken, || format!("{line}\n{answer}"))?;
     }
-    ensure(shown.contains(&sealed), || format!("{sealed} in README"))?;
-    Ok(format!(
-        "{} lines, two deliveries, one denial",
-        HUB_ANSWERS.len()
-    ))
+    for (line, curl) in &readers {
+        let first = prints(line, curl)?;
+        ensure(first.contains("hello"), || format!("{line}\n{first}"))?;
+        // The filter of the last one lets only the first message through.
+        if !line.contains("where.") {
+            let second = prints(line, curl)?;
+            ensure(second.contains("again"), || format!("{line}\n{second}"))?;
+        }
+    }
+    for line in part(&readme, "stream kept")?.lines() {
+        let answer = run(&mut pasted(&at(line)))?;
+        let is_whole = answer.contains("again") && is_in_its_format(line, &answer);
+        ensure(is_whole, || format!("{line}\n{answer}"))?;
+    }
+    let kept = part(&readme, "stream kept")?.lines().count();
+    Ok(format!("{} readers, {kept} who came late", readers.len()))
 }
 
-/// What the lines of the hub's guide are answered with, or a part of it.
-const HUB_ANSWERS: [&str; 8] = [
-    "",
-    "",
-    "",
-    r#""last_status":200"#,
-    r#"{"edition":1}"#,
-    "",
-    "202 Scheduled",
-    r#"{"denied":1}"#,
-];
+/// The next message that a reader prints; README says what it looks like.
+fn prints(line: &str, curl: &Curl) -> std::result::Result<String, Trouble> {
+    loop {
+        let printed = curl.line()?;
+        if !["retry: ", ":", "id: "]
+            .iter()
+            .any(|it| printed.starts_with(it))
+        {
+            ensure(is_in_its_format(line, &printed), || {
+                format!("{line}\n{printed}")
+            })?;
+            return Ok(printed);
+        }
+    }
+}
+
+fn is_in_its_format(line: &str, printed: &str) -> bool {
+    let json = "{\"id\":\"msg_";
+    match (line.contains("format=json"), line.contains("format=sse")) {
+        (true, _) => printed.contains(json),
+        (_, true) => printed.starts_with(&format!("data: {json}")),
+        _ => printed.contains("\"title\":\"again\"") || printed.contains("title=hello&lang=en"),
+    }
+}
 
 /// A webhook as the target prints it: the tenant's header, the body, its signature.
 fn is_as_ordered(printed: &str) -> std::result::Result<(), Trouble> {
@@ -191,18 +189,20 @@ fn is_as_ordered(printed: &str) -> std::result::Result<(), Trouble> {
 }
 
 /// README's command that runs Hookah, on a port of the system's choice.
-fn started(line: &str) -> Server {
+pub fn started(line: &str) -> std::result::Result<Server, Trouble> {
+    // A server is not waited for as long as a build may take.
+    run(cargo().args(["build", "--release"]))?;
     let mut command = pasted(&format!("exec {line}"));
     command.env("HOOKAH_PORT", "0");
-    Server::spawn(command)
+    Ok(Server::spawn(command))
 }
 
-fn readme() -> io::Result<String> {
+pub fn readme() -> io::Result<String> {
     fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"))
 }
 
 /// The lines of README's block of that name.
-fn part<'a>(readme: &'a str, name: &str) -> std::result::Result<&'a str, Trouble> {
+pub fn part<'a>(readme: &'a str, name: &str) -> std::result::Result<&'a str, Trouble> {
     let begin = format!("<!-- {name} -->\n```");
     let found = readme
         .split_once(&begin)
@@ -213,7 +213,7 @@ fn part<'a>(readme: &'a str, name: &str) -> std::result::Result<&'a str, Trouble
 
 /// A line as a command in the project's folder. After `exec` the shell gives its place to the
 /// line's program, and so does `cargo run`: whoever signals the command means that program.
-fn pasted(line: &str) -> Command {
+pub fn pasted(line: &str) -> Command {
     let mut command = Command::new("sh");
     command
         .args(["-c", line])
@@ -276,7 +276,7 @@ impl Example {
     }
 
     /// Waits until it prints a line with that in it.
-    fn prints(&mut self, part: &str) -> std::result::Result<(), Trouble> {
+    pub fn prints(&mut self, part: &str) -> std::result::Result<(), Trouble> {
         while let Ok(line) = self.lines.recv_timeout(Duration::from_secs(10)) {
             self.seen.push(line);
             if self.seen.last().is_some_and(|line| line.contains(part)) {

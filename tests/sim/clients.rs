@@ -17,6 +17,10 @@ pub enum Want {
     Accepted(usize),
     /// 202 for this publication.
     Published(usize),
+    /// What the hub says to that request.
+    Hub(usize),
+    /// What the hub says to that ping.
+    Ping(usize),
     /// One of these, and nothing is delivered.
     Refused(&'static [u16]),
     /// One of these for that order, and it is not delivered.
@@ -164,6 +168,11 @@ impl Client {
                 true
             }
             Want::Published(number) => self.published(oracle, number, &answer),
+            Want::Hub(_) | Want::Ping(_) => {
+                let refused = answer.status >= 400;
+                oracle.mail.push((want, answer.clone()));
+                refused
+            }
             Want::NotTaken(order, statuses) => {
                 oracle.refused(order);
                 check_refusal(oracle, &answer, statuses);

@@ -10,6 +10,7 @@ mod clients;
 mod crowd;
 mod feeds;
 mod http;
+mod hub;
 mod lanes;
 mod names;
 mod net;

@@ -41,6 +41,8 @@ pub enum Peer {
     NameServer(usize),
     /// The reader of that number.
     Reader(usize),
+    /// The hub's host of that number.
+    Host(usize),
 }
 
 /// How segments are cut.
@@ -147,7 +149,7 @@ impl Net {
     /// A new link to `peer`, with no key yet.
     pub fn link(&mut self, world: &mut World, peer: Peer) -> LinkId {
         let mut shape = self.shape.unwrap_or_else(|| Shape::random(world));
-        if matches!(peer, Peer::Target(_)) {
+        if matches!(peer, Peer::Target(_) | Peer::Host(_)) {
             // A narrower one would keep a request's head back until its deadline.
             shape.window = shape.window.max(500);
         }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hookah::model::{Message as Stored, MessageId, Outcome};
 use hookah::port::{Seq, StoreDone};
 
+use crate::clients::Want;
 use crate::feeds::Feeds;
 use crate::http::Message;
 use crate::net::LinkId;
@@ -73,6 +74,8 @@ pub struct Oracle {
     pub connects: BTreeMap<usize, u32>,
     /// Topics and their readers.
     pub feeds: Feeds,
+    /// Answers of the hub that its world has not seen yet.
+    pub mail: Vec<(Want, Message)>,
     /// Requests to each target.
     sent_to: BTreeMap<usize, u32>,
     accepts: Vec<(Seq, MessageId, u64)>,
@@ -102,6 +105,7 @@ impl Oracle {
             sent: Vec::new(),
             connects: BTreeMap::new(),
             feeds: Feeds::default(),
+            mail: Vec::new(),
             sent_to: BTreeMap::new(),
             accepts: Vec::new(),
             ends: BTreeMap::new(),

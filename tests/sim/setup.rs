@@ -11,6 +11,7 @@ use hookah::{courier, dispatch, engine, topics};
 use crate::behaviour::Behaviour;
 use crate::clients::{Client, Want};
 use crate::crowd;
+use crate::hub;
 use crate::names::Kind;
 use crate::net::Shape;
 use crate::order::Order;
@@ -75,6 +76,11 @@ pub fn random(seed: u64) -> Sim {
         settings.lines_max = chance.between(4, 12) as usize;
     }
     let small = settings.memory_bytes_max < 1 << 20;
+    settings.hub.public_url = Some(hub::PUBLIC_URL.into());
+    settings.hub.content_bytes_max = 100_000;
+    if chance.chance(70) {
+        settings.hub.leases.min = Duration::from_secs(1);
+    }
     let mut sim = Sim::new(seed, settings);
     sim.oracle.crowded = crowded;
     sim.sloppy = sim.world.rng.chance(50);
@@ -92,6 +98,9 @@ pub fn random(seed: u64) -> Sim {
     targets(&mut sim);
     if sim.world.rng.chance(50) {
         crowd::random(&mut sim);
+    }
+    if sim.world.rng.chance(60) {
+        hub::random::random(&mut sim);
     }
     for _ in 0..sim.world.rng.between(3, 25) {
         client(&mut sim);

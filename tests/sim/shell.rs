@@ -62,6 +62,7 @@ impl Sim {
         while let Some(done) = self.store.done(&self.world) {
             self.world.note("stored", 0, 0);
             self.oracle.stored(&self.world, done);
+            self.hub.stored(done);
             self.engine.stored(self.world.now, done);
         }
     }
@@ -148,6 +149,10 @@ impl Sim {
                     self.tell_ended(link, key, Ended::Refused);
                     continue;
                 }
+                Peer::Host(host) => {
+                    self.host_resolved(link, key, host);
+                    continue;
+                }
                 Peer::Client(_) | Peer::Reader(_) => continue,
             };
             let behaviour = self.targets[target].behaviour(self.world.at());
@@ -170,10 +175,26 @@ impl Sim {
         }
     }
 
+    fn host_resolved(&mut self, link: LinkId, key: Key, host: usize) {
+        let why = match self.hub.hosts[host].door(self.world.at()) {
+            Door::Open => {
+                self.world.note("connected", key.to_bits(), 0);
+                self.net.near(link).open = true;
+                self.engine.connected(self.world.now, key);
+                return self.hub.hosts[host].opened(link);
+            }
+            Door::Shut | Door::Insecure(_) => Ended::Refused,
+            Door::NoRoute => Ended::Unreachable,
+            Door::Hangs => Ended::TimedOut,
+        };
+        self.tell_ended(link, key, why);
+    }
+
     fn tell_ended(&mut self, link: LinkId, key: Key, why: Ended) {
         self.world
             .note_bytes("ended", key.to_bits(), format!("{why:?}").as_bytes());
         self.oracle.line_ended(link);
+        self.hub.line_ended(self.world.at(), link, &why);
         self.net.near(link).ended |= why != Ended::Finished;
         self.engine.ended(self.world.now, key, why);
     }
@@ -194,6 +215,7 @@ impl Sim {
                 Some(Item::Bytes(bytes)) => {
                     self.world.note_bytes("received", key.to_bits(), &bytes);
                     self.oracle.read(&self.world, link, &bytes);
+                    self.hub.read(&self.world, link, &bytes);
                     for part in bytes.chunks(READ_MAX) {
                         self.engine.received(self.world.now, key, part);
                     }
@@ -232,6 +254,7 @@ impl Sim {
                 Action::Close { key } => {
                     let link = self.line(key, "close");
                     self.oracle.line_closed(&self.world, link);
+                    self.hub.line_closed(link);
                     self.net.close(&mut self.world, link);
                 }
                 Action::Ask {
@@ -273,6 +296,7 @@ impl Sim {
             StoreOp::Accept { seq, message, .. } => {
                 self.world.note_bytes("accept", seq, &message.id.text());
                 self.oracle.accepted(&self.world, seq, &message);
+                self.hub.accepted(&self.world, seq, &message);
                 self.store.accept(seq);
             }
             StoreOp::End {
@@ -282,7 +306,9 @@ impl Sim {
             } => {
                 self.world
                     .note_bytes(outcome.as_str(), u64::from(number), &id.text());
-                self.oracle.ended(&self.world, id, outcome);
+                if !self.hub.ended(id, number, outcome) {
+                    self.oracle.ended(&self.world, id, outcome);
+                }
             }
         }
     }
@@ -297,6 +323,16 @@ impl Sim {
             return self.world.after(delay, Event::Resolve(link));
         }
         assert!(self.rules.is_some_way(addr), "{addr} is forbidden to all");
+        if let Some(host) = self.hub.whose(addr) {
+            let link = self.net.link(&mut self.world, Peer::Host(host));
+            self.net.name(link, key);
+            self.hub.connects(link, host);
+            let delay = match self.hub.hosts[host].door(self.world.at()) {
+                Door::Hangs => 2 * MINUTE + 7 * SECOND,
+                _ => self.net.delay(&mut self.world, link),
+            };
+            return self.world.after(delay, Event::Resolve(link));
+        }
         let Some((target, astray)) = self.whose(addr) else {
             panic!("a call to {addr}, which nobody ordered")
         };
@@ -371,6 +407,7 @@ impl Sim {
                 let (orders, targets) = (&self.orders, &self.targets);
                 self.oracle
                     .wrote(&self.world, orders, targets, link, &bytes[..taken]);
+                self.hub.wrote(&self.world, link, &bytes[..taken]);
                 let more = self.engine.wrote(self.world.now, key, taken);
                 let mut gather = Gather::new();
                 self.engine.outgoing(key, &mut gather);

@@ -7,7 +7,8 @@ use std::net::{IpAddr, SocketAddr};
 use hookah::engine::{Engine, Settings};
 
 use crate::behaviour::Behaviour;
-use crate::clients::Client;
+use crate::clients::{Client, Want};
+use crate::hub::Hub;
 use crate::names::{Kind, Manner, Name, Names};
 use crate::net::{LinkId, Net, Peer, Side};
 use crate::oracle::Oracle;
@@ -36,6 +37,8 @@ pub struct Sim {
     pub names: Names,
     /// What may be called.
     pub rules: Rules,
+    /// Subscribers, topics, and who asks the hub for what.
+    pub hub: Hub,
     /// Readers of streams, by number.
     pub readers: Vec<Reader>,
     /// Orders, by number.
@@ -71,6 +74,7 @@ impl Sim {
         let width = settings.courier.width(settings.lines_max / 2);
         let oracle = Oracle::new(width as usize);
         let rules = Rules::of(&settings.courier.policy);
+        let hub = Hub::new(settings.hub.leases);
         let mut engine = Engine::new(settings, world.rng.entropy(), world.now);
         engine.listening(&[setup::OWN]);
         Sim {
@@ -84,6 +88,7 @@ impl Sim {
             targets: Vec::new(),
             names: Names::of(&[Manner::Right]),
             rules,
+            hub,
             readers: Vec::new(),
             orders: Vec::new(),
             oracle,
@@ -177,6 +182,7 @@ impl Sim {
         verdict::judge_names(&self.names, &self.orders, &self.targets);
         verdict::judge(&self.oracle, &self.orders, &self.targets);
         self.oracle.feeds.judge();
+        self.hub.judge();
         for reader in self.readers.iter().filter(|reader| reader.link.is_some()) {
             let written = &self.oracle.feeds.watch(reader.link.unwrap_or(0)).written;
             assert!(written.starts_with(&reader.got), "a byte was lost");
@@ -275,6 +281,10 @@ impl Sim {
                 self.world.jump(by);
                 self.world.note("jump", 0, by as u64);
             }
+            Event::Change(topic) => {
+                let filler = self.world.rng.pick(&[0, 10, 3_000]);
+                self.change(topic, filler);
+            }
             Event::Drain => {
                 self.world.note("drain", 0, 0);
                 self.oracle.draining = true;
@@ -298,6 +308,14 @@ impl Sim {
                 Peer::Reader(reader) => self.readers[reader].on(world, net, link, item),
                 Peer::Target(target) => {
                     self.targets[target].on(&self.orders, world, net, link, item);
+                }
+                Peer::Host(host) => self.hub.on(world, net, link, host, item),
+            }
+            for (want, answer) in self.oracle.mail.drain(..) {
+                match want {
+                    Want::Hub(ask) => self.hub.answered(self.world.at(), ask, &answer),
+                    Want::Ping(ping) => self.hub.ponged(self.world.at(), ping, &answer),
+                    _ => {}
                 }
             }
             if last {

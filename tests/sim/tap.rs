@@ -27,6 +27,8 @@ pub struct Tap {
     pub any_byte: bool,
     /// Whether the head of the open request's answer was read.
     pub told: bool,
+    /// The last answer that was read as a whole, until somebody takes it.
+    pub answer: Option<Message>,
     /// Requests begun on this line.
     pub begun: u32,
     /// Why the line must not be used again.
@@ -44,6 +46,7 @@ impl Tap {
             began: 0,
             any_byte: false,
             told: false,
+            answer: None,
             begun: 0,
             poisoned: None,
         }
@@ -103,11 +106,19 @@ impl Tap {
                 if answer.connection("close") || answer.start.starts_with("HTTP/1.0") {
                     self.poison("the answer said close");
                 }
+                self.answer = Some(answer);
             }
             Err(wrong) => self.poison(&wrong),
         }
         self.told |= head.is_some();
         head.map(Heard::Told)
+    }
+
+    /// The peer finished: what may end with it is whole now.
+    pub fn finish(&mut self) {
+        if self.open.is_some() && self.poisoned.is_none() {
+            self.answer = self.answers.finish().ok().flatten();
+        }
     }
 
     /// The peer finished or the line ended.

@@ -42,6 +42,8 @@ pub enum Event {
     Stored,
     /// The wall clock jumps by so many microseconds.
     Jump(i64),
+    /// The hub's topic of that number says something else.
+    Change(usize),
     /// The operator sends SIGTERM.
     Drain,
 }

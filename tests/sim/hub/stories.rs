@@ -1,0 +1,176 @@
+//! Stories of the hub: one thing happens to a subscriber or a topic in a calm world, and what must
+//! come of it is said exactly. The book judges them like any seed.
+
+use std::time::Duration;
+
+use super::asks::{PLAIN, Speaks, Wish};
+use super::origin::{Serves, Validator};
+use super::subscriber::Manner;
+use crate::behaviour::Door;
+use crate::setup;
+use crate::sim::Sim;
+use crate::world::{HOUR, MINUTE, MS, SECOND};
+
+/// A topic and a subscriber of it, each on a host of its own, and short leases allowed.
+fn pair() -> Sim {
+    let mut settings = setup::settings();
+    settings.hub.public_url = Some(super::PUBLIC_URL.into());
+    settings.hub.leases.min = Duration::from_secs(1);
+    settings.hub.content_bytes_max = 100_000;
+    let mut sim = setup::calm_with(settings);
+    let (origin, host) = (sim.hub.host(false), sim.hub.host(false));
+    let topic = sim.hub.topic(origin);
+    sim.hub.subscriber(host, topic);
+    sim.change(topic, 10);
+    sim
+}
+
+/// The versions that a subscriber has taken.
+fn taken(sim: &Sim, subscriber: usize) -> Vec<usize> {
+    let subscriber = &sim.hub.subscribers[subscriber];
+    let versions = &sim.hub.topics[subscriber.topic].versions;
+    let taken = subscriber.got.iter().filter(|got| got.taken);
+    let version = |body: &Vec<u8>| versions.iter().position(|(_, known)| known == body);
+    taken.map(|got| version(&got.body).unwrap_or(99)).collect()
+}
+
+#[test]
+fn a_change_comes_to_whoever_has_confirmed_and_once() {
+    let mut sim = pair();
+    sim.ask(0, 0, PLAIN);
+    sim.ping(SECOND, &[0], 3);
+    sim.run_for(2 * SECOND);
+    sim.change(0, 10);
+    sim.ping(0, &[0], 1);
+    sim.run();
+    assert_eq!(taken(&sim, 0), [0, 1]);
+    assert_eq!(sim.hub.subscribers[0].asked.len(), 1);
+}
+
+#[test]
+fn a_change_within_the_second_of_a_last_modified_is_no_less_one() {
+    let mut sim = pair();
+    sim.hub.topics[0].validator = Validator::Modified;
+    sim.ask(0, 0, PLAIN);
+    sim.run_for(800 * MS);
+    sim.change(0, 10);
+    sim.ping(0, &[0], 1);
+    sim.run_for(20 * MS);
+    sim.change(0, 10);
+    sim.ping(0, &[0], 1);
+    sim.run();
+    assert_eq!(taken(&sim, 0), [1, 2]);
+}
+
+#[test]
+fn a_renewed_lease_and_secret_hold_for_what_waits_too() {
+    let mut sim = pair();
+    let start = sim.world.at();
+    sim.hub.subscribers[0].takes = vec![(start + 50 * SECOND, Manner::Status(500))];
+    sim.ask(0, 0, Wish { lease: Some(30), ..PLAIN });
+    sim.ping(SECOND, &[0], 1);
+    sim.ask(20 * SECOND, 0, Wish { lease: Some(86_400), ..PLAIN });
+    sim.run();
+    assert_eq!(taken(&sim, 0), [0]);
+}
+
+#[test]
+fn nothing_comes_after_the_lease() {
+    let mut sim = pair();
+    sim.ask(0, 0, Wish { lease: Some(2), ..PLAIN });
+    sim.ping(SECOND, &[0], 1);
+    sim.run_for(3 * SECOND);
+    sim.change(0, 10);
+    sim.ping(0, &[0], 1);
+    sim.run();
+    assert_eq!(taken(&sim, 0), [0]);
+}
+
+#[test]
+fn a_failed_change_of_mind_leaves_all_as_it_was() {
+    for manner in [Manner::Status(404), Manner::Wrong, Manner::Empty, Manner::Longer] {
+        for end in [false, true] {
+            let mut sim = pair();
+            let start = sim.world.at();
+            sim.ask(0, 0, PLAIN);
+            sim.hub.subscribers[0].verifies = vec![
+                (start + SECOND, Manner::Right),
+                (start + 3 * SECOND, manner),
+            ];
+            sim.ask(2 * SECOND, 0, Wish { end, ..PLAIN });
+            sim.ping(4 * SECOND, &[0], 1);
+            sim.run();
+            assert_eq!(taken(&sim, 0), [0], "{manner:?}");
+            assert!(sim.hub.subscribers[0].denied.is_empty());
+        }
+    }
+}
+
+#[test]
+fn whoever_vanishes_and_returns_gets_the_newest() {
+    let mut sim = pair();
+    let start = sim.world.at();
+    sim.hub.hosts[1].away = vec![(start + SECOND, start + 7 * MINUTE, Door::Shut)];
+    sim.ask(0, 0, PLAIN);
+    for change in 1..4 {
+        sim.run_for(change * 20 * SECOND);
+        sim.change(0, 10);
+        sim.ping(0, &[0], 1);
+    }
+    sim.run();
+    assert_eq!(taken(&sim, 0), [3]);
+}
+
+#[test]
+fn a_subscriber_of_old_hears_its_token_and_is_renewed() {
+    let mut sim = pair();
+    let speaks = Speaks::Sync;
+    sim.ask(0, 0, Wish { speaks, token: true, ..PLAIN });
+    sim.run_for(20 * 24 * HOUR);
+    assert_eq!(sim.hub.asks[0].answered.map(|(_, status)| status), Some(204));
+    let asked = sim.hub.subscribers[0].asked.len();
+    assert_eq!(asked, 3, "a lease is ten days, and renewed after nine");
+    sim.ping(0, &[0], 1);
+    sim.hub.subscribers[0].unwilling = true;
+    sim.run();
+    assert_eq!(taken(&sim, 0), [0]);
+}
+
+#[test]
+fn a_topic_that_cannot_be_had_is_had_later() {
+    for serves in [
+        Serves::Status(500),
+        Serves::Later(503, 20),
+        Serves::Cut,
+        Serves::Silent,
+        Serves::Redirect(303),
+        Serves::Late(20 * SECOND),
+    ] {
+        let mut sim = pair();
+        let start = sim.world.at();
+        sim.hub.topics[0].serves = vec![(start + 10 * SECOND, serves)];
+        sim.ask(0, 0, PLAIN);
+        sim.ping(SECOND, &[0], 1);
+        sim.run();
+        assert_eq!(taken(&sim, 0), [0], "{serves:?}");
+    }
+}
+
+#[test]
+fn what_is_no_content_is_not_passed_on() {
+    for serves in [
+        Serves::Status(404),
+        Serves::Status(204),
+        Serves::Loop,
+        Serves::Astray,
+        Serves::TooLong,
+    ] {
+        let mut sim = pair();
+        let start = sim.world.at();
+        sim.hub.topics[0].serves = vec![(start + 10 * SECOND, serves)];
+        sim.ask(0, 0, PLAIN);
+        sim.ping(SECOND, &[0], 1);
+        sim.run();
+        assert_eq!(taken(&sim, 0), [0; 0], "{serves:?}");
+    }
+}
