@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use asks::Ask;
 use book::Book;
+use hookah::hub::settings::{Leases, TopicRule};
 use hosts::Host;
-use hookah::hub::settings::Leases;
 use origin::Topic;
 use subscriber::Subscriber;
 
@@ -68,6 +68,12 @@ impl Hub {
         number
     }
 
+    /// Rules that mean all topics on the first hosts.
+    pub fn diff_rules() -> Vec<TopicRule> {
+        let hosts = (0..8).flat_map(|host| [format!("93.184.2.{host}"), format!("10.2.2.{host}")]);
+        hosts.filter_map(|host| TopicRule::parse(&host)).collect()
+    }
+
     /// A further topic on a host; its number.
     pub fn topic(&mut self, host: usize) -> usize {
         let number = self.topics.len();
@@ -115,7 +121,9 @@ pub fn pair(name: &str, value: &str) -> String {
 
 /// A query's parameters, decoded.
 pub fn parameters(query: &str) -> Vec<(String, String)> {
-    let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let pairs = query
+        .split('&')
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     pairs
         .map(|(name, value)| (decoded(name), decoded(value)))
         .collect()

@@ -20,6 +20,8 @@ pub struct Told {
     pub body: Vec<u8>,
     /// Its version, if it was fetched; then it is all there is to say.
     pub version: Option<usize>,
+    /// The version that all who get it must have taken, if it is not all of its own.
+    pub had: Option<usize>,
     /// When it was handed to the store, as what.
     pub at: u64,
     seq: Seq,
@@ -61,21 +63,24 @@ impl Hub {
             return;
         };
         let body = message.body.to_vec();
-        let mut versions = self.topics[topic].versions.iter();
-        let version = versions.position(|(_, known)| *known == body);
+        let found = self.topics[topic].version(&body);
+        let (version, had) = (found.map(|it| it.0), found.and_then(|it| it.1));
         if version.is_some() {
             let expected = self.topics[topic].content_type;
             let expected = expected.unwrap_or("application/octet-stream");
             assert_eq!(message.content_type, expected);
         }
         let all = 0..self.subscribers.len();
-        let all: Vec<usize> = all.filter(|it| self.subscribers[*it].topic == topic).collect();
+        let all: Vec<usize> = all
+            .filter(|it| self.subscribers[*it].topic == topic)
+            .collect();
         let must = all.iter().copied().filter(|it| self.must_hold(*it, at));
         let may = all.iter().copied().filter(|it| self.may_hold(*it, at));
         let told = Told {
             topic,
             body,
             version,
+            had,
             at,
             seq,
             kept: false,
@@ -129,8 +134,19 @@ impl Hub {
         let told = told.unwrap_or_else(|| panic!("nobody published {head:?}"));
         assert!(told.kept, "{id} goes out before it is durable");
         assert_eq!(told.topic, subscriber.topic);
-        assert!(told.may.contains(&whose), "{whose} was no subscriber: {told:?}");
+        assert!(
+            told.may.contains(&whose),
+            "{whose} was no subscriber: {told:?}"
+        );
         assert!(self.may_hold(whose, at), "{subscriber:?} gets {told:?}");
+        if let Some(had) = told.had {
+            let mut before = self.book.messages.iter();
+            let took = before.any(|(id, other)| {
+                let same = other.topic == told.topic && other.version == Some(had);
+                same && self.has_taken(whose, *id)
+            });
+            assert!(took, "{whose} gets what is new since {had}: {told:?}");
+        }
         self.check_link(whose, told, head);
         self.check_seal(whose, at, told, head);
         self.check_turn(&sent);
@@ -206,16 +222,23 @@ impl Hub {
         assert!(sent.attempt > last.attempt, "{sent:?} after {last:?}");
         if sent.attempt == last.attempt + 1 {
             let wait = WAITS[(last.attempt as usize - 1).min(6)] * SECOND / 10 * 9;
-            let (ended, asked) = last.reply.map_or((last.at, 0), |(at, _, asked)| (at, asked));
+            let (ended, asked) = last
+                .reply
+                .map_or((last.at, 0), |(at, _, asked)| (at, asked));
             let soonest = ended + wait.max(asked);
-            assert!(sent.at + 2 * MS >= soonest, "too early: {sent:?} after {last:?}");
+            assert!(
+                sent.at + 2 * MS >= soonest,
+                "too early: {sent:?} after {last:?}"
+            );
         }
     }
 
     /// The head of a subscriber's answer was read.
     pub(super) fn took(&mut self, at: u64, sent: usize, head: &Message) {
         let asked = head.field("retry-after").and_then(|it| it.parse().ok());
-        let asked: u64 = asked.filter(|_| [429, 503].contains(&head.status)).unwrap_or(0);
+        let asked: u64 = asked
+            .filter(|_| [429, 503].contains(&head.status))
+            .unwrap_or(0);
         let sent = &mut self.book.sent[sent];
         sent.reply = Some((at, head.status, asked * SECOND));
         if head.status == 410 {
@@ -241,7 +264,11 @@ impl Hub {
             assert!((least..=most).contains(&count), "{count} of {told:?}");
             let delivered = outcomes.iter().filter(|it| **it == Outcome::Delivered);
             let takers = (0..self.subscribers.len()).filter(|it| self.has_taken(*it, *id));
-            assert_eq!(delivered.count(), takers.count(), "{id}, {outcomes:?}, {told:?}");
+            assert_eq!(
+                delivered.count(),
+                takers.count(),
+                "{id}, {outcomes:?}, {told:?}"
+            );
         }
         if !self.lossy {
             self.judge_deliveries();
@@ -274,7 +301,11 @@ impl Hub {
                     continue;
                 }
                 let taken = self.has_taken(*whose, *id);
-                assert!(taken, "{:?} never took {id} {told:?}", self.subscribers[*whose]);
+                assert!(
+                    taken,
+                    "{:?} never took {id} {told:?}",
+                    self.subscribers[*whose]
+                );
             }
         }
     }
@@ -285,7 +316,10 @@ impl Hub {
             let Some(taken) = ping.taken else { continue };
             for number in &ping.topics {
                 let topic = &self.topics[*number];
-                let is_well = topic.serves.last().is_none_or(|(until, _)| *until < ping.from);
+                let is_well = topic
+                    .serves
+                    .last()
+                    .is_none_or(|(until, _)| *until < ping.from);
                 let there = topic.host.is_some_and(|host| {
                     let mut away = self.hosts[host].away.iter();
                     away.all(|(_, until, _)| *until < ping.from)

@@ -54,7 +54,10 @@ fn host(sim: &mut Sim) {
     if sim.world.rng.chance(35) {
         let from = start + sim.world.rng.between(0, 2 * MINUTE);
         let until = start + sim.world.rng.between(2 * MINUTE, WELL);
-        let door = sim.world.rng.pick(&[Door::Shut, Door::NoRoute, Door::Hangs]);
+        let door = sim
+            .world
+            .rng
+            .pick(&[Door::Shut, Door::NoRoute, Door::Hangs]);
         sim.hub.hosts[number].away = vec![(from, until, door)];
     }
 }
@@ -66,6 +69,7 @@ fn topic(sim: &mut Sim) {
     }
     let host = any(sim, |hub| hub.hosts.len());
     let number = sim.hub.topic(host);
+    sim.hub.topics[number].feed = sim.world.rng.chance(40);
     sim.change(number, 10);
     let start = sim.world.at();
     let rng = &mut sim.world.rng;
@@ -104,7 +108,8 @@ fn ping(sim: &mut Sim, topic: usize, delay: u64) {
     if sim.world.rng.chance(60) {
         let at = sim.world.at() + delay;
         let since = at.saturating_sub(sim.world.rng.between(0, 1_500 * MS));
-        sim.world.schedule(since.max(sim.world.at()), Event::Change(topic));
+        sim.world
+            .schedule(since.max(sim.world.at()), Event::Change(topic));
     }
     sim.ping(delay, &[topic], times);
     if sim.world.rng.chance(30) {
@@ -146,7 +151,10 @@ fn subscriber(sim: &mut Sim) {
         let mut wish = wish(sim);
         wish.end &= time > 0;
         sim.ask(delay, number, wish);
-        delay += sim.world.rng.pick(&[0, MS, SECOND, 30 * SECOND, 2 * MINUTE]);
+        delay += sim
+            .world
+            .rng
+            .pick(&[0, MS, SECOND, 30 * SECOND, 2 * MINUTE]);
     }
 }
 
