@@ -4,9 +4,9 @@
 use std::fs;
 use std::path::Path;
 
-/// The checklist of a hub's duties (A1 to A8), row by row. Those without a test are liberties
-/// that this hub does not take: a redirect to another hub (9), fields of its own that it wants (18),
-/// a Location with a denial (24), several topics in one feed (63).
+/// The checklist of a hub's duties (A1 to A8), row by row. Those without a test are liberties that
+/// this hub does not take: a redirect to another hub (9), fields of its own that it wants (18), a
+/// Location with a denial (24), several topics in one feed (63).
 const ROWS: &[&[&str]] = &[
     // 1
     &["row_1_a_form_with_callback_mode_and_topic_is_a_request"],
