@@ -4,6 +4,7 @@
 use super::{Hub, pair};
 use crate::clients::{Client, Want};
 use crate::http::Message;
+use crate::publication::Publication;
 use crate::script::Step;
 use crate::sim::Sim;
 
@@ -169,7 +170,8 @@ impl Sim {
         let bodies = self.hub.topics[topic].change(at, filler);
         let key = self.hub.topics[topic].key.clone();
         for body in bodies {
-            self.oracle.feeds.publish(&[key.clone()], body, false);
+            let publication = Publication::form(&[key.clone()], body, false);
+            self.oracle.feeds.publish(publication);
         }
     }
 
@@ -181,7 +183,8 @@ impl Sim {
                 let number = self.oracle.feeds.publications.len();
                 let body = format!("n={number}&x=hub");
                 let (topic, content) = (pair("hub.topic", &key), pair("hub.content", &body));
-                self.oracle.feeds.publish(&[key], body.into(), false);
+                let publication = Publication::form(&[key], body.into(), false);
+                self.oracle.feeds.publish(publication);
                 let form = format!("hub.mode=publish&{topic}&{content}");
                 (post("/hub", &form), number)
             }
