@@ -161,7 +161,7 @@ impl Client {
                 oracle.promised(world, order, id);
                 false
             }
-            Want::Accepted(order) => self.turned_away(oracle, order, &answer),
+            Want::Accepted(order) => self.lost(oracle, order, &answer),
             Want::Published(number) => self.published(oracle, number, &answer),
             Want::Hub(_) | Want::Ping(_) => {
                 let refused = answer.status >= 400;
@@ -201,7 +201,7 @@ impl Client {
     }
 
     /// An order was refused, which has to have an excuse.
-    fn turned_away(&self, oracle: &mut Oracle, order: usize, answer: &Message) -> bool {
+    fn lost(&self, oracle: &mut Oracle, order: usize, answer: &Message) -> bool {
         if answer.status != 503 || !oracle.may_refuse {
             self.complain(&format!("order {order} was refused: {answer:?}"));
         }

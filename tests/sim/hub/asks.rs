@@ -170,7 +170,7 @@ impl Sim {
         let bodies = self.hub.topics[topic].change(at, filler);
         let key = self.hub.topics[topic].key.clone();
         for body in bodies {
-            let publication = Publication::form(&[key.clone()], body, false);
+            let publication = Publication::form(std::slice::from_ref(&key), body, false);
             self.oracle.feeds.publish(publication);
         }
     }

@@ -168,6 +168,5 @@ fn wish(sim: &mut Sim) -> Wish {
         token: rng.chance(30),
         local: rng.chance(80),
         leaves: rng.chance(5),
-        ..PLAIN
     }
 }
