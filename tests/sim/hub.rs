@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use asks::Ask;
 use book::Book;
-use hosts::Host;
 use hookah::hub::settings::Leases;
+use hosts::Host;
 use origin::Topic;
 use subscriber::Subscriber;
 
@@ -115,7 +115,9 @@ pub fn pair(name: &str, value: &str) -> String {
 
 /// A query's parameters, decoded.
 pub fn parameters(query: &str) -> Vec<(String, String)> {
-    let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let pairs = query
+        .split('&')
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     pairs
         .map(|(name, value)| (decoded(name), decoded(value)))
         .collect()

@@ -148,7 +148,9 @@ impl Sim {
             let parts = topics.iter().enumerate().map(|(place, topic)| {
                 pair(names[(place + time) % 3], &self.hub.topics[*topic].key)
             });
-            let form = parts.fold("hub.mode=publish".to_owned(), |form, part| form + "&" + &part);
+            let form = parts.fold("hub.mode=publish".to_owned(), |form, part| {
+                form + "&" + &part
+            });
             steps.push(post(["/hub", "/publish"][time % 2], &form));
             wants.push(Want::Ping(self.hub.book.pings.len()));
             self.hub.book.pings.push(Ping {
@@ -192,9 +194,7 @@ impl Hub {
     fn is_taken(&self, subscriber: usize, lease: Option<u64>) -> bool {
         let mut others = self.asks.iter();
         let granted = self.granted(lease);
-        others.any(|ask| {
-            ask.subscriber == subscriber && !ask.wish.end && ask.granted == granted
-        })
+        others.any(|ask| ask.subscriber == subscriber && !ask.wish.end && ask.granted == granted)
     }
 
     fn form(&self, subscriber: usize, number: usize, wish: &Wish) -> String {

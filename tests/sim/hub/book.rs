@@ -150,7 +150,12 @@ impl Hub {
         let Some(answer) = wire.tap.answer.take() else {
             return;
         };
-        let Some(Open::Verify { ask, challenge, at: sent }) = wire.open.take() else {
+        let Some(Open::Verify {
+            ask,
+            challenge,
+            at: sent,
+        }) = wire.open.take()
+        else {
             return;
         };
         if (200..300).contains(&answer.status) && answer.body == challenge.as_bytes() {
@@ -168,7 +173,11 @@ impl Hub {
             .field("x-hub-subscribers")
             .and_then(|count| count.parse().ok())
             .expect("X-Hub-Subscribers");
-        let all = self.subscribers.iter().filter(|it| it.topic == number).count();
+        let all = self
+            .subscribers
+            .iter()
+            .filter(|it| it.topic == number)
+            .count();
         assert!(count <= all, "{count} subscribers of {all}");
         let agent = head.field("user-agent").unwrap_or("");
         assert!(agent.contains("subscriber"), "{agent}");
@@ -189,8 +198,16 @@ impl Hub {
         }
         let rest = head.word(1).strip_prefix(&*subscriber.path);
         let rest = rest.unwrap_or_else(|| panic!("{subscriber:?} was called {head:?}"));
-        let mark = if subscriber.path.contains('?') { '&' } else { '?' };
-        let query = rest.strip_prefix(mark).expect("a query");
+        let mark = if subscriber.path.contains('?') {
+            '&'
+        } else {
+            '?'
+        };
+        let query = match subscriber.path.ends_with('?') {
+            true => Some(rest),
+            false => rest.strip_prefix(mark),
+        };
+        let query = query.unwrap_or_else(|| panic!("{head:?}"));
         let found = parameters(query);
         let get = |name: &str| {
             let mut values = found.iter().filter(|(known, _)| known == name);
@@ -280,7 +297,7 @@ impl Hub {
                 continue;
             }
             let until = other.answered.map_or(u64::MAX, |(at, _)| at);
-            may |= until + SLACK >= sent;
+            may |= until.saturating_add(SLACK) >= sent;
             is |= other.from > sent && until < fact.at;
         }
         let waited = self.asks[ask].wish.speaks == super::asks::Speaks::Sync;
@@ -290,18 +307,15 @@ impl Hub {
 
     /// Whether it may be subscribed at a time.
     pub fn may_hold(&self, subscriber: usize, at: u64) -> bool {
-        let lasts = |(ask, sent): (usize, u64)| {
-            sent + self.asks[ask].granted * SECOND + SLACK > at
-        };
+        let lasts = |(ask, sent): (usize, u64)| sent + self.asks[ask].granted * SECOND + SLACK > at;
         let mut terms = self.terms(subscriber, at).into_iter();
         terms.any(|it| it.is_some_and(lasts))
     }
 
     /// Whether it must be subscribed at a time.
     pub fn must_hold(&self, subscriber: usize, at: u64) -> bool {
-        let lasts = |(ask, sent): (usize, u64)| {
-            sent + self.asks[ask].granted * SECOND > at + 2 * SECOND
-        };
+        let lasts =
+            |(ask, sent): (usize, u64)| sent + self.asks[ask].granted * SECOND > at + 2 * SECOND;
         let mut terms = self.terms(subscriber, at).into_iter();
         terms.all(|it| it.is_some_and(lasts))
     }
@@ -309,14 +323,11 @@ impl Hub {
     /// Whether it must be subscribed all the time.
     pub fn is_unbroken(&self, subscriber: usize, from: u64, until: u64) -> bool {
         let facts = self.book.facts.iter();
-        let mut between = facts.filter(|fact| {
-            fact.subscriber == subscriber && (from..=until).contains(&fact.at)
-        });
+        let mut between =
+            facts.filter(|fact| fact.subscriber == subscriber && (from..=until).contains(&fact.at));
         let holds = |at| self.must_hold(subscriber, at);
         holds(from)
             && holds(until)
-            && between.all(|fact| {
-                fact.confirmed.is_some() && holds(fact.at - 1) && holds(fact.at)
-            })
+            && between.all(|fact| fact.confirmed.is_some() && holds(fact.at - 1) && holds(fact.at))
     }
 }

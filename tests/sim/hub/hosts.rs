@@ -120,6 +120,8 @@ impl Hub {
 /// The number behind a path's beginning.
 pub fn number_behind(path: &str, start: &str) -> Option<usize> {
     let rest = path.strip_prefix(start)?;
-    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let end = rest
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(rest.len());
     rest[..end].parse().ok()
 }

@@ -69,7 +69,9 @@ impl Hub {
             assert_eq!(message.content_type, expected);
         }
         let all = 0..self.subscribers.len();
-        let all: Vec<usize> = all.filter(|it| self.subscribers[*it].topic == topic).collect();
+        let all: Vec<usize> = all
+            .filter(|it| self.subscribers[*it].topic == topic)
+            .collect();
         let must = all.iter().copied().filter(|it| self.must_hold(*it, at));
         let may = all.iter().copied().filter(|it| self.may_hold(*it, at));
         let told = Told {
@@ -129,7 +131,10 @@ impl Hub {
         let told = told.unwrap_or_else(|| panic!("nobody published {head:?}"));
         assert!(told.kept, "{id} goes out before it is durable");
         assert_eq!(told.topic, subscriber.topic);
-        assert!(told.may.contains(&whose), "{whose} was no subscriber: {told:?}");
+        assert!(
+            told.may.contains(&whose),
+            "{whose} was no subscriber: {told:?}"
+        );
         assert!(self.may_hold(whose, at), "{subscriber:?} gets {told:?}");
         self.check_link(whose, told, head);
         self.check_seal(whose, at, told, head);
@@ -206,16 +211,23 @@ impl Hub {
         assert!(sent.attempt > last.attempt, "{sent:?} after {last:?}");
         if sent.attempt == last.attempt + 1 {
             let wait = WAITS[(last.attempt as usize - 1).min(6)] * SECOND / 10 * 9;
-            let (ended, asked) = last.reply.map_or((last.at, 0), |(at, _, asked)| (at, asked));
+            let (ended, asked) = last
+                .reply
+                .map_or((last.at, 0), |(at, _, asked)| (at, asked));
             let soonest = ended + wait.max(asked);
-            assert!(sent.at + 2 * MS >= soonest, "too early: {sent:?} after {last:?}");
+            assert!(
+                sent.at + 2 * MS >= soonest,
+                "too early: {sent:?} after {last:?}"
+            );
         }
     }
 
     /// The head of a subscriber's answer was read.
     pub(super) fn took(&mut self, at: u64, sent: usize, head: &Message) {
         let asked = head.field("retry-after").and_then(|it| it.parse().ok());
-        let asked: u64 = asked.filter(|_| [429, 503].contains(&head.status)).unwrap_or(0);
+        let asked: u64 = asked
+            .filter(|_| [429, 503].contains(&head.status))
+            .unwrap_or(0);
         let sent = &mut self.book.sent[sent];
         sent.reply = Some((at, head.status, asked * SECOND));
         if head.status == 410 {
@@ -241,7 +253,11 @@ impl Hub {
             assert!((least..=most).contains(&count), "{count} of {told:?}");
             let delivered = outcomes.iter().filter(|it| **it == Outcome::Delivered);
             let takers = (0..self.subscribers.len()).filter(|it| self.has_taken(*it, *id));
-            assert_eq!(delivered.count(), takers.count(), "{id}, {outcomes:?}, {told:?}");
+            assert_eq!(
+                delivered.count(),
+                takers.count(),
+                "{id}, {outcomes:?}, {told:?}"
+            );
         }
         if !self.lossy {
             self.judge_deliveries();
@@ -274,7 +290,11 @@ impl Hub {
                     continue;
                 }
                 let taken = self.has_taken(*whose, *id);
-                assert!(taken, "{:?} never took {id} {told:?}", self.subscribers[*whose]);
+                assert!(
+                    taken,
+                    "{:?} never took {id} {told:?}",
+                    self.subscribers[*whose]
+                );
             }
         }
     }
@@ -285,7 +305,10 @@ impl Hub {
             let Some(taken) = ping.taken else { continue };
             for number in &ping.topics {
                 let topic = &self.topics[*number];
-                let is_well = topic.serves.last().is_none_or(|(until, _)| *until < ping.from);
+                let is_well = topic
+                    .serves
+                    .last()
+                    .is_none_or(|(until, _)| *until < ping.from);
                 let there = topic.host.is_some_and(|host| {
                     let mut away = self.hosts[host].away.iter();
                     away.all(|(_, until, _)| *until < ping.from)

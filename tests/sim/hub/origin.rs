@@ -163,7 +163,10 @@ impl Topic {
         if let Some(content_type) = self.content_type {
             fields += &format!("Content-Type: {content_type}\r\n");
         }
-        let head = format!("HTTP/1.1 200 X\r\n{fields}Content-Length: {}\r\n\r\n", body.len());
+        let head = format!(
+            "HTTP/1.1 200 X\r\n{fields}Content-Length: {}\r\n\r\n",
+            body.len()
+        );
         [head.as_bytes(), body].concat()
     }
 }

@@ -54,7 +54,10 @@ fn host(sim: &mut Sim) {
     if sim.world.rng.chance(35) {
         let from = start + sim.world.rng.between(0, 2 * MINUTE);
         let until = start + sim.world.rng.between(2 * MINUTE, WELL);
-        let door = sim.world.rng.pick(&[Door::Shut, Door::NoRoute, Door::Hangs]);
+        let door = sim
+            .world
+            .rng
+            .pick(&[Door::Shut, Door::NoRoute, Door::Hangs]);
         sim.hub.hosts[number].away = vec![(from, until, door)];
     }
 }
@@ -104,7 +107,8 @@ fn ping(sim: &mut Sim, topic: usize, delay: u64) {
     if sim.world.rng.chance(60) {
         let at = sim.world.at() + delay;
         let since = at.saturating_sub(sim.world.rng.between(0, 1_500 * MS));
-        sim.world.schedule(since.max(sim.world.at()), Event::Change(topic));
+        sim.world
+            .schedule(since.max(sim.world.at()), Event::Change(topic));
     }
     sim.ping(delay, &[topic], times);
     if sim.world.rng.chance(30) {
@@ -140,13 +144,16 @@ fn subscriber(sim: &mut Sim) {
     for phase in &mut subscriber.takes {
         phase.1 = Manner::of_delivery(rng);
     }
-    subscriber.unwilling = rng.chance(5);
+    subscriber.willing_until = start + rng.pick(&[0, 600, 600, 600, 600, 600]) * 60 * MINUTE;
     let mut delay = sim.world.rng.between(0, 20 * SECOND);
     for time in 0..sim.world.rng.pick(&[1, 1, 2, 2, 4]) {
         let mut wish = wish(sim);
         wish.end &= time > 0;
         sim.ask(delay, number, wish);
-        delay += sim.world.rng.pick(&[0, MS, SECOND, 30 * SECOND, 2 * MINUTE]);
+        delay += sim
+            .world
+            .rng
+            .pick(&[0, MS, SECOND, 30 * SECOND, 2 * MINUTE]);
     }
 }
 

@@ -67,9 +67,23 @@ fn a_renewed_lease_and_secret_hold_for_what_waits_too() {
     let mut sim = pair();
     let start = sim.world.at();
     sim.hub.subscribers[0].takes = vec![(start + 50 * SECOND, Manner::Status(500))];
-    sim.ask(0, 0, Wish { lease: Some(30), ..PLAIN });
+    sim.ask(
+        0,
+        0,
+        Wish {
+            lease: Some(30),
+            ..PLAIN
+        },
+    );
     sim.ping(SECOND, &[0], 1);
-    sim.ask(20 * SECOND, 0, Wish { lease: Some(86_400), ..PLAIN });
+    sim.ask(
+        20 * SECOND,
+        0,
+        Wish {
+            lease: Some(86_400),
+            ..PLAIN
+        },
+    );
     sim.run();
     assert_eq!(taken(&sim, 0), [0]);
 }
@@ -77,7 +91,14 @@ fn a_renewed_lease_and_secret_hold_for_what_waits_too() {
 #[test]
 fn nothing_comes_after_the_lease() {
     let mut sim = pair();
-    sim.ask(0, 0, Wish { lease: Some(2), ..PLAIN });
+    sim.ask(
+        0,
+        0,
+        Wish {
+            lease: Some(2),
+            ..PLAIN
+        },
+    );
     sim.ping(SECOND, &[0], 1);
     sim.run_for(3 * SECOND);
     sim.change(0, 10);
@@ -88,7 +109,12 @@ fn nothing_comes_after_the_lease() {
 
 #[test]
 fn a_failed_change_of_mind_leaves_all_as_it_was() {
-    for manner in [Manner::Status(404), Manner::Wrong, Manner::Empty, Manner::Longer] {
+    for manner in [
+        Manner::Status(404),
+        Manner::Wrong,
+        Manner::Empty,
+        Manner::Longer,
+    ] {
         for end in [false, true] {
             let mut sim = pair();
             let start = sim.world.at();
@@ -125,13 +151,24 @@ fn whoever_vanishes_and_returns_gets_the_newest() {
 fn a_subscriber_of_old_hears_its_token_and_is_renewed() {
     let mut sim = pair();
     let speaks = Speaks::Sync;
-    sim.ask(0, 0, Wish { speaks, token: true, ..PLAIN });
+    sim.ask(
+        0,
+        0,
+        Wish {
+            speaks,
+            token: true,
+            ..PLAIN
+        },
+    );
     sim.run_for(20 * 24 * HOUR);
-    assert_eq!(sim.hub.asks[0].answered.map(|(_, status)| status), Some(204));
+    assert_eq!(
+        sim.hub.asks[0].answered.map(|(_, status)| status),
+        Some(204)
+    );
     let asked = sim.hub.subscribers[0].asked.len();
     assert_eq!(asked, 3, "a lease is ten days, and renewed after nine");
     sim.ping(0, &[0], 1);
-    sim.hub.subscribers[0].unwilling = true;
+    sim.hub.subscribers[0].willing_until = sim.world.at();
     sim.run();
     assert_eq!(taken(&sim, 0), [0]);
 }

@@ -60,8 +60,8 @@ pub struct Subscriber {
     pub verifies: Vec<(u64, Manner)>,
     /// How it takes deliveries, each until its time; then right.
     pub takes: Vec<(u64, Manner)>,
-    /// It does not want it after all.
-    pub unwilling: bool,
+    /// It wants nothing any more from then on.
+    pub willing_until: u64,
     /// All it got, in order.
     pub got: Vec<Got>,
     /// Verifications it got.
@@ -87,7 +87,7 @@ impl Subscriber {
             path,
             verifies: Vec::new(),
             takes: Vec::new(),
-            unwilling: false,
+            willing_until: u64::MAX,
             got: Vec::new(),
             asked: Vec::new(),
             denied: Vec::new(),
@@ -110,7 +110,10 @@ impl Subscriber {
             self.got.push(Got { body, taken });
             return steps(&mut world.rng, manner, "");
         }
-        let query = request.word(1).split_once("hub.mode=").map_or("", |(_, it)| it);
+        let query = request
+            .word(1)
+            .split_once("hub.mode=")
+            .map_or("", |(_, it)| it);
         let found = parameters(query);
         let challenge = found.iter().find(|(name, _)| name == "hub.challenge");
         let Some((_, challenge)) = challenge else {
@@ -118,9 +121,9 @@ impl Subscriber {
             return steps(&mut world.rng, Manner::Status(404), "");
         };
         self.asked.push(request.clone());
-        let manner = match self.unwilling {
-            true => Manner::Status(404),
-            false => manner_at(&self.verifies, at),
+        let manner = match at < self.willing_until {
+            false => Manner::Status(404),
+            true => manner_at(&self.verifies, at),
         };
         steps(&mut world.rng, manner, challenge)
     }
@@ -136,8 +139,7 @@ pub fn manner_at(phases: &[(u64, Manner)], at: u64) -> Manner {
 pub fn steps(rng: &mut Rng, manner: Manner, body: &str) -> Vec<Step> {
     let plain = |status: u16, fields: &str, body: &str| {
         let length = body.len();
-        let text =
-            format!("HTTP/1.1 {status} X\r\n{fields}Content-Length: {length}\r\n\r\n{body}");
+        let text = format!("HTTP/1.1 {status} X\r\n{fields}Content-Length: {length}\r\n\r\n{body}");
         Step::Send(text.into_bytes())
     };
     let right = match rng.between(0, 4) {
@@ -149,7 +151,10 @@ pub fn steps(rng: &mut Rng, manner: Manner, body: &str) -> Vec<Step> {
             }
         ),
         1 => format!("HTTP/1.1 200 X\r\nConnection: close\r\n\r\n{body}"),
-        _ => format!("HTTP/1.1 200 X\r\nContent-Length: {}\r\n\r\n{body}", body.len()),
+        _ => format!(
+            "HTTP/1.1 200 X\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ),
     };
     let closes = right.contains("Connection: close");
     let end = closes.then_some(Step::Fin);
