@@ -32,8 +32,9 @@ impl Deref for Frame {
     }
 }
 
-/// Slices of one gather list at most; far below the kernel's limit of 1,024, and 1 KiB of stack.
-pub const SLICES_MAX: usize = 64;
+/// Slices of one gather list at most: few, because a new list is filled with empty ones, and most
+/// lists take only one.
+pub const SLICES_MAX: usize = 24;
 
 /// The slices that one write gathers, in order, without an allocation.
 #[derive(Debug)]

@@ -28,12 +28,13 @@ pub(super) enum Group {
     Bounds,
     Times,
     Running,
+    Streams,
     Hub,
 }
 
 impl Group {
     /// All of them, in the order of `--help`.
-    pub(super) const ALL: [(Group, &'static str); 7] = [
+    pub(super) const ALL: [(Group, &'static str); 8] = [
         (Group::Listening, "Listening"),
         (Group::Targets, "Targets"),
         (
@@ -46,6 +47,7 @@ impl Group {
             "Times (250ms, 10s, 5m, 1d10h; a bare number is seconds)",
         ),
         (Group::Running, "Running"),
+        (Group::Streams, "Topics and their streams"),
         (Group::Hub, "The hub"),
     ];
 }

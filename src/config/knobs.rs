@@ -7,6 +7,7 @@ use super::form::Form;
 use super::hub;
 use super::knob::{Group, Knob};
 use super::listen::{self, LISTEN_FORM, SERVER_FORM};
+use super::streams;
 use crate::courier::guard::{Preset, RULE_FORM, Rule};
 use crate::dispatch::retry::{SCHEDULE_FORM, Schedule};
 use crate::store;
@@ -18,11 +19,11 @@ const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// All knobs, in the order of README's table.
 pub(super) fn all() -> impl Iterator<Item = &'static Knob> + Clone {
-    KNOBS.iter().chain(&hub::KNOBS)
+    KNOBS.iter().chain(&streams::KNOBS).chain(&hub::KNOBS)
 }
 
-/// All but the hub's, in the order of `--help`.
-static KNOBS: [Knob; 32] = [
+/// All but those of streams and the hub, in the order of `--help`.
+static KNOBS: [Knob; 26] = [
     Knob {
         key: "listen",
         group: Group::Listening,
@@ -265,43 +266,6 @@ static KNOBS: [Knob; 32] = [
         },
     },
     Knob {
-        key: "backlog-messages",
-        group: Group::Bounds,
-        value: "N",
-        default: "100",
-        help: "that a topic keeps for late readers",
-        form: Form::Count {
-            min: 0,
-            max: 1_000_000,
-            set: |config, count| config.engine.topics.backlog_messages = fitting(count),
-        },
-    },
-    Knob {
-        key: "backlog-bytes",
-        group: Group::Bounds,
-        value: "SIZE",
-        default: "1MiB",
-        help: "of messages that a topic keeps",
-        form: Form::Size {
-            min: 0,
-            max: 1 << 30,
-            set: |config, bytes| config.engine.topics.backlog_bytes = fitting(bytes),
-        },
-    },
-    Knob {
-        key: "max-streams",
-        group: Group::Bounds,
-        value: "N",
-        default: "auto",
-        help: "open streams; auto: what max-conns allows",
-        form: Form::CountOr {
-            word: "auto",
-            min: 0,
-            max: 4_000_000,
-            set: |config, count| config.engine.topics.streams_max = count.map(fitting),
-        },
-    },
-    Knob {
         key: "head-timeout",
         group: Group::Times,
         value: "TIME",
@@ -359,43 +323,6 @@ static KNOBS: [Knob; 32] = [
             min: Duration::ZERO,
             max: HOUR,
             set: |config, span| config.engine.drain_timeout = span,
-        },
-    },
-    Knob {
-        key: "backlog-age",
-        group: Group::Times,
-        value: "TIME",
-        default: "1h",
-        help: "that a topic keeps a message",
-        form: Form::Span {
-            min: SECOND,
-            max: YEAR,
-            set: |config, span| config.engine.topics.backlog_age = span,
-        },
-    },
-    Knob {
-        key: "keepalive",
-        group: Group::Times,
-        value: "TIME",
-        default: "30s",
-        help: "of silence, before a stream gets a sign",
-        form: Form::Span {
-            min: Duration::from_secs(5),
-            max: Duration::from_secs(300),
-            set: |config, span| config.engine.topics.keep_alive = span,
-        },
-    },
-    Knob {
-        key: "max-age",
-        group: Group::Times,
-        value: "TIME",
-        default: "off",
-        help: "of a stream, until its reader must come anew",
-        form: Form::SpanOr {
-            word: "off",
-            min: SECOND,
-            max: YEAR,
-            set: |config, span| config.engine.topics.age_max = span,
         },
     },
     Knob {

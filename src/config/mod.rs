@@ -22,6 +22,7 @@ mod keys;
 mod knob;
 mod knobs;
 mod listen;
+mod streams;
 mod text;
 
 pub use keys::signing_keys;

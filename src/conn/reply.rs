@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::http::json;
 use crate::http::problem::Problem;
@@ -29,6 +30,18 @@ pub enum Reply {
     },
     /// The line becomes a stream when this comes to the front; it is the line's last reply.
     Stream,
+    /// The answer is made when this comes to the front, and may have to wait there.
+    Poll {
+        /// Whether it is the line's last.
+        last: bool,
+    },
+    /// That answer, and the scripts of an origin may read it.
+    Shared {
+        /// The origin, or `*`.
+        origin: Arc<str>,
+        /// The answer.
+        reply: Box<Reply>,
+    },
     /// The answer is not known yet: `settle` brings it under the same number.
     Held(u64),
     /// 204: which methods are allowed (RFC 9110 section 9.3.7).
@@ -55,6 +68,29 @@ pub enum Reply {
     },
 }
 
+impl Reply {
+    /// The answer itself, whoever may read it.
+    #[must_use]
+    pub fn bare(&self) -> &Reply {
+        match self {
+            Reply::Shared { reply, .. } => reply.bare(),
+            reply => reply,
+        }
+    }
+
+    /// The same answer, for scripts of that origin too.
+    #[must_use]
+    pub fn shared(self, origin: Option<Arc<str>>) -> Reply {
+        match origin {
+            Some(origin) => Reply::Shared {
+                origin,
+                reply: Box::new(self),
+            },
+            None => self,
+        }
+    }
+}
+
 /// Whom a message with topics goes to besides its own targets, as of its acceptance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reach {
@@ -77,11 +113,24 @@ pub struct Manner {
     pub keep_alive: bool,
 }
 
+impl Manner {
+    fn how<'a>(&self, date: &'a str, origin: Option<&'a str>) -> How<'a> {
+        How {
+            keep_alive: self.keep_alive,
+            version: self.version,
+            head_only: self.head_only,
+            date,
+            origin,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Pending {
     seq: Seq,
     reply: Reply,
     manner: Manner,
+    origin: Option<Arc<str>>,
 }
 
 /// The replies a line still owes, in the order of their requests.
@@ -93,7 +142,16 @@ pub struct Replies {
 impl Replies {
     /// A reply that may go once the store has made everything up to `seq` durable; 0 at once.
     pub fn push(&mut self, seq: Seq, reply: Reply, manner: Manner) {
-        self.queue.push_back(Pending { seq, reply, manner });
+        let (reply, origin) = match reply {
+            Reply::Shared { origin, reply } => (*reply, Some(origin)),
+            reply => (reply, None),
+        };
+        self.queue.push_back(Pending {
+            seq,
+            reply,
+            manner,
+            origin,
+        });
     }
 
     /// How many are owed.
@@ -155,11 +213,30 @@ impl Replies {
         begins
     }
 
+    /// How the answer goes that is to be made now, if one is.
+    #[must_use]
+    pub fn poll(&self) -> Option<Manner> {
+        let front = self.queue.front()?;
+        matches!(front.reply, Reply::Poll { .. }).then_some(front.manner)
+    }
+
+    /// The answer that was to be made is written by `write`, in its place.
+    pub fn answer(&mut self, date: &str, write: impl FnOnce(&How<'_>)) {
+        if self.poll().is_some()
+            && let Some(Pending { manner, origin, .. }) = self.queue.pop_front()
+        {
+            write(&manner.how(date, origin.as_deref()));
+        }
+    }
+
     /// Writes what may go now to `out`, in order. `date` is the text of the Date field.
     pub fn render(&mut self, durable: Seq, out: &mut Vec<u8>, date: &str) {
         while let Some(pending) = self.queue.front()
             && pending.seq <= durable
-            && !matches!(pending.reply, Reply::Stream | Reply::Held(_))
+            && !matches!(
+                pending.reply,
+                Reply::Stream | Reply::Held(_) | Reply::Poll { .. }
+            )
         {
             write_reply(out, pending, date);
             self.queue.pop_front();
@@ -169,17 +246,14 @@ impl Replies {
 
 fn write_reply(out: &mut Vec<u8>, pending: &Pending, date: &str) {
     let Pending { reply, manner, .. } = pending;
-    let how = How {
-        keep_alive: manner.keep_alive,
-        version: manner.version,
-        head_only: manner.head_only,
-        date,
-    };
+    let how = manner.how(date, pending.origin.as_deref());
     match reply {
         // `take_stream` takes it; it writes nothing here.
         Reply::Stream => {}
         // `settle` puts the answer in its place.
         Reply::Held(_) => {}
+        // `answer` writes what takes its place, and `push` takes off what is around the other.
+        Reply::Poll { .. } | Reply::Shared { .. } => {}
         Reply::Continue => out.extend_from_slice(write::CONTINUE),
         Reply::Accepted {
             id,
@@ -190,15 +264,7 @@ fn write_reply(out: &mut Vec<u8>, pending: &Pending, date: &str) {
             let body = json.then(|| accepted_json(*id, reach.as_deref()));
             write_accepted(out, *id, body.as_deref(), *volatile, &how);
         }
-        Reply::Methods(allow) => {
-            let answer = Answer {
-                status: 204,
-                content_type: None,
-                fields: &[("Allow", allow)],
-                body: b"",
-            };
-            write::answer(out, &answer, &how);
-        }
+        Reply::Methods(allow) => write_methods(out, allow, &how),
         Reply::Text {
             status,
             content_type,
@@ -222,6 +288,30 @@ fn write_reply(out: &mut Vec<u8>, pending: &Pending, date: &str) {
             write_problem(out, problem, *json, *allow, *retry_after, &how);
         }
     }
+}
+
+/// Which methods are allowed, and to a browser's preflight what scripts of the origin may send
+/// (Fetch standard, section 3.3).
+fn write_methods(out: &mut Vec<u8>, allow: &str, how: &How<'_>) {
+    let fields = [
+        ("Allow", allow),
+        ("Access-Control-Allow-Methods", allow),
+        (
+            "Access-Control-Allow-Headers",
+            "Authorization, Content-Type, If-None-Match, Last-Event-ID",
+        ),
+        ("Access-Control-Max-Age", "86400"),
+    ];
+    let answer = Answer {
+        status: 204,
+        content_type: None,
+        fields: match how.origin {
+            Some(_) => &fields,
+            None => &fields[..1],
+        },
+        body: b"",
+    };
+    write::answer(out, &answer, how);
 }
 
 fn write_problem(

@@ -11,6 +11,8 @@ use crate::base::time::Mono;
 
 /// The channel's ring, as a stream sees it.
 pub trait Source<'a> {
+    /// The position behind its last frame.
+    fn end(&self) -> u64;
     /// The frame at that position, in the stream's format.
     fn frame(&self, at: u64) -> Option<&'a Frame>;
     /// What of a frame the stream sends.
@@ -148,12 +150,11 @@ impl Stream {
         if self.ending {
             return;
         }
-        let mut at = self.at;
-        while at < self.until
-            && let Some(frame) = source.frame(at)
-            && gather.push(source.bytes(frame))
-        {
-            at += 1;
+        for at in self.at..self.goal(source) {
+            match source.frame(at) {
+                Some(frame) if gather.push(source.bytes(frame)) => {}
+                _ => return,
+            }
         }
     }
 
@@ -218,8 +219,13 @@ impl Stream {
     /// Whether bytes wait to be written.
     #[must_use]
     pub fn has_output<'a>(&self, source: &impl Source<'a>) -> bool {
-        let next = || !self.ending && self.at < self.until && source.frame(self.at).is_some();
+        let next = || !self.ending && self.at < self.goal(source);
         !self.gone && (self.begun.is_some() || next())
+    }
+
+    /// The position behind the last frame that it gets.
+    fn goal<'a>(&self, source: &impl Source<'a>) -> u64 {
+        source.end().min(self.until)
     }
 
     /// A message was published: the time in which the reader must take bytes begins to run.

@@ -53,6 +53,7 @@ impl Engine {
             version: Version::Http11,
             head_only: false,
             date: self.date.at(self.turn.now.wall),
+            origin: None,
         };
         let mut answer = Vec::with_capacity(256);
         let fields = [("Retry-After", "1")];
@@ -82,8 +83,8 @@ impl Engine {
     /// Takes a line out of the slab and has its socket closed.
     pub(super) fn close(&mut self, key: Key) {
         self.leave_channel(key);
-        if !self.wishes.is_empty() {
-            self.wishes.remove(&key);
+        if let Some(seated) = self.visits.end(key) {
+            self.leave_seat(seated.joined.seat);
         }
         let Some(line) = self.lines.remove(key) else {
             return;
@@ -197,12 +198,14 @@ impl Engine {
         self.turn.wheel.check();
         self.courier.check();
         let mut bytes = self.dispatch.deliveries.check() + self.hub.check();
-        let (mut inbound, mut outbound, mut streams, mut wishes) = (0, 0, 0, 0);
+        let (mut inbound, mut outbound, mut visits) = (0, 0, 0);
+        let mut streams = self.visits.waiting();
         for (key, line) in self.lines.iter() {
             match &line.conn {
                 Conn::Inbound(client) => {
                     inbound += 1;
-                    wishes += usize::from(self.wishes.contains(&key));
+                    visits += usize::from(self.visits.contains(key));
+                    self.check_poll(key, line);
                     bytes += client.charged();
                     assert!(!client.is_gone(), "line {key:?} should have been closed");
                 }
@@ -220,7 +223,7 @@ impl Engine {
             }
         }
         self.topics.check();
-        assert_eq!(wishes, self.wishes.len(), "a wish of a line that is gone");
+        assert_eq!(visits, self.visits.len(), "a visit of a line that is gone");
         assert_eq!(streams, self.topics.streams(), "streams miscounted");
         bytes += self.awaiting.iter().map(Awaiting::charged).sum::<u64>();
         assert_eq!(inbound, self.inbound, "clients miscounted");

@@ -23,7 +23,6 @@ use crate::http::problem::Reason;
 use crate::hub::{Hub, Ticket};
 use crate::model::Owner;
 use crate::port::{Action, Ended, Seq, StoreDone, Timer, Turn};
-use crate::topics::wish::Wish;
 use crate::topics::{self, Topics};
 
 mod callers;
@@ -33,14 +32,17 @@ mod lanes;
 mod life;
 mod names;
 mod notices;
+mod polls;
 mod routes;
 mod serve;
 mod slow;
 mod stored;
 mod streams;
+mod visits;
 mod wishes;
 
 use streams::feed_of;
+use visits::Visits;
 
 pub use routes::{Route, routes};
 
@@ -115,8 +117,8 @@ pub struct Engine {
     dispatch: Dispatch,
     courier: Courier,
     topics: Topics,
-    /// What the lines are to be that become streams once their clients have their answers.
-    wishes: Index<Key, Box<Wish>>,
+    /// What clients have come for who are to get streams, or wait for messages.
+    visits: Visits,
     hub: Hub,
     /// The lines of those who wait for the hub's verdict.
     waiters: Index<Ticket, Key>,
@@ -157,7 +159,7 @@ impl Engine {
             dispatch,
             courier,
             topics: Topics::new(settings.topics.clone(), now.wall, rng.u64()),
-            wishes: Index::new(rng.u64()),
+            visits: Visits::new(rng.u64()),
             hub,
             waiters: Index::new(rng.u64()),
             #[cfg(test)]
@@ -329,6 +331,7 @@ impl Engine {
             if let Some(line) = self.lines.get_mut(key) {
                 line.dirty = false;
                 self.stream_writes_left -= 1;
+                self.poll_woken(key);
                 return Some(key);
             }
         }

@@ -4,11 +4,13 @@
 use super::hub::{Office, PAGE, Served};
 use super::life::Drain;
 use super::stored::{Awaiting, Origin};
-use super::{Engine, Settings, lanes, notices, routes, wishes};
+use super::visits::Visits;
+use super::{Engine, Settings, lanes, notices, routes};
 use crate::admin;
 use crate::base::index::Index;
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
+use crate::base::time::Mono;
 use crate::conn::Conn;
 use crate::conn::inbound::Service;
 use crate::conn::reply::Reply;
@@ -23,7 +25,6 @@ use crate::hub::{Hub, Ticket};
 use crate::model::{Callback, MessageId, Method, TopicNames};
 use crate::port::{Action, Seq, Turn};
 use crate::topics::Topics;
-use crate::topics::wish::{Mode, Wish};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
@@ -43,19 +44,19 @@ macro_rules! context {
 pub(super) use context;
 
 /// The rooms that a request of one line may reach.
-struct Rooms<'a> {
+pub(super) struct Rooms<'a> {
     dispatch: &'a mut Dispatch,
     courier: &'a mut Courier,
     hub: &'a mut Hub,
     waiters: &'a mut Index<Ticket, Key>,
-    topics: &'a Topics,
+    pub(super) topics: &'a mut Topics,
     hungry: &'a mut VecDeque<Key>,
     awaiting: &'a mut VecDeque<Awaiting>,
     accepted: &'a mut Seq,
     settings: &'a Settings,
-    wishes: &'a mut Index<Key, Box<Wish>>,
-    draining: bool,
-    line: Key,
+    pub(super) visits: &'a mut Visits,
+    pub(super) draining: bool,
+    pub(super) line: Key,
     peer: IpAddr,
 }
 
@@ -73,12 +74,12 @@ impl Engine {
             courier: &mut self.courier,
             hub: &mut self.hub,
             waiters: &mut self.waiters,
-            topics: &self.topics,
+            topics: &mut self.topics,
             hungry: &mut self.hungry,
             awaiting: &mut self.awaiting,
             accepted: &mut self.accepted,
             settings: &self.settings,
-            wishes: &mut self.wishes,
+            visits: &mut self.visits,
             draining: self.drain != Drain::No,
             line: key,
             peer: inbound.peer(),
@@ -125,7 +126,10 @@ impl Engine {
         let Conn::Inbound(inbound) = &mut line.conn else {
             return;
         };
-        inbound.expired(&mut context!(self));
+        // The time may be that of a poll alone.
+        if inbound.deadline(&self.settings.limits) <= self.turn.now.mono {
+            inbound.expired(&mut context!(self));
+        }
         self.settle_inbound(key);
     }
 
@@ -144,7 +148,7 @@ impl Engine {
     }
 
     /// The same after a write: what is left is not put on the list, where it has just been.
-    fn rearm_inbound(&mut self, key: Key) {
+    pub(super) fn rearm_inbound(&mut self, key: Key) {
         let Some(line) = self.lines.get_mut(key) else {
             return;
         };
@@ -158,20 +162,32 @@ impl Engine {
         if inbound.take_stream() {
             return self.become_stream(key);
         }
-        let at = inbound.deadline(&self.settings.limits);
-        line.deadline.set(&mut self.turn, key, at);
+        let polls = inbound.poll().is_some();
+        if polls {
+            self.serve_poll(key);
+        }
+        let until = self.visits.seated(key).map_or(Mono::NEVER, |it| it.until);
+        let Some(line) = self.lines.get_mut(key) else {
+            return;
+        };
+        if let Conn::Inbound(inbound) = &line.conn {
+            let at = inbound.deadline(&self.settings.limits).min(until);
+            line.deadline.set(&mut self.turn, key, at);
+        }
     }
 }
 
 impl Service for Rooms<'_> {
     fn judge(&mut self, _turn: &mut Turn, request: &Request<'_>) -> Result<(), Reply> {
         let refuse = |problem: Problem, allow| {
-            Err(Reply::Problem {
+            let origin = self.origin_of(request);
+            let reply = Reply::Problem {
                 problem,
                 json: wants_json(request),
                 allow,
                 retry_after: None,
-            })
+            };
+            Err(reply.shared(origin))
         };
         let Some((route, _)) = routes::find(request.path) else {
             return refuse(Reason::NotFound.into(), None);
@@ -199,9 +215,10 @@ impl Service for Rooms<'_> {
         match route.handler {
             routes::Handler::Dispatch => self.take(turn, request, tail, body),
             routes::Handler::Stream if request.method == Method::Options => {
-                (0, Reply::Methods(route.allow))
+                let allowed = Reply::Methods(route.allow);
+                (0, allowed.shared(self.origin_of(request)))
             }
-            routes::Handler::Stream => (0, self.subscribe(turn, request, body)),
+            routes::Handler::Stream => (0, self.stream(turn, request, body)),
             routes::Handler::Messages => (0, self.message(turn, request, tail)),
             routes::Handler::About => (0, text(admin::about(request.host))),
             routes::Handler::Health => (0, text("ok\n")),
@@ -350,55 +367,7 @@ impl Rooms<'_> {
     }
 }
 
-impl Rooms<'_> {
-    /// A request to /stream: the line becomes a stream once what was asked before is answered. What
-    /// it is to be waits here, for lines know nothing of topics.
-    fn subscribe(&mut self, turn: &mut Turn, request: &Request<'_>, body: &[u8]) -> Reply {
-        let settings = self.topics.settings();
-        let wish = match wishes::read(request, body, settings, turn.now.wall) {
-            Ok(wish) => wish,
-            Err(why) => return problem(why, request),
-        };
-        if let Mode::Poll | Mode::Wait(_) = wish.mode {
-            let detail = "poll and wait: not supported by this version";
-            return problem(Problem::new(Reason::BadParameter, detail), request);
-        }
-        if request.method == Method::Head {
-            return Reply::Text {
-                status: 200,
-                content_type: wish.style.format.content_type(),
-                body: "".into(),
-            };
-        }
-        let max = settings.streams_max.unwrap_or(usize::MAX);
-        let reason = match self.draining {
-            true => Reason::Draining,
-            false if self.topics.streams() + self.wishes.len() >= max => Reason::StreamsFull,
-            false => {
-                self.wishes.insert(self.line, Box::new(wish));
-                return Reply::Stream;
-            }
-        };
-        turn.stats.add(Counter::StreamsRefused, 1);
-        let chance = turn.rng.below(10) as u32;
-        match wish.style.format.is_sse() {
-            // EventSource gives up for good on a 503.
-            true => Reply::Text {
-                status: 200,
-                content_type: wish.style.format.content_type(),
-                body: format!("retry: {}\n:\n\n", 30_000 + 3_000 * chance).into(),
-            },
-            false => Reply::Problem {
-                problem: reason.into(),
-                json: wants_json(request),
-                allow: None,
-                retry_after: Some(chance + 1),
-            },
-        }
-    }
-}
-
-fn problem(problem: Problem, request: &Request<'_>) -> Reply {
+pub(super) fn problem(problem: Problem, request: &Request<'_>) -> Reply {
     let retry_after = (problem.reason.row().status == 503).then_some(1);
     Reply::Problem {
         problem,
@@ -430,7 +399,7 @@ fn text(body: impl Into<std::borrow::Cow<'static, str>>) -> Reply {
 }
 
 /// dispatch.md section 5: JSON on Accept, or where the request itself is JSON.
-fn wants_json(request: &Request<'_>) -> bool {
+pub(super) fn wants_json(request: &Request<'_>) -> bool {
     let accepts = request.field("accept").is_some_and(names_json);
     accepts || request.field("content-type").is_some_and(names_json)
 }

@@ -15,6 +15,8 @@ use crate::topics::{Seat, WARNING_PERCENT};
 /// Event streams that are ended for want of room come again after this time, in milliseconds, and
 /// what chance adds to it.
 const COME_BACK_MS: (u32, u64) = (1_000, 9_001);
+/// Characters of a stream's topics that the log shows.
+const LOGGED_CHARS_MAX: usize = 100;
 /// The part of the drain's time in which streams are ended, one after the other: the rest is for
 /// their last bytes.
 const DRAIN_PART: u32 = 3;
@@ -37,6 +39,10 @@ impl Engine {
                 let Some(key) = self.topics.line(channel, place) else {
                     continue;
                 };
+                if self.poll_gives_way(key, slowest) {
+                    gave_way = true;
+                    continue;
+                }
                 let Some(stream) = self.stream_mut(key).filter(|it| it.at() <= slowest) else {
                     continue;
                 };
@@ -44,6 +50,7 @@ impl Engine {
                     self.drop_oldest(key);
                 } else {
                     self.turn.stats.add(Counter::StreamsSlow, 1);
+                    self.note_stall(key, "behind");
                     self.end_stream(key, Code::Stall);
                 }
                 gave_way = true;
@@ -52,6 +59,16 @@ impl Engine {
                 return;
             }
         }
+    }
+
+    /// Leaves a line in the log about a reader that was too slow.
+    pub(super) fn note_stall(&self, key: Key, why: &str) {
+        let Some(Conn::Stream(stream)) = self.lines.get(key).map(|line| &line.conn) else {
+            return;
+        };
+        let (peer, names) = (stream.peer(), self.topics.names(stream.channel()));
+        let shown: String = names.chars().take(LOGGED_CHARS_MAX).collect();
+        log::info!("stream_stalled peer={peer} topics={shown:?} why={why}");
     }
 
     /// A stream that would rather lose messages than end moves on, and is told how many it lost.
@@ -140,9 +157,17 @@ impl Engine {
             place: stream.place(),
             at: stream.at(),
         };
-        let moved = self.topics.leave(seat);
-        if let Some(moved) = moved.and_then(|moved| self.stream_mut(moved)) {
-            moved.move_to(seat.place);
+        self.leave_seat(seat);
+    }
+
+    /// A seat becomes free; whoever sat behind all others may move up to it.
+    pub(super) fn leave_seat(&mut self, seat: Seat) {
+        let Some(moved) = self.topics.leave(seat) else {
+            return;
+        };
+        match self.stream_mut(moved) {
+            Some(stream) => stream.move_to(seat.place),
+            None => self.visits.move_to(moved, seat.place),
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::Engine;
 use super::life::Drain;
 use super::serve::context;
+use super::visits::Errand;
 use crate::base::frame::Frame;
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
@@ -17,7 +18,7 @@ use crate::conn::{Conn, Line};
 use crate::model::Message;
 use crate::port::{Action, Timer};
 use crate::topics::format::{Code, Head, Style};
-use crate::topics::wish::{Mode, Wish};
+use crate::topics::wish::Mode;
 use crate::topics::{Feed, Joined, Seat, Topics};
 
 /// `retry:` of event streams whose readers did not ask for one, in milliseconds, and what chance
@@ -30,6 +31,10 @@ pub(super) fn feed_of<'a>(topics: &'a Topics, stream: &Stream) -> Feed<'a> {
 }
 
 impl<'a> Source<'a> for Feed<'a> {
+    fn end(&self) -> u64 {
+        Feed::end(self)
+    }
+
     fn frame(&self, at: u64) -> Option<&'a Frame> {
         Feed::frame(self, at)
     }
@@ -43,7 +48,7 @@ impl<'a> Source<'a> for Feed<'a> {
 impl Engine {
     /// Everything the client asked before is answered: from here on the line is a stream.
     pub(super) fn become_stream(&mut self, key: Key) {
-        let Some(wish) = self.wishes.remove(&key) else {
+        let Some(errand) = self.visits.next(key) else {
             return self.close(key);
         };
         let Some(Conn::Inbound(inbound)) = self.lines.get(key).map(|line| &line.conn) else {
@@ -54,10 +59,10 @@ impl Engine {
         if inbound.is_finished() {
             return self.close(key);
         }
-        let Some(joined) = self.topics.join(&wish, key) else {
+        let Some(joined) = self.topics.join(&errand.wish, key) else {
             return self.close(key);
         };
-        let stream = self.stream(key, peer, &wish, &joined);
+        let stream = self.stream(key, peer, &errand, &joined);
         let Some(line) = self.lines.get_mut(key) else {
             return;
         };
@@ -73,16 +78,18 @@ impl Engine {
         self.settle_stream(key);
     }
 
-    fn stream(&mut self, key: Key, peer: IpAddr, wish: &Wish, joined: &Joined) -> Stream {
+    fn stream(&mut self, key: Key, peer: IpAddr, errand: &Errand, joined: &Joined) -> Stream {
+        let wish = &errand.wish;
         let now = self.turn.now;
         let chance = self.turn.rng.below(RETRY_MS.1) as u32;
         let head = wish.style.head(&Head {
             date: self.date.at(now.wall),
             last: self.topics.last(),
             resume: joined.resume,
-            origin: None,
+            origin: errand.origin.as_deref(),
             retry_ms: wish.retry_ms.unwrap_or(RETRY_MS.0 + chance),
             head_only: false,
+            closes: false,
         });
         let Seat { channel, place, at } = joined.seat;
         let keep_alive = self.topics.settings().keep_alive;
@@ -163,10 +170,15 @@ impl Engine {
         while let Some(channel) = self.topics.next_woken() {
             for key in self.topics.lines(channel) {
                 // One that waits already is on the list, or its socket is full.
-                if let Some(line) = self.lines.get_mut(key)
-                    && let Conn::Stream(stream) = &mut line.conn
-                    && stream.wake(now)
-                {
+                let Some(line) = self.lines.get_mut(key) else {
+                    continue;
+                };
+                let wakes = match &mut line.conn {
+                    Conn::Stream(stream) => stream.wake(now),
+                    // A poll's answer is made when it can be written.
+                    _ => true,
+                };
+                if wakes {
                     line.touch_stream(&mut self.turn, key);
                 }
             }
@@ -220,7 +232,10 @@ impl Engine {
         };
         match stream.expired(stall, now) {
             Due::Nothing => {}
-            Due::Gone => self.turn.stats.add(Counter::TimeoutsStall, 1),
+            Due::Gone => {
+                self.turn.stats.add(Counter::TimeoutsStall, 1);
+                self.note_stall(key, "takes_nothing");
+            }
             Due::End(kept) => return self.end_stream(key, code(kept)),
             Due::Silence => {
                 let style = Style::from_index(stream.style());

@@ -12,6 +12,7 @@ use crate::port::{Action, Ended, StoreDone, StoreOp};
 pub(super) mod calls;
 mod hub;
 mod notices;
+mod polls;
 
 const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -34,7 +35,9 @@ struct World {
 }
 
 impl World {
-    fn new(settings: Settings) -> World {
+    fn new(mut settings: Settings) -> World {
+        // What topics keep for an hour would be left of every test.
+        settings.topics.backlog_messages = 0;
         let now = Now {
             mono: Mono(1_000_000),
             wall: Wall(1_763_880_000_000_000),
@@ -90,18 +93,22 @@ impl World {
         while self.writable
             && let Some(key) = self.engine.next_dirty()
         {
-            let mut gather = Gather::new();
-            self.engine.outgoing(key, &mut gather);
-            let bytes: Vec<u8> = gather
-                .slices()
-                .iter()
-                .flat_map(|part| part.to_vec())
-                .collect();
-            if !bytes.is_empty() {
-                self.engine.wrote(self.now, key, bytes.len());
-                self.written.push((key, bytes));
-            }
+            while self.write_some(key) {}
         }
+    }
+
+    /// Writes as much as one list holds; whether there is more.
+    fn write_some(&mut self, key: Key) -> bool {
+        let mut gather = Gather::new();
+        self.engine.outgoing(key, &mut gather);
+        let parts = gather.slices().iter().map(|part| part.to_vec());
+        let bytes: Vec<u8> = parts.flatten().collect();
+        if bytes.is_empty() {
+            return false;
+        }
+        let more = self.engine.wrote(self.now, key, bytes.len());
+        self.written.push((key, bytes));
+        more
     }
 
     fn act(&mut self) {

@@ -1,22 +1,116 @@
-//! From a request to /stream to the wish it makes: which fields and which body are looked at.
-//! It reads no parameter itself and opens no stream.
+//! From a request to /stream to the wish it makes: which fields and which body are looked at, and
+//! whether there is room. It reads no parameter itself and opens no stream.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
+use super::routes::{self, Handler};
+use super::serve::{Rooms, problem, wants_json};
+use super::visits::Errand;
+use crate::base::stats::Counter;
 use crate::base::time::Wall;
+use crate::conn::reply::Reply;
 use crate::http::problem::{Problem, Reason};
 use crate::http::request::{Request, Version};
 use crate::http::{form, media};
 use crate::model::Method;
+use crate::port::Turn;
 use crate::topics::Settings;
+use crate::topics::format::Framing;
 use crate::topics::subscribe::{self, Asked};
-use crate::topics::wish::Wish;
+use crate::topics::wish::{Mode, Wish};
+
+impl Rooms<'_> {
+    /// A request to /stream. A browser may have to be told that its script may read the answer,
+    /// a refusal too.
+    pub(super) fn stream(&mut self, turn: &mut Turn, request: &Request<'_>, body: &[u8]) -> Reply {
+        let origin = self.origin_of(request);
+        let settings = self.topics.settings();
+        let reply = match read(request, body, settings, turn.now.wall) {
+            Ok(wish) => self.admit(turn, request, wish, origin.clone()),
+            Err(why) => problem(why, request),
+        };
+        reply.shared(origin)
+    }
+
+    /// The origin of a request to /stream, if scripts from there may read the answer.
+    pub(super) fn origin_of(&self, request: &Request<'_>) -> Option<Arc<str>> {
+        let origin = request.field("origin")?;
+        let (route, _) = routes::find(request.path)?;
+        let shares = route.handler == Handler::Stream;
+        shares.then(|| self.topics.settings().origins.allowed(Some(origin)))?
+    }
+
+    /// The line becomes a stream, or its client is answered, once what was asked before is: what it
+    /// has come for waits in a place of its own.
+    fn admit(
+        &mut self,
+        turn: &mut Turn,
+        request: &Request<'_>,
+        wish: Wish,
+        origin: Option<Arc<str>>,
+    ) -> Reply {
+        let polls = matches!(wish.mode, Mode::Poll | Mode::Wait(_));
+        let (head_only, framing) = (request.method == Method::Head, wish.style.framing);
+        let sits = !head_only && wish.mode != Mode::Poll;
+        if let Some(reason) = self.full(&wish).filter(|_| sits) {
+            turn.stats.add(Counter::StreamsRefused, 1);
+            return refuse(turn, request, &wish, reason);
+        }
+        let wish = Box::new(Wish {
+            // Whoever waits for one message does not fall behind.
+            stall_warnings: wish.stall_warnings && !polls,
+            ..wish
+        });
+        self.visits.bring(self.line, Errand { wish, origin }, sits);
+        match polls || head_only {
+            // The head of a stream to the close says so, to a HEAD too.
+            true => Reply::Poll {
+                last: !polls && framing == Framing::Plain,
+            },
+            false => Reply::Stream,
+        }
+    }
+
+    /// Why there is no room for another stream or poll that waits, if so. While the server stops,
+    /// polls are answered at once.
+    fn full(&self, wish: &Wish) -> Option<Reason> {
+        let waits = matches!(wish.mode, Mode::Wait(_));
+        if self.draining {
+            return (!waits).then_some(Reason::Draining);
+        }
+        let max = self.topics.settings().streams_max?;
+        let seated = self.topics.streams() - self.visits.waiting();
+        let taken = seated + self.visits.places();
+        let is_in = self.visits.has_place(self.line);
+        (!is_in && taken >= max).then_some(Reason::StreamsFull)
+    }
+}
+
+/// There is no room. EventSource gives up for good on a 503; it is told to come again.
+fn refuse(turn: &mut Turn, request: &Request<'_>, wish: &Wish, reason: Reason) -> Reply {
+    let chance = turn.rng.below(10) as u32;
+    let polls = matches!(wish.mode, Mode::Wait(_));
+    match wish.style.format.is_sse() && !polls {
+        true => Reply::Text {
+            status: 200,
+            content_type: wish.style.format.content_type(),
+            body: format!("retry: {}\n:\n\n", 30_000 + 3_000 * chance).into(),
+        },
+        false => Reply::Problem {
+            problem: reason.into(),
+            json: wants_json(request),
+            allow: None,
+            retry_after: Some(chance + 1),
+        },
+    }
+}
 
 /// Reads a GET, HEAD or POST to /stream.
 ///
 /// # Errors
 /// A POST whose body is no form, and what [`subscribe::read`] refuses.
-pub(super) fn read(
+fn read(
     request: &Request<'_>,
     body: &[u8],
     settings: &Settings,

@@ -16,6 +16,7 @@ pub mod host;
 pub mod json;
 pub mod media;
 pub mod multipart;
+pub mod origin;
 pub mod problem;
 pub mod redirect;
 pub mod request;

@@ -32,10 +32,22 @@ pub struct How<'a> {
     pub head_only: bool,
     /// The Date field's value.
     pub date: &'a str,
+    /// The origin whose scripts may read the answer (see [`share`]).
+    pub origin: Option<&'a str>,
 }
 
 /// Appends a whole answer. Nothing is allocated but what `out` needs to grow.
 pub fn answer(out: &mut Vec<u8>, answer: &Answer<'_>, how: &How<'_>) {
+    debug_assert!(bears_length(answer.status) || answer.body.is_empty());
+    head(out, answer, answer.body.len() as u64, how);
+    if !how.head_only && bears_length(answer.status) {
+        out.extend_from_slice(answer.body);
+    }
+}
+
+/// Appends the head of an answer whose body of so many bytes is written by the caller. The body of
+/// `answer` is not looked at.
+pub fn head(out: &mut Vec<u8>, answer: &Answer<'_>, body_bytes: u64, how: &How<'_>) {
     out.extend_from_slice(b"HTTP/1.1 ");
     number(out, u64::from(answer.status));
     out.push(b' ');
@@ -47,12 +59,14 @@ pub fn answer(out: &mut Vec<u8>, answer: &Answer<'_>, how: &How<'_>) {
     }
     if bears_length(answer.status) {
         out.extend_from_slice(b"Content-Length: ");
-        number(out, answer.body.len() as u64);
+        number(out, body_bytes);
         out.extend_from_slice(b"\r\n");
     }
-    debug_assert!(bears_length(answer.status) || answer.body.is_empty());
     for (name, value) in answer.fields {
         field(out, name, value);
+    }
+    if let Some(origin) = how.origin {
+        share(out, origin);
     }
     match (how.keep_alive, how.version) {
         (false, _) => out.extend_from_slice(b"Connection: close\r\n"),
@@ -60,8 +74,16 @@ pub fn answer(out: &mut Vec<u8>, answer: &Answer<'_>, how: &How<'_>) {
         (true, Version::Http11) => {}
     }
     out.extend_from_slice(b"\r\n");
-    if !how.head_only && bears_length(answer.status) {
-        out.extend_from_slice(answer.body);
+}
+
+/// Appends the fields by which a browser lets scripts of another origin read an answer, and what of
+/// its head they may read (Fetch standard, section 3.3). `origin` is `*` for those of all.
+pub fn share(out: &mut Vec<u8>, origin: &str) {
+    field(out, "Access-Control-Allow-Origin", origin);
+    let exposed = "ETag, Hookah-Last-Id, Hookah-Resume, Retry-After";
+    field(out, "Access-Control-Expose-Headers", exposed);
+    if origin != "*" {
+        field(out, "Vary", "Origin");
     }
 }
 
@@ -203,6 +225,7 @@ mod tests {
         version: Version::Http11,
         head_only: false,
         date: DATE,
+        origin: None,
     };
 
     fn rendered(content: &Answer<'_>, how: &How<'_>) -> String {
@@ -313,6 +336,27 @@ mod tests {
             refused(&detailed, true)
                 .ends_with(r#","status":400,"detail":"delay: \"x\" is no duration"}"#)
         );
+    }
+
+    #[test]
+    fn an_answer_is_shared_with_an_origin() {
+        let plain = Answer {
+            status: 204,
+            content_type: None,
+            fields: &[],
+            body: b"",
+        };
+        for (origin, vary) in [("https://a.example", "Vary: Origin\r\n"), ("*", "")] {
+            let origin = Some(origin);
+            let text = rendered(&plain, &How { origin, ..KEPT });
+            let want = format!(
+                "HTTP/1.1 204 No Content\r\nDate: D\r\nAccess-Control-Allow-Origin: {}\r\n\
+                 Access-Control-Expose-Headers: ETag, Hookah-Last-Id, Hookah-Resume, \
+                 Retry-After\r\n{vary}\r\n",
+                origin.unwrap()
+            );
+            assert_eq!(text, want);
+        }
     }
 
     #[test]

@@ -255,7 +255,12 @@ fn write_once(engine: &Engine, key: Key, entry: &mut Entry) -> Step {
         return Step::Nothing;
     }
     loop {
-        match entry.stream.write_vectored(gather.slices()) {
+        let taken = match gather.slices() {
+            // The kernel has a shorter way for it.
+            [only] => entry.stream.write(only),
+            slices => entry.stream.write_vectored(slices),
+        };
+        match taken {
             Ok(count) => {
                 entry.written.1 += count;
                 let all = count == gather.bytes();

@@ -163,8 +163,9 @@ impl Channel {
     /// A member moves from one position to another; what nobody waits for any more is let go.
     pub(super) fn pass(&mut self, posts: &mut Posts, from: u64, to: u64) {
         *self.standing(to) += 1;
-        *self.standing(from) -= 1;
-        if from != self.slow {
+        let left = self.standing(from);
+        *left -= 1;
+        if *left > 0 || from != self.slow {
             return;
         }
         while let Some(entry) = self.ring.get(self.slow)
@@ -260,11 +261,24 @@ pub struct Feed<'a> {
 }
 
 impl<'a> Feed<'a> {
+    /// The position behind the newest frame.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.channel.map_or(0, |channel| channel.ring.end())
+    }
+
     /// The frame at a position.
     #[must_use]
     pub fn frame(&self, at: u64) -> Option<&'a Frame> {
         let entry = self.channel?.ring.get(at)?;
         self.posts.frame(entry.post, self.style.format)
+    }
+
+    /// The id of the message at a position.
+    #[must_use]
+    pub fn id(&self, at: u64) -> Option<MessageId> {
+        let entry = self.channel?.ring.get(at)?;
+        Some(self.posts.get(entry.post)?.id)
     }
 
     /// What of a frame is sent.

@@ -14,7 +14,7 @@ mod notice;
 mod style;
 
 pub use notice::Code;
-pub use style::{Framing, Head, Resume, Style, come_back};
+pub use style::{FIELDS, Framing, Head, Resume, Style, come_back};
 
 /// A wire format (streams.md section 3). WebSocket will be one more row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

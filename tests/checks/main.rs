@@ -3,6 +3,10 @@
 //!
 //! `cargo checks [PART OF A NAME …]`. Everything is on loopback and ends with this process.
 
+// The formats' own tests need all of it.
+#[allow(dead_code)]
+#[path = "../support/decode.rs"]
+mod decode;
 #[path = "../support/server.rs"]
 mod server;
 
@@ -16,6 +20,8 @@ mod process;
 mod readme;
 mod report;
 mod rest;
+mod stopped;
+mod streams;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -33,6 +39,7 @@ const BUILD_MAX: Duration = Duration::from_secs(900);
 const CHECKS: &[Check] = &[
     Check::building("README: its commands work", readme::commands),
     Check::building("README: its lines for https work", readme::secure),
+    Check::building("README: its lines for streams work", readme::streams),
     Check::building("static: it is, it starts, it delivers", build::is_static),
     Check::building("static: no getaddrinfo in it", build::no_resolver),
     Check::new("rest: start to listening", rest::start),
@@ -53,6 +60,22 @@ const CHECKS: &[Check] = &[
         overload::stopped_target,
     ),
     Check::new("overload: a stop under load", overload::drain),
+    Check::new("streams: curl reads every format", streams::formats),
+    Check::new("streams: a burst ends nobody that reads", streams::burst),
+    Check::new(
+        "streams: memory while 8 do not read 150 MiB",
+        streams::memory,
+    ),
+    Check::new("streams: 100,000 topics that nobody reads", streams::names),
+    Check::new("streams: no wakeup with 1,000 idle streams", streams::idle),
+    Check::new("streams: signs of life", streams::life),
+    Check::new("streams: what the kernel holds", streams::send_buffer),
+    Check::new("streams: a reader that is stopped", stopped::shortly),
+    Check::new("streams: many readers that are stopped", stopped::crowd),
+    Check::new(
+        "streams: a reader that is stopped for a minute",
+        stopped::for_a_minute,
+    ),
     Check::new(
         "browser: EventSource over a restart of the server",
         browser::reconnects,

@@ -14,9 +14,10 @@ use ring::hmac;
 
 use crate::BUILD_MAX;
 use crate::peer::{metric, until};
-use crate::process::{needs, run};
+use crate::process::{cargo, needs, run};
 use crate::report::{Result, Trouble, ensure};
 use crate::server::Server;
+use crate::streams::{Curl, settled};
 
 /// The key of README's example secret.
 const SECRET: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
@@ -30,7 +31,7 @@ pub fn commands() -> Result {
     let readme = readme()?;
     let lines = part(&readme, "curl")?;
     let mut target = Example::start()?;
-    let server = started(part(&readme, "run")?);
+    let server = started(part(&readme, "run")?)?;
     let addr = server.addr();
     let mut sent = 0;
     for line in lines.lines() {
@@ -73,7 +74,7 @@ pub fn secure() -> Result {
     let readme = readme()?;
     let lines = part(&readme, "https curl")?;
     let mut target = Example::start_as("https target")?;
-    let server = started(part(&readme, "https run")?);
+    let server = started(part(&readme, "https run")?)?;
     let addr = server.addr();
     let mut sent = 0;
     for line in lines.lines() {
@@ -96,6 +97,69 @@ pub fn secure() -> Result {
         is_as_ordered(webhook)?;
     }
     Ok(format!("{sent} lines, {sent} signed webhooks over https"))
+}
+
+/// The lines of the guide to streams: each reader prints what was published, in its format.
+pub fn streams() -> Result {
+    needs("curl", "curl")?;
+    let readme = readme()?;
+    let server = started(part(&readme, "run")?)?;
+    let addr = server.addr();
+    let at = |line: &str| line.replace(SERVER, &addr.to_string());
+    let mut readers = Vec::new();
+    for name in ["stream read", "stream select"] {
+        for line in part(&readme, name)?.lines() {
+            let curl = Curl::spawn(&mut pasted(&format!("exec {}", at(line))))?;
+            readers.push((line, curl));
+        }
+    }
+    settled(addr, readers.len() as u64)?;
+    for line in part(&readme, "stream write")?.lines() {
+        let answer = run(&mut pasted(&at(line)))?;
+        let taken = answer.contains("202 Scheduled") || answer.contains("\"scheduled\"");
+        ensure(taken, || format!("{line}\n{answer}"))?;
+    }
+    for (line, curl) in &readers {
+        let first = prints(line, curl)?;
+        ensure(first.contains("hello"), || format!("{line}\n{first}"))?;
+        // The filter of the last one lets only the first message through.
+        if !line.contains("where.") {
+            let second = prints(line, curl)?;
+            ensure(second.contains("again"), || format!("{line}\n{second}"))?;
+        }
+    }
+    for line in part(&readme, "stream kept")?.lines() {
+        let answer = run(&mut pasted(&at(line)))?;
+        let is_whole = answer.contains("again") && is_in_its_format(line, &answer);
+        ensure(is_whole, || format!("{line}\n{answer}"))?;
+    }
+    let kept = part(&readme, "stream kept")?.lines().count();
+    Ok(format!("{} readers, {kept} who came late", readers.len()))
+}
+
+/// The next message that a reader prints; README says what it looks like.
+fn prints(line: &str, curl: &Curl) -> std::result::Result<String, Trouble> {
+    loop {
+        let printed = curl.line()?;
+        if !["retry: ", ":", "id: "]
+            .iter()
+            .any(|it| printed.starts_with(it))
+        {
+            ensure(is_in_its_format(line, &printed), || {
+                format!("{line}\n{printed}")
+            })?;
+            return Ok(printed);
+        }
+    }
+}
+
+fn is_in_its_format(line: &str, printed: &str) -> bool {
+    let json = "{\"id\":\"msg_";
+    match (line.contains("format=json"), line.contains("format=sse")) {
+        (true, _) => printed.contains(json),
+        (_, true) => printed.starts_with(&format!("data: {json}")),
+        _ => printed.contains("\"title\":\"again\"") || printed.contains("title=hello&lang=en"),
+    }
 }
 
 /// A webhook as the target prints it: the tenant's header, the body, its signature.
@@ -125,10 +189,12 @@ fn is_as_ordered(printed: &str) -> std::result::Result<(), Trouble> {
 }
 
 /// README's command that runs Hookah, on a port of the system's choice.
-fn started(line: &str) -> Server {
+fn started(line: &str) -> std::result::Result<Server, Trouble> {
+    // A server is not waited for as long as a build may take.
+    run(cargo().args(["build", "--release"]))?;
     let mut command = pasted(&format!("exec {line}"));
     command.env("HOOKAH_PORT", "0");
-    Server::spawn(command)
+    Ok(Server::spawn(command))
 }
 
 fn readme() -> io::Result<String> {

@@ -70,7 +70,7 @@ pub fn idle_crowd() -> Result {
 }
 
 /// Neither a wakeup nor processor time while nothing happens.
-fn stillness(crowd: impl FnOnce(SocketAddr) -> io::Result<Vec<Client>>) -> Result {
+pub fn stillness(crowd: impl FnOnce(SocketAddr) -> io::Result<Vec<Client>>) -> Result {
     let server = Server::start();
     let id = server.id();
     let crowd = crowd(server.addr())?;

@@ -155,6 +155,7 @@ fn plain_head() -> Head<'static> {
         origin: None,
         retry_ms: 3417,
         head_only: false,
+        closes: false,
     }
 }
 
@@ -197,6 +198,11 @@ fn heads() {
         ..full
     };
     show("to a HEAD", &sse.head(&reset));
+    let last = Head {
+        closes: true,
+        ..reset
+    };
+    show("to a HEAD, the line's last", &sse.head(&last));
     let anew = Head {
         resume: Some(Resume::New),
         head_only: true,
@@ -211,8 +217,9 @@ fn heads() {
             version: Version::Http11,
             head_only: false,
             date: DATE,
+            origin,
         };
-        come_back(&mut out, 123_456, origin, &how);
+        come_back(&mut out, 123_456, &how);
         show("no room for an event stream", &out);
     }
     compare("heads.txt", &text);

@@ -86,6 +86,12 @@ impl Wire {
         self.held.drain(..count).collect()
     }
 
+    /// What has come; waits for something if nothing has. `None` at the other side's end.
+    pub fn some(&mut self) -> Option<Vec<u8>> {
+        let any = !self.held.is_empty() || self.more();
+        any.then(|| std::mem::take(&mut self.held))
+    }
+
     /// Everything up to the other side's end.
     pub fn rest(&mut self) -> Vec<u8> {
         while self.more() {}

@@ -17,6 +17,8 @@ pub struct Desk {
     pub(super) replies: Replies,
     pub(super) out: Vec<u8>,
     pub(super) sent: usize,
+    /// Bytes of `out` on the account of memory: those of answers that hold many messages.
+    pub(super) charged: u64,
 }
 
 /// Replies owed at which reading pauses.
@@ -43,6 +45,17 @@ impl Desk {
         !self.owes() && self.unread.is_empty() && self.head.is_empty()
     }
 
+    /// Everything is sent. A buffer that held a large answer is given back; how many bytes of it
+    /// were on the account.
+    pub(super) fn sent_all(&mut self) -> u64 {
+        self.out.clear();
+        self.sent = 0;
+        if self.charged > 0 {
+            self.out.shrink_to(KEPT_BYTES_MAX);
+        }
+        std::mem::take(&mut self.charged)
+    }
+
     /// Makes it fit for the next line: a head that was refused leaves its scan half done.
     pub(super) fn trim(&mut self) {
         self.scan = HeadScan::default();
@@ -60,9 +73,10 @@ impl Desk {
             replies,
             out,
             sent,
+            charged,
             ..
         } = self;
-        (*sent, *replies) = (0, Replies::default());
+        (*sent, *charged, *replies) = (0, 0, Replies::default());
         unread.clear();
         head.clear();
         body.clear();

@@ -160,11 +160,11 @@ impl Inbound {
         reply: Reply,
         mut manner: Manner,
     ) {
-        if let Reply::Problem { problem, .. } = &reply {
+        if let Reply::Problem { problem, .. } = reply.bare() {
             context.turn.stats.add(Counter::RequestsRefused, 1);
             manner.keep_alive &= !problem.reason.closes();
         }
-        manner.keep_alive &= !matches!(reply, Reply::Stream);
+        manner.keep_alive &= !matches!(reply.bare(), Reply::Stream | Reply::Poll { last: true });
         desk.replies.push(seq, reply, manner);
         if !manner.keep_alive {
             self.phase = Phase::Last;

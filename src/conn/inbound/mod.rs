@@ -11,10 +11,11 @@ use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::base::time::Mono;
 use crate::conn::Limits;
-use crate::conn::reply::Reply;
+use crate::conn::reply::{Manner, Reply};
 use crate::http::body::BodyReader;
 use crate::http::problem::{Problem, Reason};
 use crate::http::request::Request;
+use crate::http::write::How;
 use crate::port::{Action, Seq, Turn};
 
 mod desk;
@@ -90,6 +91,8 @@ pub struct Inbound {
     /// The peer has sent its FIN.
     finished: bool,
     paused: bool,
+    /// Its answer waits for what may come; meanwhile the client's end has to be noticed.
+    awaits: bool,
     /// Bytes of body on the account of memory.
     charged: u64,
     /// When bytes last came or went.
@@ -108,6 +111,7 @@ impl Inbound {
             phase: Phase::Idle,
             finished: false,
             paused: false,
+            awaits: false,
             charged: 0,
             moved: now,
             stalled_since: now,
@@ -157,11 +161,8 @@ impl Inbound {
 
     /// Writes what may go now into the line's buffer, and gives the desk back if it is not needed.
     pub fn send(&mut self, context: &mut Context<'_>) {
+        self.close_if_draining(context);
         let Some(desk) = &mut self.desk else { return };
-        if context.draining && matches!(self.phase, Phase::Idle) && !desk.replies.is_empty() {
-            desk.replies.close_after_last();
-            self.phase = Phase::Last;
-        }
         let had = desk.unsent();
         desk.replies
             .render(context.durable, &mut desk.out, context.date);
@@ -175,6 +176,47 @@ impl Inbound {
     pub fn take_stream(&mut self) -> bool {
         let desk = self.desk.as_mut().filter(|desk| desk.unsent() == 0);
         desk.is_some_and(|desk| desk.replies.take_stream())
+    }
+
+    fn close_if_draining(&mut self, context: &Context<'_>) {
+        let Some(desk) = &mut self.desk else { return };
+        if context.draining && matches!(self.phase, Phase::Idle) && !desk.replies.is_empty() {
+            desk.replies.close_after_last();
+            self.phase = Phase::Last;
+        }
+    }
+
+    /// How the answer goes that is to be made now: everything asked before it is answered and sent.
+    #[must_use]
+    pub fn poll(&self) -> Option<Manner> {
+        let desk = self.desk.as_ref().filter(|desk| desk.unsent() == 0);
+        desk.and_then(|desk| desk.replies.poll())
+    }
+
+    /// What the answer is made of has yet to come.
+    pub fn wait(&mut self, context: &mut Context<'_>, key: Key) {
+        if matches!(self.phase, Phase::Last) && !self.awaits {
+            context.turn.actions.push_back(Action::Resume { key });
+        }
+        self.awaits = true;
+    }
+
+    /// The answer is made now. `charged` bytes of it are on the account of memory until it is sent.
+    pub fn answer(
+        &mut self,
+        context: &mut Context<'_>,
+        charged: u64,
+        write: impl FnOnce(&mut Vec<u8>, &How<'_>),
+    ) {
+        self.awaits = false;
+        self.close_if_draining(context);
+        if let Some(desk) = &mut self.desk {
+            let Desk { replies, out, .. } = &mut **desk;
+            replies.answer(context.date, |how| write(out, how));
+            desk.charged += charged;
+            self.stalled_since = context.turn.now.mono;
+        }
+        self.send(context);
     }
 
     /// The answer that was held under that number is known now.
@@ -216,8 +258,7 @@ impl Inbound {
         if desk.unsent() > 0 {
             return;
         }
-        desk.out.clear();
-        desk.sent = 0;
+        context.turn.memory.give(desk.sent_all());
         self.rest(context);
     }
 
@@ -359,13 +400,18 @@ impl Inbound {
     /// Whether the line takes bytes now.
     #[must_use]
     pub fn wants_read(&self) -> bool {
-        !self.paused && !matches!(self.phase, Phase::Last | Phase::Gone)
+        let reads = match self.phase {
+            Phase::Last => self.awaits,
+            Phase::Gone => false,
+            _ => true,
+        };
+        reads && !self.paused
     }
 
     /// Bytes it has on the account of memory.
     #[must_use]
     pub fn charged(&self) -> u64 {
-        self.charged
+        self.charged + self.desk.as_ref().map_or(0, |desk| desk.charged)
     }
 
     /// Whether the client has finished sending.
@@ -382,7 +428,7 @@ impl Inbound {
 
     /// The line was taken out of the slab: what it holds goes back.
     pub fn dismantle(self, context: &mut Context<'_>) {
-        context.turn.memory.give(self.charged);
+        context.turn.memory.give(self.charged());
         if let Some(mut desk) = self.desk {
             desk.clear();
             context.desks.give(desk);

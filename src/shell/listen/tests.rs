@@ -67,7 +67,7 @@ fn a_turn_takes_its_share_from_every_listener_in_turn() {
 }
 
 #[test]
-fn accepted_sockets_send_without_delay() {
+fn accepted_sockets_send_without_delay_and_hold_little() {
     let (mut poll, mut listeners) = bind(1);
     let addr = listeners.addrs().next().unwrap();
     let client = Client::connect(addr).unwrap();
@@ -75,6 +75,11 @@ fn accepted_sockets_send_without_delay() {
     listeners.begin_turn(Mono(0));
     let (stream, peer) = listeners.accept(Mono(0)).unwrap();
     assert!(stream.nodelay().unwrap(), "inherited from the listener");
+    let held = socket2::SockRef::from(&stream).send_buffer_size().unwrap();
+    assert!(
+        (64 << 10..=128 << 10).contains(&held),
+        "{held}, inherited too"
+    );
     assert_eq!(peer, client.local_addr().unwrap());
 }
 

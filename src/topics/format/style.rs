@@ -66,20 +66,17 @@ pub struct Head<'a> {
     pub retry_ms: u32,
     /// The request was a HEAD: there are no first bytes.
     pub head_only: bool,
+    /// The line ends with the answer to a HEAD. A stream in chunks says so at its end.
+    pub closes: bool,
 }
 
 /// Fields that every answer of streams has: nothing between us and the reader may keep or change
-/// what is sent. No `Vary` is needed where nothing is stored.
-const FIELDS: [(&str, &str); 3] = [
+/// what is sent.
+pub const FIELDS: [(&str, &str); 3] = [
     ("Cache-Control", "no-store, no-transform"),
     ("X-Accel-Buffering", "no"),
     ("X-Content-Type-Options", "nosniff"),
 ];
-const ALLOW_ORIGIN: &str = "Access-Control-Allow-Origin";
-const EXPOSE: (&str, &str) = (
-    "Access-Control-Expose-Headers",
-    "Hookah-Last-Id, Hookah-Resume",
-);
 
 impl Style {
     /// How many there are.
@@ -139,12 +136,14 @@ impl Style {
             Framing::Chunked => write::field(&mut out, "Transfer-Encoding", "chunked"),
             Framing::Plain => write::field(&mut out, "Connection", "close"),
         }
+        if head.closes && self.framing == Framing::Chunked {
+            write::field(&mut out, "Connection", "close");
+        }
         for (name, value) in FIELDS {
             write::field(&mut out, name, value);
         }
         if let Some(origin) = head.origin {
-            write::field(&mut out, ALLOW_ORIGIN, origin);
-            write::field(&mut out, EXPOSE.0, EXPOSE.1);
+            write::share(&mut out, origin);
         }
         if head.last != MessageId::default() {
             out.extend_from_slice(b"Hookah-Last-Id: ");
@@ -200,18 +199,14 @@ impl Style {
 /// Appends the whole answer of an event stream that there is no room for. EventSource gives up for
 /// good on a 503; this makes it come again in so many milliseconds, which the caller draws by
 /// chance so that not all come at once.
-pub fn come_back(out: &mut Vec<u8>, retry_ms: u32, origin: Option<&str>, how: &How<'_>) {
+pub fn come_back(out: &mut Vec<u8>, retry_ms: u32, how: &How<'_>) {
     let mut body = Vec::new();
     Format::Sse.retry(retry_ms, &mut body);
     body.extend_from_slice(b":\n\n");
-    let [caches, buffers, types] = FIELDS;
-    let allowed = (ALLOW_ORIGIN, origin.unwrap_or_default());
-    let fields = [caches, buffers, types, allowed, EXPOSE];
-    let count = if origin.is_some() { 5 } else { 3 };
     let answer = Answer {
         status: 200,
         content_type: Some(Format::Sse.content_type()),
-        fields: fields.get(..count).unwrap_or_default(),
+        fields: &FIELDS,
         body: &body,
     };
     write::answer(out, &answer, how);
