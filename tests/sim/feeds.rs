@@ -1,7 +1,7 @@
 //! What was published to topics, in the order in which it became durable, and the watches on the
 //! readers' lines. It is a part of the oracle and changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hookah::model::{Message, MessageId};
 use hookah::port::{Seq, StoreDone};
@@ -59,6 +59,8 @@ pub struct Feeds {
     /// What became durable, by number, and when.
     history: Vec<(usize, u64)>,
     ids: Vec<String>,
+    /// Messages that no target gets.
+    only_published: BTreeSet<MessageId>,
     watches: BTreeMap<LinkId, Watch>,
 }
 
@@ -85,9 +87,7 @@ impl Feeds {
 
     /// Whether nothing is ever delivered of that message, so that nothing of it ends.
     pub fn is_only_published(&self, id: MessageId) -> bool {
-        let of = |known: &&Publication| known.id == Some(id);
-        let found = self.publications.iter().find(of);
-        found.is_some_and(|publication| !publication.has_target)
+        self.only_published.contains(&id)
     }
 
     /// A publisher was told 202.
@@ -127,6 +127,9 @@ impl Feeds {
     fn durable(&mut self, at: u64, number: usize, id: MessageId) {
         self.ids.push(id.to_string());
         self.publications[number].id = Some(id);
+        if !self.publications[number].has_target {
+            self.only_published.insert(id);
+        }
         let publication = &self.publications[number];
         self.history.push((number, at));
         let mut grown: Vec<String> = Vec::new();
