@@ -9,6 +9,7 @@ use super::asks::{PLAIN, Speaks, Wish};
 use super::origin::{Serves, Validator};
 use super::subscriber::Manner;
 use crate::behaviour::Door;
+use crate::rng::Rng;
 use crate::setup;
 use crate::sim::Sim;
 use crate::store::Temper;
@@ -460,4 +461,37 @@ fn a_drain_in_the_middle_ends_in_time() {
         sim.run();
         assert!(sim.world.at() < start + 14 * SECOND, "{after}");
     }
+}
+
+#[test]
+fn seeds_reach_what_they_are_for() {
+    let (mut confirmed, mut gone, mut taken, mut failed, mut fetched) = (0, 0, 0, 0, 0);
+    for seed in 0..16 {
+        let mut sim = pair();
+        sim.world.rng = Rng::new(seed);
+        super::random::random(&mut sim);
+        sim.run();
+        let book = &sim.hub.book;
+        let facts = book.facts.iter().filter(|fact| fact.confirmed.is_some());
+        confirmed += facts.count();
+        gone += book
+            .facts
+            .iter()
+            .filter(|fact| fact.confirmed.is_none())
+            .count();
+        let is_taken = |status: u16| (200..300).contains(&status);
+        let replies = book.sent.iter().filter_map(|sent| sent.reply);
+        let (yes, no): (Vec<_>, Vec<_>) = replies.partition(|reply| is_taken(reply.1));
+        (taken, failed) = (taken + yes.len(), failed + no.len());
+        fetched += book
+            .messages
+            .values()
+            .filter(|told| told.version.is_some())
+            .count();
+    }
+    let counts = [confirmed, gone, taken, failed, fetched];
+    assert!(
+        counts.iter().all(|count| *count > 0) && taken > 50,
+        "{counts:?}"
+    );
 }

@@ -157,7 +157,13 @@ pub fn steps(rng: &mut Rng, manner: Manner, body: &str) -> Vec<Step> {
         ),
     };
     let closes = right.contains("Connection: close");
-    let end = closes.then_some(Step::Fin);
+    let end = match rng.between(0, 9) {
+        _ if closes => vec![Step::Fin],
+        // Without a word, so that the next request may meet it.
+        0 => vec![Step::Wait(rng.between(0, 3 * SECOND)), Step::Fin],
+        1 => vec![Step::Wait(rng.between(0, 3 * SECOND)), Step::Reset],
+        _ => Vec::new(),
+    };
     let right = Step::Send(right.into_bytes());
     match manner {
         Manner::Right => [right].into_iter().chain(end).collect(),
