@@ -8,6 +8,7 @@ use crate::base::stats::{Counter, Row, Stats};
 pub mod lanes;
 mod page;
 pub mod subscriptions;
+pub mod topics;
 
 /// The text at `/`, for whoever asks with curl. `host` is the Host field of the request.
 #[must_use]

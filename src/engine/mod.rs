@@ -39,6 +39,7 @@ mod slow;
 mod stored;
 mod streams;
 mod visits;
+mod window;
 mod wishes;
 
 use streams::feed_of;
@@ -119,6 +120,8 @@ pub struct Engine {
     topics: Topics,
     /// What clients have come for who are to get streams, or wait for messages.
     visits: Visits,
+    /// Streams and polls whose topics were deleted; empty between facts.
+    doomed: Vec<Key>,
     hub: Hub,
     /// The lines of those who wait for the hub's verdict.
     waiters: Index<Ticket, Key>,
@@ -160,6 +163,7 @@ impl Engine {
             courier,
             topics: Topics::new(settings.topics.clone(), now.wall, rng.u64()),
             visits: Visits::new(rng.u64()),
+            doomed: Vec::new(),
             hub,
             waiters: Index::new(rng.u64()),
             #[cfg(test)]

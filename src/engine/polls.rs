@@ -92,10 +92,17 @@ impl Engine {
         let seat = self.visits.seated(key).map(|it| it.joined.seat);
         let gives_way = seat.is_some_and(|seat| seat.at <= slowest);
         if gives_way {
+            self.end_poll(key);
+        }
+        gives_way
+    }
+
+    /// Answers a poll, if one waits on that line, whatever has come.
+    pub(super) fn end_poll(&mut self, key: Key) {
+        if self.visits.seated(key).is_some() {
             self.answer_poll(key);
             self.settle_inbound(key);
         }
-        gives_way
     }
 
     fn found(&self, seated: &Seated) -> bool {

@@ -33,6 +33,8 @@ pub(super) enum Handler {
     Hub(Half),
     /// The subscriptions.
     Subscriptions,
+    /// The topics, or one of them.
+    Topics,
     /// What became of a message.
     Messages,
     /// Whether it runs.
@@ -95,6 +97,22 @@ const ROUTES: &[Route] = &[
         allow: "GET, HEAD",
         help: "who subscribes to what (topic=, callback=, limit=N, cursor=N)",
         handler: Handler::Subscriptions,
+    },
+    Route {
+        path: "/topics",
+        tail: false,
+        methods: READ,
+        allow: "GET, HEAD",
+        help: "who reads what, and what is kept (limit=N, cursor=N)",
+        handler: Handler::Topics,
+    },
+    Route {
+        path: "/topics",
+        tail: true,
+        methods: &[Method::Get, Method::Head, Method::Delete],
+        allow: "GET, HEAD, DELETE",
+        help: "/topics/{name}, percent-encoded; DELETE ends its streams and drops its messages",
+        handler: Handler::Topics,
     },
     Route {
         path: "/messages",

@@ -47,7 +47,7 @@ pub(super) use context;
 pub(super) struct Rooms<'a> {
     dispatch: &'a mut Dispatch,
     courier: &'a mut Courier,
-    hub: &'a mut Hub,
+    pub(super) hub: &'a mut Hub,
     waiters: &'a mut Index<Ticket, Key>,
     pub(super) topics: &'a mut Topics,
     hungry: &'a mut VecDeque<Key>,
@@ -55,6 +55,8 @@ pub(super) struct Rooms<'a> {
     accepted: &'a mut Seq,
     settings: &'a Settings,
     pub(super) visits: &'a mut Visits,
+    /// Streams and polls that are to be ended.
+    pub(super) doomed: &'a mut Vec<Key>,
     pub(super) draining: bool,
     pub(super) line: Key,
     peer: IpAddr,
@@ -80,11 +82,13 @@ impl Engine {
             accepted: &mut self.accepted,
             settings: &self.settings,
             visits: &mut self.visits,
+            doomed: &mut self.doomed,
             draining: self.drain != Drain::No,
             line: key,
             peer: inbound.peer(),
         };
         inbound.received(&mut context!(self), &mut rooms, bytes);
+        self.end_doomed();
         self.settle_inbound(key);
     }
 
@@ -235,6 +239,7 @@ impl Service for Rooms<'_> {
             }
             routes::Handler::Hub(_) if request.method != Method::Post => (0, text(PAGE)),
             routes::Handler::Hub(half) => self.hub(turn, request, half, body),
+            routes::Handler::Topics => json(self.topics(turn, request, tail), request),
             routes::Handler::Subscriptions => {
                 let query = request.query.unwrap_or_default();
                 let list = admin::subscriptions::list(self.hub, turn.now, query);

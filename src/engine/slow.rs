@@ -117,6 +117,8 @@ impl Engine {
             let (style, mut notice) = (Style::from_index(stream.style()), Vec::new());
             style.format.warning(percent.min(100), &mut notice);
             stream.say(framed(style, &notice), now);
+            // Whoever has something to say is not woken for messages any more.
+            self.settle_stream(key);
         }
     }
 }

@@ -209,7 +209,8 @@ impl Engine {
             self.run_lanes();
             return Some(false);
         }
-        if stream.is_served() {
+        // The farewell's time is not for what was begun before it.
+        if stream.is_served() && !waits {
             self.end_stream(key, Code::Count);
             return Some(self.has_output(key));
         }

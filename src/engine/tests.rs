@@ -13,6 +13,7 @@ pub(super) mod calls;
 mod hub;
 mod notices;
 mod polls;
+mod topics;
 
 const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 

@@ -169,6 +169,8 @@ reasons! {
     UnknownLane = 404 "unknown_lane" "There is no such lane";
     /// A bound on what people may hold back.
     LanesPausedFull = 503 "lanes_paused_full" "Too many lanes are paused; resume one first";
+    /// streams.md section 7: a topic without readers, subscribers and backlog.
+    UnknownTopic = 404 "unknown_topic" "No such topic";
     /// streams.md section 4: as many streams as there may be.
     StreamsFull = 503 "streams_full" "Too many streams; try again later";
     /// streams.md section 4: the server is stopping.

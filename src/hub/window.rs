@@ -3,7 +3,7 @@
 use super::subscription::Subscription;
 use super::{Hub, name};
 use crate::base::slab::Key;
-use crate::base::time::{Now, Wall};
+use crate::base::time::{Mono, Now, Wall};
 
 /// Which subscriptions are asked for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,6 +40,17 @@ pub struct Row<'a> {
 }
 
 impl Hub {
+    /// How many verified subscriptions a topic has.
+    #[must_use]
+    pub fn verified(&self, now: Mono, topic: &[u8]) -> usize {
+        let key = name::key(topic);
+        let key = std::str::from_utf8(&key).ok();
+        let topic = key.and_then(|key| self.topics.get(*self.by_key.get(key)?));
+        let all = topic.map_or(&[][..], |topic| &topic.subscriptions);
+        let held = all.iter().filter_map(|it| self.subscriptions.get(*it));
+        held.filter(|it| it.holds(now).is_some()).count()
+    }
+
     /// The subscriptions from that place on, in their order.
     pub fn rows<'a>(
         &'a self,

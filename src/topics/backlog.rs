@@ -42,6 +42,11 @@ impl Backlog {
             warmer: None,
         }
     }
+
+    /// Bytes of the kept messages.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 impl Topics {

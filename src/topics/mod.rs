@@ -33,6 +33,7 @@ mod post;
 mod publish;
 pub mod subscribe;
 mod view;
+pub mod window;
 pub mod wish;
 
 use channel::Channel;

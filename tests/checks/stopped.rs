@@ -2,13 +2,14 @@
 //! grow, and it must find its place again when it goes on.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::peer::{Client, metric, until};
 use crate::process::{self, needs, signal};
 use crate::report::{Result, Trouble, ensure};
 use crate::server::Server;
-use crate::streams::{Curl, PATIENCE, settled, tap};
+use crate::streams::{Curl, PATIENCE, Tap, settled, tap};
 
 /// How the server is loaded while a reader is stopped.
 struct Load {
@@ -65,6 +66,23 @@ impl Publisher {
         }
         Ok(())
     }
+
+    /// From each POST to the line of the reader, who must get all in order; the longest last.
+    fn waits(&self, reader: &Tap) -> std::result::Result<Vec<Duration>, Trouble> {
+        let mut waits = Vec::new();
+        while let Some(posted) = self.posted.get(waits.len()) {
+            let got = reader.recv_timeout(PATIENCE);
+            let (at, line) = got.map_err(|_| Trouble::failed("the others' reader got less"))?;
+            if !line.is_empty() {
+                ensure(line.starts_with(&format!("n={}&", waits.len())), || {
+                    format!("out of order at {}", waits.len())
+                })?;
+                waits.push(at.saturating_duration_since(*posted));
+            }
+        }
+        waits.sort();
+        Ok(waits)
+    }
 }
 
 fn stopped(load: &Load) -> Result {
@@ -94,33 +112,9 @@ fn stopped(load: &Load) -> Result {
     let ended = metric(addr, "hookah_timeouts_stall_total")?;
     let left = metric(addr, "hookah_streams")?;
     signal(curl.id(), "CONT")?;
-    let mut seen = numbers(&curl, None)?;
-    let last = seen.values().max().cloned().unwrap_or_default();
-    let again = ["-H", &format!("Last-Event-ID: {last}")];
-    let again = Curl::start(addr, "topic=news&format=sse", &again)?;
-    settled(addr, 2)?;
-    publisher.publish()?;
+    let first = comes_back(addr, &curl, &mut publisher)?;
     let all = publisher.posted.len();
-    let (first, more) = (seen.len(), numbers(&again, Some(all - 1))?);
-    ensure(!more.keys().any(|number| seen.contains_key(number)), || {
-        "it got something twice".to_owned()
-    })?;
-    seen.extend(more);
-    ensure(seen.len() == all, || {
-        format!("{} of {all} messages", seen.len())
-    })?;
-    let mut waits = Vec::new();
-    while waits.len() < all {
-        let got = others.recv_timeout(PATIENCE);
-        let (at, line) = got.map_err(|_| Trouble::failed("the others' reader got less"))?;
-        if !line.is_empty() {
-            ensure(line.starts_with(&format!("n={}&", waits.len())), || {
-                format!("out of order at {}", waits.len())
-            })?;
-            waits.push(at.saturating_duration_since(publisher.posted[waits.len()]));
-        }
-    }
-    waits.sort();
+    let waits = publisher.waits(&others)?;
     let (p50, p99, most) = (waits[all / 2], waits[all * 99 / 100], waits[all - 1]);
     let kept = (load.body_bytes * all) >> 10;
     let found = format!(
@@ -135,6 +129,31 @@ fn stopped(load: &Load) -> Result {
         format!("{found}; allowed: p99 {P99_MAX:?}, {GROWTH_KIB_MAX} KiB")
     })?;
     Ok(found)
+}
+
+/// The reader goes on and finds its stream ended; with the id that it got last it comes again, and
+/// gets everything else once. How many messages it got before.
+fn comes_back(
+    addr: SocketAddr,
+    curl: &Curl,
+    publisher: &mut Publisher,
+) -> std::result::Result<usize, Trouble> {
+    let mut seen = numbers(curl, None)?;
+    let last = seen.values().max().cloned().unwrap_or_default();
+    let again = ["-H", &format!("Last-Event-ID: {last}")];
+    let again = Curl::start(addr, "topic=news&format=sse", &again)?;
+    settled(addr, 2)?;
+    publisher.publish()?;
+    let (first, all) = (seen.len(), publisher.posted.len());
+    let more = numbers(&again, Some(all - 1))?;
+    ensure(!more.keys().any(|number| seen.contains_key(number)), || {
+        "it got something twice".to_owned()
+    })?;
+    seen.extend(more);
+    ensure(seen.len() == all, || {
+        format!("{} of {all} messages", seen.len())
+    })?;
+    Ok(first)
 }
 
 /// The numbers of the messages that curl prints, with their ids: up to that one, or to the end.
@@ -189,20 +208,7 @@ pub fn crowd() -> Result {
     };
     publisher.publish_for(Duration::from_secs(3), Duration::from_millis(10))?;
     let all = publisher.posted.len();
-    let mut slowest = Duration::ZERO;
-    for number in 0..all {
-        let (at, line) = loop {
-            let got = others.recv_timeout(PATIENCE);
-            let got = got.map_err(|_| Trouble::failed("the others' reader got less"))?;
-            if !got.1.is_empty() {
-                break got;
-            }
-        };
-        ensure(line.starts_with(&format!("n={number}&")), || {
-            "out of order".to_owned()
-        })?;
-        slowest = slowest.max(at.saturating_duration_since(publisher.posted[number]));
-    }
+    let slowest = publisher.waits(&others)?[all - 1];
     until("all that are stopped are ended", PATIENCE, || {
         Ok(metric(addr, "hookah_streams_slow_total")? == CURLS as u64)
     })?;

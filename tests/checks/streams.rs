@@ -71,8 +71,11 @@ impl Drop for Curl {
     }
 }
 
-/// A reader in a thread of its own: when each line of a raw stream came, until it ends.
-pub fn tap(addr: SocketAddr, query: &str) -> io::Result<Receiver<(Instant, String)>> {
+/// When each chunk of a stream came, and its text.
+pub type Tap = Receiver<(Instant, String)>;
+
+/// A reader in a thread of its own, until its stream ends.
+pub fn tap(addr: SocketAddr, query: &str) -> io::Result<Tap> {
     let mut client = TcpStream::connect(addr)?;
     let request = format!("GET /stream?{query} HTTP/1.1\r\nHost: hookah\r\n\r\n");
     io::Write::write_all(&mut client, request.as_bytes())?;
@@ -215,15 +218,7 @@ pub fn memory() -> Result {
     let server = Server::start();
     let (id, addr) = (server.id(), server.addr());
     let before = process::status(id, "VmRSS")?;
-    // Each reads a topic of its own as json, so that none shares a frame with another.
-    let mut stuck = Vec::new();
-    for number in 0..CONSUMERS {
-        let mut client = Client::connect(addr)?;
-        let slow = ["disconnect", "drop"][number % 2];
-        let query = format!("topic=t{number}&format=json&slow={slow}");
-        client.send(format!("GET /stream?{query} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes())?;
-        stuck.push(client);
-    }
+    let _stuck = not_reading(addr, CONSUMERS)?;
     let others = tap(addr, "topic=t0")?;
     settled(addr, CONSUMERS as u64 + 1)?;
     let topics: String = (0..CONSUMERS).map(|n| format!("_topic=t{n}&")).collect();
@@ -265,6 +260,19 @@ pub fn memory() -> Result {
         || format!("{found}; allowed: {GROWTH_KIB_MAX} KiB and {SLACK_KIB} KiB of slack"),
     )?;
     Ok(found)
+}
+
+/// Clients that ask for streams and read nothing, every second one with `slow=drop`. Each has a
+/// topic of its own as json, so that none shares a frame with another.
+fn not_reading(addr: SocketAddr, count: usize) -> io::Result<Vec<Client>> {
+    let open = |number: usize| {
+        let mut client = Client::connect(addr)?;
+        let slow = ["disconnect", "drop"][number % 2];
+        let query = format!("topic=t{number}&format=json&slow={slow}");
+        client.send(format!("GET /stream?{query} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes())?;
+        Ok(client)
+    };
+    (0..count).map(open).collect()
 }
 
 /// Anybody may invent names; what that costs has a bound, and none but the coldest pay.

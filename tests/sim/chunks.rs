@@ -1,5 +1,8 @@
 //! A strict reader of what a stream's line carries: answers before it, its head, then chunks or
-//! plain lines, byte by byte. It was written apart from Hookah's codec and knows no time.
+//! plain bytes, byte by byte. It was written apart from Hookah's codec and knows no time.
+
+use crate::asks::Asks;
+use crate::ear::{Ear, Format, Unit};
 
 /// Something that is complete with the byte just read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -8,8 +11,8 @@ pub enum Part {
     Answer(String),
     /// The stream's head.
     Head(String),
-    /// A line of the stream, without its CRLF; in chunked form it is exactly one chunk.
-    Line(Vec<u8>),
+    /// A unit of the stream; in chunked form it is exactly one chunk.
+    Unit(Unit),
     /// The last chunk: nothing may follow.
     End,
 }
@@ -28,7 +31,7 @@ enum State {
     AfterData,
     /// Inside the empty line behind the last chunk's size.
     AfterLast,
-    /// Inside a line of a stream without chunks.
+    /// Inside a stream without chunks.
     Plain,
     /// Behind the last chunk.
     Over,
@@ -41,28 +44,32 @@ pub struct Chunks {
     old: bool,
     /// Answers that come before the stream's head.
     before: usize,
+    format: Format,
     state: State,
     text: Vec<u8>,
-    data: Vec<u8>,
+    ear: Ear,
+    /// What the chunk under way held.
+    unit: Option<Unit>,
 }
 
 impl Chunks {
-    /// At the start of a line on which so many answers come before the stream.
-    pub fn new(old: bool, before: usize) -> Chunks {
-        let (text, data) = (Vec::new(), Vec::new());
+    /// At the start of a line on which that is asked.
+    pub fn new(asks: &Asks) -> Chunks {
         Chunks {
-            old,
-            before,
+            old: asks.old,
+            before: asks.before,
+            format: asks.format,
             state: State::Head,
-            text,
-            data,
+            text: Vec::new(),
+            ear: Ear::new(asks.format),
+            unit: None,
         }
     }
 
-    /// Whether the next byte begins a line of the stream, or its end.
+    /// Whether the next byte begins a unit of the stream, or its end.
     pub fn at_boundary(&self) -> bool {
         let begins = matches!(self.state, State::Size | State::Plain);
-        begins && self.text.is_empty()
+        begins && self.text.is_empty() && self.ear.is_idle()
     }
 
     /// Whether the stream's head is complete.
@@ -81,8 +88,13 @@ impl Chunks {
                 };
                 Ok(None)
             }
+            State::Plain => Ok(self.ear.push(byte)?.map(Part::Unit)),
             State::Data(left) => {
-                self.data.push(byte);
+                let unit = self.ear.push(byte)?;
+                if self.unit.is_some() {
+                    return Err("more than one unit in a chunk".to_owned());
+                }
+                self.unit = unit;
                 if left == 1 {
                     self.state = State::AfterData;
                 } else {
@@ -121,17 +133,13 @@ impl Chunks {
     fn complete(&mut self, text: Vec<u8>) -> Result<Option<Part>, String> {
         match self.state {
             State::Head => self.head(text).map(Some),
-            State::Plain => Ok(Some(Part::Line(text))),
             State::Size => self.size(&text),
             State::AfterData => {
-                let mut line = std::mem::take(&mut self.data);
                 self.state = State::Size;
-                let whole = text.is_empty() && line.ends_with(b"\r\n");
-                line.truncate(line.len().saturating_sub(2));
-                if !whole || line.windows(2).any(|two| two == b"\r\n") {
-                    return Err(format!("a chunk that is no line: {line:?}, {text:?}"));
-                }
-                Ok(Some(Part::Line(line)))
+                let unit = self.unit.take();
+                let unit = unit.filter(|_| text.is_empty() && self.ear.is_idle());
+                let unit = unit.ok_or_else(|| format!("a chunk that is no unit: {text:?}"))?;
+                Ok(Some(Part::Unit(unit)))
             }
             _ => {
                 self.state = State::Over;
@@ -162,7 +170,8 @@ impl Chunks {
             let mut lines = head.split("\r\n").skip(1);
             lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
         };
-        if self.before > 0 || head.starts_with("HTTP/1.1 503 ") {
+        let stream = head.starts_with("HTTP/1.1 200 ") && field("Content-Length").is_none();
+        if self.before > 0 || !stream {
             self.before = self.before.saturating_sub(1);
             let length = field("Content-Length").and_then(|text| text.parse().ok());
             let length: usize = length.ok_or_else(|| format!("no length: {head:?}"))?;
@@ -176,7 +185,7 @@ impl Chunks {
             && field("Content-Length").is_none()
             && chunked == (!self.old).then_some("chunked")
             && (field("Connection") == Some("close")) == self.old
-            && field("Content-Type") == Some("application/x-www-form-urlencoded")
+            && field("Content-Type") == Some(self.format.media_type())
             && field("Cache-Control") == Some("no-store, no-transform")
             && field("X-Accel-Buffering") == Some("no")
             && field("X-Content-Type-Options") == Some("nosniff")
@@ -192,6 +201,7 @@ impl Chunks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ear::{Body, Got, What};
 
     const HEAD: &str = "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
         Content-Type: application/x-www-form-urlencoded\r\n\
@@ -204,7 +214,7 @@ mod tests {
             false => "Transfer-Encoding: chunked\r\n\r\n",
         };
         let before = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n";
-        let mut chunks = Chunks::new(old, 1);
+        let mut chunks = Chunks::new(&Asks::of(&["a"], &[], "", (old, 1)));
         let mut parts = Vec::new();
         for byte in format!("{before}{HEAD}{framing}{body}").bytes() {
             parts.extend(chunks.push(byte)?);
@@ -212,10 +222,23 @@ mod tests {
         Ok(parts)
     }
 
+    fn unit(body: &str) -> Part {
+        let got = Got {
+            id: None,
+            topic: None,
+            body: Body::Raw(body.into()),
+        };
+        let what = match body {
+            "" => What::Blank,
+            _ => What::Message(got),
+        };
+        Part::Unit(Unit { retry: None, what })
+    }
+
     #[test]
     fn lines_are_read_and_the_end_is_seen() {
         let parts = read(false, "2\r\n\r\n\r\n5\r\na=1\r\n\r\n0\r\n\r\n").unwrap();
-        let lines = [b"".to_vec(), b"a=1".to_vec()].map(Part::Line);
+        let lines = ["", "a=1"].map(unit);
         assert_eq!((&parts[2..4], &parts[4]), (&lines[..], &Part::End));
         let parts = read(true, "\r\na=1\r\n").unwrap();
         assert_eq!(&parts[2..], lines);

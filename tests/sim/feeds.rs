@@ -5,45 +5,44 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hookah::model::{Message, MessageId};
 use hookah::port::{Seq, StoreDone};
+use hookah::topics;
 
+use crate::asks::Asks;
+use crate::kept::{Bounds, Published};
 use crate::net::LinkId;
-use crate::readers::Asks;
+use crate::publication::Publication;
 use crate::watch::Watch;
 
-/// A message that somebody is to publish.
-#[derive(Clone, Debug)]
-pub struct Publication {
-    /// The topics as the publisher names them; one may be named twice.
-    pub topics: Vec<String>,
-    /// The body that readers must see.
-    pub body: Vec<u8>,
-    /// Whether it goes to a target too.
-    pub has_target: bool,
-    /// Its client was told no.
-    pub refused: bool,
-    /// Its id, once it is durable.
-    pub id: Option<MessageId>,
-}
-
-/// A message in a topic's log.
+/// A message in the log of a selection.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Its body.
-    pub body: Vec<u8>,
+    /// Its place in the history of all.
+    pub place: usize,
     /// When it became durable.
     pub at: u64,
-    plain_sum: usize,
-    chunked_sum: usize,
+    /// Bytes of all bodies up to its end, since the log's beginning.
+    pub least_sum: usize,
+    /// More than any format makes of them.
+    pub most_sum: usize,
 }
 
-impl Entry {
-    /// Bytes on the wire up to its end, since the topic's beginning, without chunks if `old`.
-    pub fn sum(&self, old: bool) -> usize {
-        if old {
-            self.plain_sum
-        } else {
-            self.chunked_sum
-        }
+/// What a watch may know.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// What its selection matches.
+    pub log: &'a [Entry],
+    /// What became durable.
+    pub history: &'a [Published],
+    /// What was to be published, by number.
+    pub publications: &'a [Publication],
+    /// What is kept.
+    pub bounds: &'a Bounds,
+}
+
+impl Known<'_> {
+    /// The message at that place of the log.
+    pub fn publication(&self, place: usize) -> &Publication {
+        &self.publications[self.history[self.log[place].place].number]
     }
 }
 
@@ -52,31 +51,55 @@ impl Entry {
 pub struct Feeds {
     /// All of them, by number.
     pub publications: Vec<Publication>,
+    /// What all topics together may hold, in bytes.
+    pub bytes_max: u64,
     by_body: BTreeMap<Vec<u8>, usize>,
-    waiting: Vec<(Seq, usize, MessageId)>,
+    waiting: Vec<(Seq, usize, MessageId, usize)>,
+    bounds: Option<Bounds>,
+    /// Silence before keep-alive bytes.
+    keep_alive: u64,
     /// For each selection that somebody reads.
     logs: BTreeMap<String, Vec<Entry>>,
-    /// What became durable, by number, and when.
-    history: Vec<(usize, u64)>,
-    ids: Vec<String>,
+    history: Vec<Published>,
     /// Messages that no target gets.
     only_published: BTreeSet<MessageId>,
     watches: BTreeMap<LinkId, Watch>,
 }
 
+/// What topics may hold beside their bound: the newest message in every format, and their readers'
+/// own places.
+const BESIDE_BYTES: u64 = 128 << 10;
+
 impl Feeds {
-    /// Somebody is going to publish this; its number.
-    pub fn publish(&mut self, topics: &[String], body: Vec<u8>, has_target: bool) -> usize {
-        let number = self.publications.len();
-        let before = self.by_body.insert(body.clone(), number);
-        assert_eq!(before, None, "two publications are the same");
-        self.publications.push(Publication {
-            topics: topics.to_vec(),
-            body,
-            has_target,
-            refused: false,
-            id: None,
+    /// What is kept.
+    pub fn keeping(&mut self, settings: &topics::Settings) {
+        self.bounds = Some(Bounds {
+            messages: settings.backlog_messages,
+            bytes: settings.backlog_bytes,
+            age: settings.backlog_age.as_micros() as u64,
+            tight: settings.bytes_max < 16 << 20,
         });
+        self.keep_alive = settings.keep_alive.as_micros() as u64;
+        self.bytes_max = settings.bytes_max as u64;
+    }
+
+    /// Messages that a topic keeps.
+    pub fn backlog(&self) -> u64 {
+        self.bounds.map_or(0, |bounds| bounds.messages as u64)
+    }
+
+    /// What all topics may hold at any time, in bytes.
+    pub fn room(&self) -> u64 {
+        let bodies = self.publications.iter().map(|it| it.body.len() as u64);
+        self.bytes_max + BESIDE_BYTES + 8 * bodies.max().unwrap_or(0)
+    }
+
+    /// Somebody is going to publish this; its number.
+    pub fn publish(&mut self, publication: Publication) -> usize {
+        let number = self.publications.len();
+        let before = self.by_body.insert(publication.body.clone(), number);
+        assert_eq!(before, None, "two publications are the same");
+        self.publications.push(publication);
         number
     }
 
@@ -103,60 +126,64 @@ impl Feeds {
             assert!(topics.is_empty(), "nobody publishes {topics:?}");
             return;
         };
-        let mut expected: Vec<&str> = Vec::new();
-        for topic in &self.publications[number].topics {
-            if !expected.contains(&&**topic) {
-                expected.push(topic);
-            }
-        }
+        let expected = self.publications[number].names();
         assert_eq!(topics, expected, "topics of publication {number}");
-        self.waiting.push((seq, number, message.id));
+        self.waiting
+            .push((seq, number, message.id, message.bytes()));
     }
 
     /// The store has spoken, and the engine will hear it at once.
     pub fn stored(&mut self, at: u64, done: StoreDone) {
         let (StoreDone::Durable(up_to) | StoreDone::Failed(up_to)) = done;
         let settled = self.waiting.partition_point(|(seq, ..)| *seq <= up_to);
-        for (_, number, id) in self.waiting.drain(..settled).collect::<Vec<_>>() {
+        for (_, number, id, bytes) in self.waiting.drain(..settled).collect::<Vec<_>>() {
             if matches!(done, StoreDone::Durable(_)) {
-                self.durable(at, number, id);
+                self.publications[number].id = Some(id);
+                if !self.publications[number].has_target {
+                    self.only_published.insert(id);
+                }
+                self.history.push(Published {
+                    number,
+                    id: id.to_string(),
+                    at,
+                    bytes,
+                    topics: self.publications[number].names(),
+                });
+                self.durable(at, number);
             }
         }
     }
 
-    fn durable(&mut self, at: u64, number: usize, id: MessageId) {
-        self.ids.push(id.to_string());
-        self.publications[number].id = Some(id);
-        if !self.publications[number].has_target {
-            self.only_published.insert(id);
-        }
+    fn durable(&mut self, at: u64, number: usize) {
         let publication = &self.publications[number];
-        self.history.push((number, at));
+        let place = self.history.len() - 1;
         let mut grown: Vec<String> = Vec::new();
+        let tight = self.bounds.is_some_and(|bounds| bounds.tight);
         for watch in self.watches.values_mut() {
-            if !watch.asks.reads(&publication.topics) {
+            if !publication.matches(&watch.asks) {
                 continue;
             }
             let selection = watch.asks.selection();
             let log = self.logs.entry(selection.clone()).or_default();
             if !grown.contains(&selection) {
-                log.push(entry(log.last(), &publication.body, at));
+                log.push(entry(log.last(), publication, place, at));
                 grown.push(selection);
             }
-            watch.published(at, log);
+            watch.published(at, log, tight);
         }
     }
 }
 
 /// A message's entry behind the last one of a log.
-fn entry(last: Option<&Entry>, body: &[u8], at: u64) -> Entry {
-    let (plain, chunked) = last.map_or((0, 0), |it| (it.plain_sum, it.chunked_sum));
-    let line = body.len() + 2;
+fn entry(last: Option<&Entry>, publication: &Publication, place: usize, at: u64) -> Entry {
+    let (least, most) = last.map_or((0, 0), |it| (it.least_sum, it.most_sum));
+    let body = publication.body.len();
     Entry {
-        body: body.to_vec(),
+        place,
         at,
-        plain_sum: plain + line,
-        chunked_sum: chunked + line + format!("{line:x}\r\n\r\n").len(),
+        least_sum: least + body,
+        // Nothing in these bodies needs more than two bytes for one, and names are short.
+        most_sum: most + 2 * body + 1_024,
     }
 }
 
@@ -164,41 +191,50 @@ fn entry(last: Option<&Entry>, body: &[u8], at: u64) -> Entry {
 impl Feeds {
     /// A reader's connection was taken in.
     pub fn opened(&mut self, link: LinkId, at: u64, asks: &Asks) {
-        self.watches.insert(link, Watch::new(asks.clone(), at));
+        let watch = Watch::new(asks.clone(), at, self.keep_alive);
+        self.watches.insert(link, watch);
         self.logs.entry(asks.selection()).or_insert_with(|| {
             let mut log: Vec<Entry> = Vec::new();
-            for (number, at) in &self.history {
-                let publication = &self.publications[*number];
-                if asks.reads(&publication.topics) {
-                    log.push(entry(log.last(), &publication.body, *at));
+            for (place, published) in self.history.iter().enumerate() {
+                let publication = &self.publications[published.number];
+                if publication.matches(asks) {
+                    log.push(entry(log.last(), publication, place, published.at));
                 }
             }
             log
         });
     }
 
+    fn watching(&mut self, link: LinkId) -> Option<(&mut Watch, Known<'_>)> {
+        let watch = self.watches.get_mut(&link)?;
+        let log = self.logs.get(&watch.asks.selection());
+        let known = Known {
+            log: log.map_or(&[][..], Vec::as_slice),
+            history: &self.history,
+            publications: &self.publications,
+            bounds: self.bounds.as_ref()?,
+        };
+        Some((watch, known))
+    }
+
     /// The engine reads.
-    pub fn read(&mut self, link: LinkId, bytes: usize) {
-        if let Some(watch) = self.watches.get_mut(&link) {
-            let end = self.logs.get(&watch.asks.selection()).map_or(0, Vec::len);
-            watch.read(bytes, end, self.ids.len());
+    pub fn read(&mut self, link: LinkId, at: u64, bytes: usize) {
+        if let Some((watch, known)) = self.watching(link) {
+            watch.read(at, bytes, known.log.len(), known.history.len());
         }
     }
 
     /// The engine is told that a reader has finished, or that its line has ended.
     pub fn ended(&mut self, link: LinkId) {
-        if let Some(watch) = self.watches.get_mut(&link) {
-            let log = self.logs.get(&watch.asks.selection());
-            watch.ended(log.map_or(&[], Vec::as_slice));
+        if let Some((watch, known)) = self.watching(link) {
+            watch.ended(known.log.len());
         }
     }
 
     /// The engine wrote, and was cut short if `cut`.
     pub fn wrote(&mut self, link: LinkId, at: u64, bytes: &[u8], cut: bool) {
-        if let Some(watch) = self.watches.get_mut(&link) {
-            let log = self.logs.get(&watch.asks.selection());
-            let log = log.map_or(&[][..], Vec::as_slice);
-            watch.wrote(at, bytes, cut, log, &self.ids);
+        if let Some((watch, known)) = self.watching(link) {
+            watch.wrote(at, bytes, cut, &known);
         }
     }
 

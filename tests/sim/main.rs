@@ -4,18 +4,28 @@
 //! `HOOKAH_SIM_SEEDS=5000 cargo test --test sim` runs more seeds,
 //! `HOOKAH_SIM_SEED=123 cargo test --test sim` replays one.
 
+mod asks;
 mod behaviour;
 mod chunks;
 mod clients;
 mod crowd;
+#[allow(dead_code)]
+#[path = "../support/decode.rs"]
+mod decode;
+mod ear;
 mod feeds;
 mod http;
 mod hub;
+mod kept;
 mod lanes;
 mod names;
 mod net;
+mod notices;
 mod oracle;
 mod order;
+mod plan;
+mod pollers;
+mod publication;
 mod readers;
 mod requests;
 mod rng;
@@ -26,8 +36,10 @@ mod shell;
 mod sim;
 mod store;
 mod stories;
+mod stories_formats;
 mod stories_guard;
 mod stories_names;
+mod stories_poll;
 mod stories_redirects;
 mod stories_replay;
 mod stories_streams;

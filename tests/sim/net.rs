@@ -294,6 +294,11 @@ impl Net {
         self.launch(world, link, Side::Engine, Item::Reset);
     }
 
+    /// Whether the peer has closed.
+    pub fn has_hung_up(&self, link: LinkId) -> bool {
+        self.links[link].hung_up
+    }
+
     /// Stops reading, or goes on.
     pub fn set_deaf(&mut self, world: &mut World, link: LinkId, deaf: bool) {
         self.links[link].deaf = deaf;

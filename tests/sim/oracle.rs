@@ -275,7 +275,7 @@ impl Oracle {
 
     /// The engine read from a target or a reader.
     pub fn read(&mut self, world: &World, link: LinkId, bytes: &[u8]) {
-        self.feeds.read(link, bytes.len());
+        self.feeds.read(link, world.at(), bytes.len());
         let Some(tap) = self.taps.get_mut(&link) else {
             return;
         };

@@ -3,32 +3,12 @@
 
 use std::net::IpAddr;
 
+use crate::asks::{Asks, Way};
+use crate::chunks::{Chunks, Part};
+use crate::ear::{Got, Unit, What};
 use crate::net::{Item, LinkId, Net, Shape};
 use crate::script::{Script, Step};
 use crate::world::World;
-
-/// What a reader asks for.
-#[derive(Clone, Debug)]
-pub struct Asks {
-    /// The topics; any of them.
-    pub topics: Vec<String>,
-    /// Beginnings of topics.
-    pub prefixes: Vec<String>,
-    /// It wants what is kept, too.
-    pub all: bool,
-    /// It would rather lose messages than its stream.
-    pub drops: bool,
-    /// Its stream ends once it has what is kept.
-    pub ends: bool,
-    /// There may be too many streams for it.
-    pub may_be_refused: bool,
-    /// HTTP/1.0.
-    pub old: bool,
-    /// Other requests before it on the line.
-    pub before: usize,
-    /// Bytes of all requests.
-    pub bytes: usize,
-}
 
 /// One reader.
 #[derive(Debug)]
@@ -45,21 +25,11 @@ pub struct Reader {
     pub got: Vec<u8>,
     /// Whether the server has finished sending.
     pub finished: bool,
+    /// When it comes again, how it says where it was, and what it does then.
+    pub visits: Vec<(u64, Way, Vec<Step>)>,
+    /// The last message of an earlier visit.
+    last: Option<String>,
     script: Script,
-}
-
-impl Asks {
-    /// What it reads, as one name.
-    pub fn selection(&self) -> String {
-        format!("{:?} {:?}", self.topics, self.prefixes)
-    }
-
-    /// Whether it reads what is published to these topics.
-    pub fn reads(&self, topics: &[String]) -> bool {
-        let exact = |topic: &String| self.topics.contains(topic);
-        let begins = |topic: &String| self.prefixes.iter().any(|it| topic.starts_with(&**it));
-        topics.iter().any(|topic| exact(topic) || begins(topic))
-    }
 }
 
 impl Reader {
@@ -77,27 +47,12 @@ impl Reader {
         (old, before): (bool, usize),
         then: Vec<Step>,
     ) -> Reader {
-        let health = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n".repeat(before);
-        let version = if old { "1.0" } else { "1.1" };
-        let mut path = format!("/stream?{more}");
-        for (name, values) in [("topic", topics), ("prefix", prefixes)] {
-            for value in values {
-                path += &format!("&{name}={}", escape(value));
-            }
-        }
-        let request = format!("{health}GET {path} HTTP/{version}\r\nHost: a\r\n\r\n");
-        let asks = Asks {
-            topics: topics.iter().map(|it| (*it).to_owned()).collect(),
-            prefixes: prefixes.iter().map(|it| (*it).to_owned()).collect(),
-            all: more.contains("since=all") || more.contains("count="),
-            drops: more.contains("slow=drop"),
-            ends: more.contains("count=-"),
-            may_be_refused: false,
-            old,
-            before,
-            bytes: request.len(),
-        };
-        let mut steps = vec![Step::Send(request.into_bytes())];
+        Reader::asking(Asks::of(topics, prefixes, more, (old, before)), then)
+    }
+
+    /// One that asks that.
+    pub fn asking(asks: Asks, then: Vec<Step>) -> Reader {
+        let mut steps = vec![Step::Send(asks.request().into_bytes())];
         steps.extend(then);
         Reader {
             ip: IpAddr::from([127, 0, 0, 1]),
@@ -106,6 +61,8 @@ impl Reader {
             link: None,
             got: Vec::new(),
             finished: false,
+            visits: Vec::new(),
+            last: None,
             script: Script::new(steps),
         }
     }
@@ -125,10 +82,52 @@ impl Reader {
                 self.script.stop();
                 net.hang_up(world, link);
             }
-            Some(Item::Reset) => self.script.stop(),
+            Some(Item::Reset) => {
+                self.script.stop();
+                net.hang_up(world, link);
+            }
             None => {}
         }
         self.script.run(world, net, link);
+    }
+
+    /// The next visit, if there is one: after what time, and by whom.
+    pub fn again(&mut self) -> Option<(u64, Reader)> {
+        let (delay, way, steps) = self.visits.pop()?;
+        let got = self.messages();
+        let last = got.last().and_then(|got| got.id.clone());
+        if let (Some(before), Some(first)) = (&self.last, got.first()) {
+            let behind = first.id.as_ref().is_none_or(|first| first > before);
+            assert!(behind, "{first:?} once more behind {before}");
+        }
+        let last = last.or(self.last.clone());
+        let mut next = Reader::asking(self.asks.again(last.as_deref(), way), steps);
+        (next.ip, next.shape, next.last) = (self.ip, self.shape, last);
+        next.visits = std::mem::take(&mut self.visits);
+        Some((delay, next))
+    }
+
+    /// The units of the stream that it got whole.
+    pub fn units(&self) -> Vec<Unit> {
+        let mut chunks = Chunks::new(&self.asks);
+        let parts = self
+            .got
+            .iter()
+            .map(|byte| chunks.push(*byte).expect("HTTP"));
+        let unit = |part| match part {
+            Some(Part::Unit(unit)) => Some(unit),
+            _ => None,
+        };
+        parts.filter_map(unit).collect()
+    }
+
+    /// The messages that it got whole.
+    pub fn messages(&self) -> Vec<Got> {
+        let message = |unit: Unit| match unit.what {
+            What::Message(got) => Some(got),
+            _ => None,
+        };
+        self.units().into_iter().filter_map(message).collect()
     }
 
     /// The lines it got, without the keep-alives; of a 1.1 reader without the chunks around them.
@@ -138,14 +137,4 @@ impl Reader {
         let lines = body.split("\r\n").filter(|line| line.contains('='));
         lines.map(str::to_owned).collect()
     }
-}
-
-/// Percent-encodes a topic's name.
-pub fn escape(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let one = |byte: u8| match plain(byte) {
-        true => char::from(byte).to_string(),
-        false => format!("%{byte:02X}"),
-    };
-    text.bytes().map(one).collect()
 }

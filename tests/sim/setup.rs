@@ -75,6 +75,7 @@ pub fn random(seed: u64) -> Sim {
     if crowded {
         settings.lines_max = chance.between(4, 12) as usize;
     }
+    backlog(&mut chance, &mut settings.topics);
     let small = settings.memory_bytes_max < 1 << 20;
     settings.hub.public_url = Some(hub::PUBLIC_URL.into());
     settings.hub.content_bytes_max = 100_000;
@@ -124,6 +125,17 @@ pub fn random(seed: u64) -> Sim {
         sim.world.after(at, Event::Drain);
     }
     sim
+}
+
+/// What topics keep; now and then next to nothing.
+fn backlog(chance: &mut Rng, settings: &mut topics::Settings) {
+    settings.backlog_messages = chance.pick(&[100, 100, 3, 10]);
+    settings.backlog_bytes = chance.pick(&[1 << 20, 1 << 20, 100_000, 1_000]);
+    settings.backlog_age = Duration::from_secs(chance.pick(&[3_600, 3_600, 20, 60]));
+    settings.keep_alive = Duration::from_secs(chance.pick(&[30, 30, 7, 100]));
+    if chance.chance(10) {
+        settings.bytes_max = chance.between(200_000, 2_000_000) as usize;
+    }
 }
 
 /// A unique local address.

@@ -19,8 +19,6 @@ use crate::world::{Event, MINUTE, SECOND};
 const READ_MAX: usize = 64 << 10;
 /// Clients taken in per turn.
 const ACCEPT_MAX: usize = 64;
-/// Bytes that may wait for streams at the start of a turn: the bound, and one message.
-const FRAMES_BYTES_MAX: u64 = (64 << 20) + (2 << 20);
 /// Every so many turns all invariants are swept.
 const CHECK_EVERY: u64 = 16;
 
@@ -73,7 +71,8 @@ impl Sim {
             assert!(!ended, "a line that ended was not closed");
         }
         let held = self.engine.stats().get(Counter::TopicsBytes);
-        assert!(held <= FRAMES_BYTES_MAX, "{held} bytes wait for streams");
+        let room = self.oracle.feeds.room();
+        assert!(held <= room, "topics hold {held} bytes of {room}");
         if self.turns.is_multiple_of(CHECK_EVERY) {
             self.engine.check();
         }

@@ -72,7 +72,8 @@ impl Sim {
     pub fn new(seed: u64, settings: Settings) -> Sim {
         let mut world = World::new(seed);
         let width = settings.courier.width(settings.lines_max / 2);
-        let oracle = Oracle::new(width as usize);
+        let mut oracle = Oracle::new(width as usize);
+        oracle.feeds.keeping(&settings.topics);
         let rules = Rules::of(&settings.courier.policy);
         let hub = Hub::new(settings.hub.leases);
         let mut engine = Engine::new(settings, world.rng.entropy(), world.now);
@@ -305,7 +306,14 @@ impl Sim {
                     self.clients[client].on(&mut self.oracle, world, net, link, item);
                 }
                 Peer::NameServer(server) => self.names.on(world, net, link, server, item),
-                Peer::Reader(reader) => self.readers[reader].on(world, net, link, item),
+                Peer::Reader(reader) => {
+                    self.readers[reader].on(world, net, link, item);
+                    if net.has_hung_up(link)
+                        && let Some((delay, next)) = self.readers[reader].again()
+                    {
+                        self.reader(delay, next);
+                    }
+                }
                 Peer::Target(target) => {
                     self.targets[target].on(&self.orders, world, net, link, item);
                 }

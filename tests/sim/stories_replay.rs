@@ -136,7 +136,7 @@ fn an_old_stream_is_ended_so_that_its_reader_comes_anew() {
     let mut sim = setup::calm_with(settings);
     let readers = [(); 4].map(|()| {
         let mut reader = guest(&["news"], &[], "", 5 * MINUTE);
-        reader.asks.ends = true;
+        reader.asks.sheds = true;
         sim.reader(0, reader)
     });
     let start = sim.world.at();

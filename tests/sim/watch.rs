@@ -1,11 +1,13 @@
 //! A watch on one reader's line: every byte that the engine writes there, when, and why the line
 //! may end (streams.md sections 5 to 7). It judges one line; `feeds` knows what was published.
 
-use std::ops::RangeInclusive;
-
+use crate::asks::Asks;
 use crate::chunks::{Chunks, Part};
-use crate::feeds::Entry;
-use crate::readers::Asks;
+use crate::ear::{Got, Unit, What};
+use crate::feeds::{Entry, Known};
+use crate::kept::Kept;
+use crate::notices::Notices;
+use crate::plan::Plan;
 use crate::world::{MS, SECOND};
 
 /// Bytes behind at which a reader is ended.
@@ -14,10 +16,8 @@ const BEHIND_BYTES_MAX: usize = 4 << 20;
 const BEHIND_MESSAGES_MAX: usize = 10_000;
 /// Bytes behind its request that are ignored.
 const EXTRA_BYTES_MAX: usize = 64 << 10;
-/// Silence before keep-alive bytes, and before a reader that takes nothing is given up.
+/// Silence before a reader that takes nothing is given up.
 const PATIENCE: u64 = 30 * SECOND;
-/// What is added to it by chance, so that not all are reminded at once.
-const SPREAD: u64 = PATIENCE / 16;
 /// Time for the last bytes of a stream that is ended.
 const FAREWELL: u64 = 5 * SECOND;
 /// The loop's own time.
@@ -30,9 +30,9 @@ pub struct Watch {
     pub asks: Asks,
     /// Every byte written on the line.
     pub written: Vec<u8>,
-    /// Lines of the stream that are complete, keep-alives included.
+    /// Units of the stream that are complete.
     pub lines: usize,
-    /// Keep-alives among them, the first bytes not included.
+    /// Those that only filled the silence, the first bytes not included.
     pub reminders: usize,
     /// When the line was closed.
     pub closed: Option<u64>,
@@ -42,33 +42,44 @@ pub struct Watch {
     pub terminated: bool,
     /// The longest that a message was held up although the reader took all it was given.
     pub latest: u64,
+    /// What it was told besides messages.
+    pub notices: Notices,
+    /// What `Hookah-Resume` said.
+    pub resume: Option<String>,
     chunks: Chunks,
     /// Bytes that the engine has read, the request included.
     heard: usize,
     /// The reader has finished or reset, and the engine knows.
     left: bool,
-    /// Where in its topic's log it may be: one place once that is known.
-    next: Option<RangeInclusive<usize>>,
-    /// The same for the ids of all that was published.
-    ids: (usize, usize),
+    /// What it must be sent, once its head is known.
+    plan: Option<Plan>,
+    /// How much was published when the engine had read its request: of its selection and of all.
+    read_at: Option<(u64, usize, usize)>,
+    /// Messages that were left out since the stream joined, at least and at most.
+    gap: (u64, u64),
+    keep_alive: u64,
     last_write: u64,
+    head_at: u64,
     /// Since when bytes wait that the reader does not take.
     waits_since: Option<u64>,
     freed_at: u64,
-    line_began: u64,
     line_quiet: u64,
-    /// Lines that may be complete in all, once it is slow.
+    /// Units that may be complete in all, once it is slow.
     lines_max: usize,
     may_be_slow: Option<u64>,
+    /// Since when it has got all that it asked for, if that has an end.
+    served_since: Option<u64>,
     /// It was told that there is no stream for it.
     pub refused: bool,
 }
 
 impl Watch {
-    /// A watch on a line on which nothing has passed.
-    pub fn new(asks: Asks, at: u64) -> Watch {
+    /// A watch on a line on which nothing has passed, where silence lasts so long unless its reader
+    /// says otherwise.
+    pub fn new(asks: Asks, at: u64, keep_alive: u64) -> Watch {
         Watch {
-            chunks: Chunks::new(asks.old, asks.before),
+            chunks: Chunks::new(&asks),
+            keep_alive: asks.keep_alive.map_or(keep_alive, |it| it * SECOND),
             asks,
             written: Vec::new(),
             lines: 0,
@@ -77,73 +88,73 @@ impl Watch {
             slow_since: None,
             terminated: false,
             latest: 0,
+            notices: Notices::default(),
+            resume: None,
             heard: 0,
             left: false,
-            next: None,
-            ids: (0, 0),
+            plan: None,
+            read_at: None,
+            gap: (0, 0),
             last_write: at,
+            head_at: at,
             waits_since: None,
             freed_at: at,
-            line_began: at,
             line_quiet: 0,
             lines_max: usize::MAX,
             may_be_slow: None,
+            served_since: None,
             refused: false,
         }
     }
 
-    /// The engine reads. `end` is the end of the topic's log, `ids` how many were published at all.
-    pub fn read(&mut self, bytes: usize, end: usize, ids: usize) {
+    /// The engine reads. `end` is the end of its log, `all` how many were published at all.
+    pub fn read(&mut self, at: u64, bytes: usize, end: usize, all: usize) {
         let asked = self.heard >= self.asks.bytes;
         self.heard += bytes;
         if !asked && self.heard >= self.asks.bytes {
-            // Alone on its line a reader joins at once, behind other requests with their answers.
-            let alone = self.asks.before == 0;
-            // Where everything is asked for, everything is kept: stories publish little.
-            let first = if self.asks.all { 0 } else { end };
-            self.next = Some(first..=if alone { first } else { usize::MAX });
-            self.ids = (ids, usize::MAX);
+            self.read_at = Some((at, end, all));
         }
     }
 
-    /// The engine is told that the reader has finished or is gone. One that took what it was given
-    /// has been given everything.
-    pub fn ended(&mut self, log: &[Entry]) {
+    /// The engine is told that the reader has finished or is gone, when its log ends there. One
+    /// that took what it was given has been given everything.
+    pub fn ended(&mut self, end: usize) {
         self.left = true;
         let streams = self.chunks.is_streaming() && !self.terminated;
         if self.waits_since.is_none() && streams && !self.asks.drops {
-            let end = self.next.as_ref().map_or(0, |next| *next.end());
+            let done = self.plan.as_ref().is_none_or(|plan| plan.is_done(end));
             assert!(
-                end >= log.len(),
-                "{end} of {} sent: {:?}",
-                log.len(),
+                done || self.notices.code.is_some(),
+                "not all was sent: {:?}",
                 self.asks
             );
         }
     }
 
     /// The engine wrote these bytes, and was cut short if `cut`.
-    pub fn wrote(&mut self, at: u64, bytes: &[u8], cut: bool, log: &[Entry], ids: &[String]) {
+    pub fn wrote(&mut self, at: u64, bytes: &[u8], cut: bool, known: &Known<'_>) {
         if self.waits_since.is_none() && self.chunks.is_streaming() {
             let silence = at - self.last_write;
-            let longest = PATIENCE + SPREAD + SLACK;
+            let longest = self.keep_alive + self.keep_alive / 16 + SLACK;
             assert!(silence <= longest, "silent for {silence} us");
         }
         for byte in bytes {
             if self.chunks.at_boundary() {
-                (self.line_began, self.line_quiet) = (at, at - self.last_write);
-                let ends = *byte == b'0' && !self.asks.old;
-                assert!(ends || self.lines < self.lines_max, "more to a slow reader");
+                self.line_quiet = at - self.last_write;
             }
             self.last_write = at;
             match self.chunks.push(*byte) {
-                Ok(Some(Part::Answer(head))) => self.refused |= head.starts_with("HTTP/1.1 503 "),
+                Ok(Some(Part::Answer(head))) => self.refused |= is_refusal(&head),
                 Ok(None) => {}
-                Ok(Some(Part::Head(head))) => self.head(&head, log.len(), ids),
-                Ok(Some(Part::Line(line))) => self.line(at, &line, log),
+                Ok(Some(Part::Head(head))) => self.head(at, &head, known),
+                Ok(Some(Part::Unit(unit))) => self.unit(at, unit, known),
                 Ok(Some(Part::End)) => self.terminated = true,
                 Err(wrong) => panic!("{wrong}; {:?}", self.asks),
             }
+        }
+        let served = self.plan.as_ref().is_some_and(|it| it.is_done(it.live));
+        if self.asks.ends && served {
+            self.served_since.get_or_insert(at);
         }
         self.written.extend_from_slice(bytes);
         if !bytes.is_empty() && self.waits_since.take().is_some() {
@@ -154,69 +165,151 @@ impl Watch {
         }
     }
 
-    fn head(&mut self, head: &str, end: usize, ids: &[String]) {
-        if let Some(next) = &self.next {
-            let end = if self.asks.all { 0 } else { end };
-            self.next = Some(*next.start()..=(*next.end()).min(end));
-        }
-        let last = head.split("\r\nHookah-Last-Id: ").nth(1);
-        let last = last.and_then(|rest| rest.split("\r\n").next());
-        let known = self.ids.0..=self.ids.1.min(ids.len());
-        let right = known.into_iter().any(|count| match last {
-            Some(last) => count > 0 && ids[count - 1] == last,
-            None => count == 0,
-        });
-        assert!(right, "Hookah-Last-Id {last:?}");
+    /// The head says how much was published when the stream joined.
+    fn head(&mut self, at: u64, head: &str, known: &Known<'_>) {
+        let field = |name: &str| {
+            let mut lines = head.split("\r\n").skip(1);
+            lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+        };
+        let last = field("Hookah-Last-Id");
+        let joined = known.history.iter().rposition(|it| Some(&*it.id) == last);
+        let joined = joined.map_or(0, |place| place + 1);
+        assert_eq!(last.is_none(), joined == 0, "Hookah-Last-Id {last:?}");
+        let (read_at, _, least) = self.read_at.unwrap_or_else(|| panic!("never asked"));
+        // Alone on its line a reader joins at once, behind other requests with their answers.
+        let alone = self.asks.before == 0;
+        let right = joined >= least && (joined == least || !alone);
+        assert!(right, "joined at {joined}, asked at {least}");
+        let resume = field("Hookah-Resume");
+        self.resume = resume.map(str::to_owned);
+        self.head_at = at;
+        self.plan = Some(Plan::new(&self.asks, known, joined, (read_at, at), resume));
     }
 
-    fn line(&mut self, at: u64, line: &[u8], log: &[Entry]) {
+    fn unit(&mut self, at: u64, unit: Unit, known: &Known<'_>) {
         self.lines += 1;
-        if line.is_empty() {
-            let first = self.lines == 1;
-            assert!(first || self.line_quiet >= PATIENCE, "a needless reminder");
-            self.reminders += usize::from(!first);
+        assert!(self.notices.code.is_none(), "{unit:?} behind the end");
+        if self.lines == 1 {
+            return self.first(&unit);
+        }
+        match &unit.what {
+            What::Notice(kind, object) => {
+                self.notices.note(&self.asks, kind, object, unit.retry);
+                if kind == "limit" {
+                    self.limited();
+                }
+                return;
+            }
+            _ => assert_eq!(unit.retry, None, "{unit:?}"),
+        }
+        let What::Message(got) = &unit.what else {
+            let right = self.asks.format.is_sse() && self.asks.heartbeat;
+            assert_eq!(unit.what == What::Heartbeat, right, "{unit:?}");
+            assert!(self.line_quiet >= self.keep_alive, "a needless reminder");
+            self.reminders += 1;
             return;
-        }
-        assert!(self.lines > 1, "no first bytes before {line:?}");
-        let range = self.next.clone().unwrap_or_else(|| panic!("never asked"));
-        let mut places = range.clone();
-        if self.asks.drops {
-            places = *range.start()..=usize::MAX;
-        }
-        let place = places.find(|place| log.get(*place).is_some_and(|entry| *entry.body == *line));
-        let Some(place) = place else {
-            let end = line.len().min(80);
-            let line = String::from_utf8_lossy(&line[..end]).into_owned();
-            panic!("{line:?} is not at {range:?}; {:?}", self.asks)
         };
-        self.next = Some(place + 1..=place + 1);
+        assert!(self.lines <= self.lines_max, "more to a slow reader");
+        self.message(at, got, known);
+    }
+
+    fn first(&self, unit: &Unit) {
+        let sse = self.asks.format.is_sse();
+        let right = match self.asks.retry {
+            Some(retry) => unit.retry == Some(retry),
+            None => unit.retry.is_some_and(|ms| (3_000..=5_000).contains(&ms)),
+        };
+        assert_eq!(unit.retry.is_some() && right, sse, "{unit:?}");
+        assert_eq!(unit.what, What::Blank, "the first bytes");
+    }
+
+    fn message(&mut self, at: u64, got: &Got, known: &Known<'_>) {
+        let Some(plan) = &mut self.plan else {
+            panic!("a message before the head: {got:?}")
+        };
+        let first = plan.next;
+        for place in first..known.log.len() {
+            let fate = plan.fate(place);
+            let publication = known.publication(place);
+            let check = publication.check(&self.asks, got, place < plan.live);
+            if fate != Kept::No && check.is_ok() {
+                plan.next = place + 1;
+                return self.timely(at, place, known.log);
+            }
+            let skips = fate != Kept::Yes || self.asks.drops;
+            assert!(skips, "{check:?} at {place}, {first}; {:?}", self.asks);
+            self.gap.0 += u64::from(fate == Kept::Yes);
+            self.gap.1 += u64::from(fate != Kept::No);
+        }
+        panic!("{got:?} is nowhere behind {first}; {:?}", self.asks)
+    }
+
+    /// The message at that place came: all that was lost before it must have been told, and it must
+    /// not have been held up.
+    fn timely(&mut self, at: u64, place: usize, log: &[Entry]) {
+        if self.asks.drops && self.asks.format.has_notices() {
+            let told = self.notices.limits.last().copied().unwrap_or(0);
+            let most = self.plan.as_ref().map_or(0, |plan| plan.missing.1);
+            let right = (self.gap.0..=self.gap.1 + most).contains(&told);
+            assert!(right, "{told} told, {:?} lost", self.gap);
+        }
+        if self.gap.0 > 0 {
+            assert!(self.may_be_slow.is_some(), "lost, though it was not slow");
+        }
         if self.waits_since.is_none() {
-            let since = log[place].at.max(self.freed_at);
+            let since = log[place].at.max(self.freed_at).max(self.head_at);
             self.latest = self.latest.max(at.saturating_sub(since));
             assert!(at <= since + SLACK, "held up by {} us", at - since);
         }
     }
 
-    /// Something was published to the topic: whether the reader is too far behind now.
-    pub fn published(&mut self, at: u64, log: &[Entry]) {
-        let over = self.closed.is_some() || self.left || self.asks.drops;
-        if self.slow_since.is_some() || over {
+    /// It was told how many messages are missing.
+    fn limited(&self) {
+        let Some(plan) = &self.plan else { return };
+        let told = self.notices.limits.last().copied().unwrap_or(0);
+        let before = self.notices.limits.iter().rev().nth(1);
+        assert!(
+            told > before.copied().unwrap_or(0),
+            "{told} behind {before:?}"
+        );
+        if !self.asks.drops {
+            let (least, most) = plan.missing;
+            let right = plan.reset && before.is_none() && (least..=most).contains(&told);
+            assert!(right, "{told} missing of {:?}", plan.missing);
+        }
+    }
+
+    /// Something was published to its selection: whether the reader is too far behind now.
+    pub fn published(&mut self, at: u64, log: &[Entry], tight: bool) {
+        if self.closed.is_some() || self.left {
             return;
         }
-        let Some(next) = &self.next else { return };
-        let over = |first: usize, old: bool| {
-            // A message sent in part is still one that the reader is behind.
-            let end = log.len();
-            let sum = |count: usize| count.checked_sub(1).map_or(0, |last| log[last].sum(old));
-            let behind = end.saturating_sub(first);
-            let bytes = sum(end) - sum(first.min(end));
-            behind > 1 && (bytes > BEHIND_BYTES_MAX || behind > BEHIND_MESSAGES_MAX)
+        let Some((_, read, _)) = self.read_at else {
+            return;
         };
-        // Another reader's chunks may count for what this one is behind.
-        if over(*next.start(), false) {
+        let (next, live) = match &self.plan {
+            Some(plan) => (plan.next, plan.live),
+            None => (read, read),
+        };
+        let end = log.len();
+        let behind = end.saturating_sub(next);
+        // A message sent in part is still one that the reader is behind.
+        let sum = |first: usize, of: fn(&Entry) -> usize| {
+            let at = |count: usize| count.checked_sub(1).map_or(0, |last| of(&log[last]));
+            at(end) - at(first.min(end))
+        };
+        let most = sum(next, |it| it.most_sum);
+        self.notices.may_warn |= most > BEHIND_BYTES_MAX / 2 || behind > BEHIND_MESSAGES_MAX / 2;
+        let over = most > BEHIND_BYTES_MAX || behind > BEHIND_MESSAGES_MAX;
+        if tight || (behind > 1 && over) {
             self.may_be_slow.get_or_insert(at);
         }
-        if *next.end() < usize::MAX && over(*next.end(), self.asks.old) {
+        // What it was given to begin with counts for nothing.
+        let (next, first) = (next.max(live), self.plan.is_some());
+        let behind = end.saturating_sub(next);
+        let least = sum(next, |it| it.least_sum);
+        let over = least > BEHIND_BYTES_MAX || behind > BEHIND_MESSAGES_MAX;
+        if first && over && behind > 1 && !self.asks.drops && self.slow_since.is_none() {
             self.slow_since = Some(at);
             let streaming = self.chunks.is_streaming();
             let inside = streaming && !self.chunks.at_boundary();
@@ -237,13 +330,16 @@ impl Watch {
             assert!(at <= since + FAREWELL + SLACK, "a farewell without end");
         }
         let stalled = self.waits_since.is_some_and(|since| at >= since + PATIENCE);
-        let slow = self.may_be_slow.is_some();
-        let ended = slow || draining || self.asks.ends;
+        let slow = self.may_be_slow.is_some() && !self.asks.drops;
+        let ended = slow || draining || self.asks.ends || self.asks.sheds;
         if self.terminated || (self.asks.old && ended && self.waits_since.is_none()) {
             assert!(ended, "ended for no reason: {:?}", self.asks);
-            return;
+            return self.farewell(slow, draining);
         }
-        let parted = self.may_be_slow.is_some_and(|since| at >= since + FAREWELL);
+        let parted = [self.may_be_slow, self.served_since]
+            .into_iter()
+            .flatten()
+            .any(|since| at >= since + FAREWELL);
         assert!(
             stalled || parted || (draining && self.may_go_unfinished()),
             "closed at {at} for no reason: {:?}",
@@ -252,6 +348,22 @@ impl Watch {
         if let Some(since) = self.waits_since.filter(|_| !ended) {
             assert!(at <= since + PATIENCE + SLACK, "given up late");
         }
+    }
+
+    /// The stream was ended with its last bytes: it was told why, and that is so.
+    fn farewell(&self, slow: bool, draining: bool) {
+        let served = self.served_since.is_some();
+        let reason = match self.notices.code {
+            Some(1) => draining,
+            Some(4) => slow,
+            Some(9) => served,
+            Some(12) => self.asks.sheds,
+            Some(_) => false,
+            None => {
+                !self.asks.format.has_notices() && (slow || draining || served || self.asks.sheds)
+            }
+        };
+        assert!(reason, "ended with {:?}: {:?}", self.notices, self.asks);
     }
 
     /// In a drain: it had not become a stream yet, or it took no more.
@@ -263,4 +375,10 @@ impl Watch {
     pub fn judge(&self) {
         assert!(self.closed.is_some(), "never closed: {:?}", self.asks);
     }
+}
+
+/// Whether the answer says that there is no place, in the words of the format.
+fn is_refusal(head: &str) -> bool {
+    let later = head.contains("\r\nContent-Type: text/event-stream");
+    head.starts_with("HTTP/1.1 503 ") || (head.starts_with("HTTP/1.1 200 ") && later)
 }

@@ -80,8 +80,13 @@ impl Client {
         } else {
             // RFC 9110 section 6.6.1: a 5xx may come from where nobody looks at the clock.
             assert!(fields.get("Date").is_some() || status >= 500, "{fields:?}");
-            let length = fields.length().expect("a Content-Length");
-            let length = if head_only { 0 } else { length };
+            // RFC 9112 section 6.3: neither has a body, and a 204 no length either.
+            let is_bare = matches!(status, 204 | 304);
+            assert!(status != 204 || fields.length().is_none(), "{fields:?}");
+            let length = match head_only || is_bare {
+                true => 0,
+                false => fields.length().expect("a Content-Length"),
+            };
             body = self.wire.exact(length);
         }
         let size = head.size + body.len();

@@ -1,0 +1,108 @@
+//! The window onto topics, and what a DELETE does.
+
+use super::*;
+
+fn ask(method: &str, path: &str) -> String {
+    format!("{method} {path} HTTP/1.1\r\nHost: h\r\n\r\n")
+}
+
+fn body(answer: &str) -> &str {
+    answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)
+}
+
+/// A topic with a message, and its id.
+fn publish(world: &mut World, line: Key, topic: &str) -> String {
+    let path = format!("/dispatch?_topic={topic}&n=1");
+    let told = world.say(
+        line,
+        &ask("POST", &path).replace("\r\n\r\n", "\r\nContent-Length: 0\r\n\r\n"),
+    );
+    world.now.mono = world.now.mono + Duration::from_millis(2);
+    world.now.wall = world.now.wall + Duration::from_millis(2);
+    let (_, id) = told.split_once("Hookah-Id: ").expect("taken");
+    id[..30].to_owned()
+}
+
+#[test]
+fn topics_are_listed_a_page_at_a_time() {
+    let mut world = World::new(Settings::default());
+    let (line, reader) = (world.open(), world.open());
+    let empty = world.say(line, &ask("GET", "/topics"));
+    assert_eq!(body(&empty), "{\"topics\":[],\"next\":null}\n");
+    let ids = ["a", "b%2Fc", "d"].map(|topic| publish(&mut world, line, topic));
+    world.say(reader, &ask("GET", "/stream?prefix=b&topic=e"));
+    let first = world.say(line, &ask("GET", "/topics?limit=2"));
+    let row = |name, streams, id: &str| {
+        let counts = format!("\"streams\":{streams},\"callbacks\":0,\"messages\":1");
+        format!("{{\"topic\":\"{name}\",{counts},\"bytes\":0,\"last_id\":\"{id}\"}}")
+    };
+    let bytes = |text: &str| {
+        let mut parts = text.split("\"bytes\":");
+        let mut out = parts.next().unwrap().to_owned();
+        for part in parts {
+            let digits = part.find(|it: char| !it.is_ascii_digit()).unwrap();
+            assert!(part[..digits].parse::<u64>().unwrap() > 0, "{text}");
+            out += &format!("\"bytes\":0{}", &part[digits..]);
+        }
+        out
+    };
+    let (a, b) = (row("a", 0, &ids[0]), row("b/c", 1, &ids[1]));
+    let want = format!("{{\"topics\":[{a},{b}],\"next\":\"2\"}}\n");
+    assert_eq!(bytes(body(&first)), want);
+    let second = world.say(line, &ask("GET", "/topics?limit=2&cursor=2"));
+    assert!(body(&second).contains("\"topic\":\"d\""), "{second}");
+    assert!(
+        body(&second).contains("\"topic\":\"e\",\"streams\":1"),
+        "{second}"
+    );
+    assert!(body(&second).ends_with("],\"next\":null}\n"), "{second}");
+    let one = world.say(line, &ask("GET", "/topics/b%2Fc"));
+    assert_eq!(bytes(body(&one)), b + "\n");
+    let unknown = world.say(line, &ask("GET", "/topics/nowhere"));
+    assert!(unknown.starts_with("HTTP/1.1 404 "), "{unknown}");
+    assert!(
+        body(&unknown).starts_with("404 No such topic: topic: \"nowhere\""),
+        "{unknown}"
+    );
+}
+
+#[test]
+fn a_topic_that_is_deleted_ends_who_named_it() {
+    let mut world = World::new(Settings::default());
+    let line = world.open();
+    publish(&mut world, line, "a");
+    let queries = [
+        "topic=a",
+        "topic=a&topic=b",
+        "topic=a&wait=60",
+        "prefix=a",
+        "topic=b",
+    ];
+    let readers = queries.map(|query| {
+        let reader = world.open();
+        world.say(reader, &ask("GET", &format!("/stream?format=json&{query}")));
+        reader
+    });
+    let told = world.say(line, &ask("DELETE", "/topics/a"));
+    assert_eq!(body(&told), "{\"topic\":\"a\",\"ended\":3,\"dropped\":1}\n");
+    let written = |key: Key| {
+        let of_line = world.written.iter().filter(|(line, _)| *line == key);
+        let bytes: Vec<u8> = of_line.flat_map(|(_, bytes)| bytes.clone()).collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    for reader in &readers[..2] {
+        assert!(
+            written(*reader).contains("{\"disconnect\":{\"code\":7,"),
+            "{reader:?}"
+        );
+    }
+    assert!(written(readers[2]).starts_with("HTTP/1.1 204 "));
+    assert_eq!(written(readers[3]) + &written(readers[4]), "");
+    assert_eq!(world.closed, readers[..2]);
+    assert_eq!(world.engine.topics.streams(), 2);
+    let gone = world.say(line, &ask("DELETE", "/topics/a"));
+    assert!(gone.starts_with("HTTP/1.1 404 "), "{gone}");
+    publish(&mut world, line, "a");
+    let poll = world.say(line, &ask("GET", "/stream?topic=a&since=1000&poll=1"));
+    assert!(poll.contains("\r\nHookah-Resume: reset\r\n"), "{poll}");
+}
