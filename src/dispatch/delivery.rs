@@ -162,13 +162,12 @@ impl Delivery {
         settings: &notice::Settings,
         now: Mono,
     ) -> Delivery {
-        let expires = now + plan.delay + settings.expires;
         Delivery {
             method: Method::Post,
             retries: u32::MAX,
             schedule: None,
             timeout: settings.timeout,
-            expires: expires.min(callback.until),
+            expires: now + plan.delay + settings.expires,
             strict: callback.strict,
             notice: Some(Box::new(Notice::of(callback))),
             ..Delivery::held(message, number, Arc::clone(&callback.target), plan)
@@ -219,7 +218,8 @@ impl Delivery {
 
     /// Whether no attempt may begin any more.
     pub(super) fn is_over(&self, now: Mono) -> bool {
-        self.expires <= now || self.called_off().is_some()
+        let lapsed = self.notice.as_ref().is_some_and(|it| it.until <= now);
+        self.expires <= now || lapsed || self.called_off().is_some()
     }
 
     /// Why it was called off, if it was.

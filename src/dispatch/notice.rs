@@ -1,11 +1,12 @@
 //! What makes a delivery one to a subscriber: its subscription, what its request says besides, and
-//! how often it is tried. It knows nothing of leases and verifications.
+//! how often it is tried. It knows nothing of verifications.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::retry::Schedule;
 use crate::base::slab::Key;
+use crate::base::time::Mono;
 use crate::model::{Callback, Ending, Outcome, Seal};
 
 /// How often notices are tried (hub.md C29).
@@ -42,6 +43,8 @@ pub(super) struct Notice {
     pub(super) link: Arc<str>,
     /// What signs the body.
     pub(super) seal: Option<Arc<Seal>>,
+    /// The end of the lease: no attempt begins after it.
+    pub(super) until: Mono,
     /// It is all there is to say of its topic.
     pub(super) full: bool,
     /// Its turn has come.
@@ -56,10 +59,18 @@ impl Notice {
             subscription: callback.subscription,
             link: Arc::clone(&callback.link),
             seal: callback.seal.clone(),
+            until: callback.until,
             full: callback.full,
             released: false,
             called_off: None,
         }
+    }
+
+    /// The subscription was verified anew: what holds now goes for what waits, too.
+    pub(super) fn renew(&mut self, callback: &Callback) {
+        self.link = Arc::clone(&callback.link);
+        self.seal.clone_from(&callback.seal);
+        self.until = callback.until;
     }
 
     /// What it is charged for, in bytes.

@@ -191,6 +191,10 @@ impl Engine {
             hub.reported(turn, whose, report.ending.as_ref(), over);
             carried = true;
         }
+        while let Some((delivery, callback)) = hub.next_renewal(turn.now.mono) {
+            deliveries.renew(turn, delivery, &callback);
+            carried = true;
+        }
         while let Some(decision) = hub.next_decision() {
             match decision {
                 Decision::Release(delivery) => deliveries.release(turn, delivery),

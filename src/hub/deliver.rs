@@ -32,22 +32,40 @@ impl Hub {
                 .get(key)
                 .and_then(|topic| self.topics.get(*topic));
             for subscription in topic.map_or(&[][..], |topic| &topic.subscriptions) {
-                let Some(found) = self.subscriptions.get(*subscription) else {
-                    continue;
-                };
-                let Some(terms) = found.holds(now) else {
-                    continue;
-                };
-                out.push(Callback {
-                    subscription: *subscription,
-                    target: Arc::clone(&found.callback.target),
-                    link: Arc::clone(&found.link),
-                    seal: terms.seal.clone(),
-                    until: terms.until,
-                    strict: self.is_strict_for(terms.local),
-                    full,
-                });
+                out.extend(self.callback(now, *subscription, full));
             }
+        }
+    }
+
+    fn callback(&self, now: Mono, subscription: Key, full: bool) -> Option<Callback> {
+        let found = self.subscriptions.get(subscription)?;
+        let terms = found.holds(now)?;
+        Some(Callback {
+            subscription,
+            target: Arc::clone(&found.callback.target),
+            link: Arc::clone(&found.link),
+            seal: terms.seal.clone(),
+            until: terms.until,
+            strict: self.is_strict_for(terms.local),
+            full,
+        })
+    }
+
+    /// A delivery that was made under older terms, and those that hold now.
+    pub fn next_renewal(&mut self, now: Mono) -> Option<(Key, Callback)> {
+        while let Some((delivery, subscription)) = self.renewals.pop_front() {
+            if let Some(callback) = self.callback(now, subscription, false) {
+                return Some((delivery, callback));
+            }
+        }
+        None
+    }
+
+    /// Other terms hold: what waits was made under older ones.
+    pub(super) fn renew_waiting(&mut self, subscription: Key) {
+        if let Some(known) = self.subscriptions.get(subscription) {
+            let waiting = known.queue.deliveries();
+            self.renewals.extend(waiting.map(|it| (it, subscription)));
         }
     }
 
@@ -59,6 +77,8 @@ impl Hub {
                     known.had.offered(delivery, topic.version);
                 }
                 known.queue.offered(delivery, full, &mut self.decisions);
+                // It may have been verified anew while the store had the message.
+                self.renewals.push_back((delivery, subscription));
             }
             _ => self
                 .decisions

@@ -13,6 +13,8 @@ use super::{Hub, discovery};
 use crate::base::frame::Frame;
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
+use crate::base::time::Wall;
+use crate::http::date;
 use crate::http::request::slots;
 use crate::http::response::{self, ResponseHead};
 use crate::model::{Answer, Ending, Fault};
@@ -375,6 +377,19 @@ fn content(key: Key, topic: &Topic, head: &ResponseHead<'_>, body: &[u8]) -> Con
     }
 }
 
+/// Whether nothing can have changed since within that very second (RFC 9110 section 8.8.2.2): a
+/// publisher that pings twice a second would be asked for what is newer than both.
+fn is_strong(head: &ResponseHead<'_>, modified: &str) -> bool {
+    let seconds = |text: &str| date::parse(text).map(Wall::seconds);
+    let said = head
+        .field("date")
+        .and_then(|it| std::str::from_utf8(it).ok());
+    match (said.and_then(|it| seconds(it.trim())), seconds(modified)) {
+        (Some(said), Some(modified)) => said > modified,
+        _ => false,
+    }
+}
+
 impl Known {
     /// What tells this content from the next.
     fn of(head: &ResponseHead<'_>, content: &Content) -> Known {
@@ -393,7 +408,7 @@ impl Known {
         context.update(&content.body);
         Known {
             tag: validator("etag"),
-            modified: validator("last-modified"),
+            modified: validator("last-modified").filter(|it| is_strong(head, it)),
             digest: <[u8; 32]>::try_from(context.finish().as_ref()).ok(),
         }
     }

@@ -274,6 +274,7 @@ impl Hub {
             self.resolve(&asked, true);
         }
         self.link(key);
+        self.renew_waiting(key);
         self.settle(turn, key);
     }
 

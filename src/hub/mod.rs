@@ -91,6 +91,8 @@ pub struct Hub {
     asked: Toll,
     pings: Toll,
     decisions: VecDeque<Decision>,
+    /// Deliveries that were made under older terms, and their subscriptions.
+    renewals: VecDeque<(Key, Key)>,
     contents: VecDeque<Content>,
     verdicts: VecDeque<(Ticket, bool)>,
     /// What was known of topics that only streams read, the oldest first.
@@ -118,6 +120,7 @@ impl Hub {
             asked: Toll::per_minute(ASKED_PER_MINUTE_MAX, rng.u64()),
             pings: Toll::per_minute(PINGS_PER_MINUTE_MAX, rng.u64()),
             decisions: VecDeque::new(),
+            renewals: VecDeque::new(),
             contents: VecDeque::new(),
             verdicts: VecDeque::new(),
             past: VecDeque::new(),

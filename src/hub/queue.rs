@@ -88,6 +88,13 @@ impl Queue {
         }
     }
 
+    /// Deliveries that have not ended and are still wanted.
+    pub(super) fn deliveries(&self) -> impl Iterator<Item = Key> {
+        let head = self.head.iter().filter(|head| !head.doomed);
+        let all = head.map(|head| &head.item).chain(&self.waiting);
+        all.map(|item| item.delivery)
+    }
+
     /// Deliveries that have not ended.
     pub(super) fn len(&self) -> usize {
         usize::from(self.head.is_some()) + self.waiting.len()

@@ -177,6 +177,7 @@ impl Client {
                 check_refusal(oracle, &answer, statuses);
                 true
             }
+            Want::Page(..) | Want::TimedOut if excused => true,
             Want::Page(status, _) => {
                 assert_eq!(answer.status, status, "{answer:?}");
                 status >= 400

@@ -1,7 +1,7 @@
 //! What was published to topics, in the order in which it became durable, and the watches on the
 //! readers' lines. It is a part of the oracle and changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hookah::model::{Message, MessageId};
 use hookah::port::{Seq, StoreDone};
@@ -61,6 +61,8 @@ pub struct Feeds {
     /// For each selection that somebody reads.
     logs: BTreeMap<String, Vec<Entry>>,
     history: Vec<Published>,
+    /// Messages that no target gets.
+    only_published: BTreeSet<MessageId>,
     watches: BTreeMap<LinkId, Watch>,
 }
 
@@ -108,9 +110,7 @@ impl Feeds {
 
     /// Whether nothing is ever delivered of that message, so that nothing of it ends.
     pub fn is_only_published(&self, id: MessageId) -> bool {
-        let of = |known: &&Publication| known.id == Some(id);
-        let found = self.publications.iter().find(of);
-        found.is_some_and(|publication| !publication.has_target)
+        self.only_published.contains(&id)
     }
 
     /// A publisher was told 202.
@@ -139,6 +139,9 @@ impl Feeds {
         for (_, number, id, bytes) in self.waiting.drain(..settled).collect::<Vec<_>>() {
             if matches!(done, StoreDone::Durable(_)) {
                 self.publications[number].id = Some(id);
+                if !self.publications[number].has_target {
+                    self.only_published.insert(id);
+                }
                 self.history.push(Published {
                     number,
                     id: id.to_string(),

@@ -5,7 +5,7 @@ use super::Deliveries;
 use crate::base::slab::Key;
 use crate::base::time::Mono;
 use crate::dispatch::delivery::{Delivery, State};
-use crate::model::{Ending, Outcome};
+use crate::model::{Callback, Ending, Outcome};
 use crate::port::Turn;
 
 /// What became of an attempt at a notice, or of the notice.
@@ -52,6 +52,19 @@ impl Deliveries {
         {
             notice.released = true;
             self.wait(turn, key, turn.now.mono);
+        }
+    }
+
+    /// The subscription of a notice was verified anew, perhaps with another secret or lease.
+    pub fn renew(&mut self, turn: &mut Turn, key: Key, callback: &Callback) {
+        let Some(delivery) = self.deliveries.get_mut(key) else {
+            return;
+        };
+        if let Some(notice) = &mut delivery.notice {
+            let before = notice.bytes();
+            notice.renew(callback);
+            turn.memory.charge(notice.bytes());
+            turn.memory.give(before);
         }
     }
 

@@ -167,7 +167,7 @@ fn a_forbidden_address_is_a_failure_like_others() {
         world.pass(6 * MINUTE);
     }
     assert!(world.connects.is_empty());
-    world.pass(60 * MINUTE);
+    world.pass(3 * 60 * MINUTE);
     let last = std::iter::from_fn(|| world.report()).last().unwrap();
     assert_eq!(last.next, Fate::Ended(Outcome::Expired));
     assert!(world.engine.is_idle(), "something is left");

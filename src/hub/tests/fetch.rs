@@ -57,7 +57,8 @@ fn point_18_content_goes_out_as_it_came() {
 #[test]
 fn row_44_and_point_25_what_is_unchanged_is_not_distributed() {
     let mut story = Story::subscribed("");
-    let fields = "ETag: \"1\"\r\nLast-Modified: Sun, 23 Nov 2025 07:00:00 GMT\r\n";
+    let fields = "ETag: \"1\"\r\nLast-Modified: Sun, 23 Nov 2025 07:00:00 GMT\r\n\
+        Date: Sun, 23 Nov 2025 07:00:01 GMT\r\n";
     distributed(&mut story, fields, "one");
     story.ping();
     let out = story.called();

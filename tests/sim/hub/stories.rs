@@ -3,21 +3,31 @@
 
 use std::time::Duration;
 
+use hookah::hub::Settings;
+
 use super::asks::{PLAIN, Speaks, Wish};
 use super::origin::{Serves, Validator};
 use super::subscriber::Manner;
 use crate::behaviour::Door;
+use crate::rng::Rng;
 use crate::setup;
 use crate::sim::Sim;
-use crate::world::{HOUR, MINUTE, MS, SECOND};
+use crate::store::Temper;
+use crate::world::{Event, HOUR, MINUTE, MS, SECOND};
 
 /// A topic and a subscriber of it, each on a host of its own, and short leases allowed.
 fn pair() -> Sim {
+    pair_with(|_| ())
+}
+
+/// The same, with other settings of the hub.
+fn pair_with(change: impl FnOnce(&mut Settings)) -> Sim {
     let mut settings = setup::settings();
     settings.hub.public_url = Some(super::PUBLIC_URL.into());
     settings.hub.leases.min = Duration::from_secs(1);
     settings.hub.content_bytes_max = 100_000;
     settings.hub.diff = super::Hub::diff_rules();
+    change(&mut settings.hub);
     let mut sim = setup::calm_with(settings);
     let (origin, host) = (sim.hub.host(false), sim.hub.host(false));
     let topic = sim.hub.topic(origin);
@@ -206,7 +216,7 @@ fn a_subscriber_of_old_hears_its_token_and_is_renewed() {
     let asked = sim.hub.subscribers[0].asked.len();
     assert_eq!(asked, 3, "a lease is ten days, and renewed after nine");
     sim.ping(0, &[0], 1);
-    sim.hub.subscribers[0].unwilling = true;
+    sim.hub.subscribers[0].willing_until = sim.world.at();
     sim.run();
     assert_eq!(taken(&sim, 0), [0]);
 }
@@ -248,4 +258,278 @@ fn what_is_no_content_is_not_passed_on() {
         sim.run();
         assert_eq!(taken(&sim, 0), [0; 0], "{serves:?}");
     }
+}
+
+#[test]
+fn what_was_pushed_keeps_its_order_behind_what_fails() {
+    let mut sim = pair();
+    let start = sim.world.at();
+    sim.hub.subscribers[0].takes = vec![(start + 30 * SECOND, Manner::Status(503))];
+    sim.ask(0, 0, PLAIN);
+    for number in 0..6 {
+        sim.push(SECOND + number * 100 * MS, 0, number % 2 == 0);
+    }
+    sim.run();
+    let got = sim.hub.subscribers[0].got.iter();
+    let taken = got.filter(|got| got.taken);
+    let bodies: Vec<_> = taken
+        .map(|got| String::from_utf8_lossy(&got.body))
+        .collect();
+    let expected = (1..7).map(|number| format!("n={number}&x="));
+    assert_eq!(bodies.len(), 6);
+    assert!(
+        bodies
+            .iter()
+            .zip(expected)
+            .all(|(body, it)| body.starts_with(&it)),
+        "{bodies:?}"
+    );
+}
+
+#[test]
+fn a_ping_while_the_store_writes_is_not_lost() {
+    let mut sim = pair();
+    sim.store.temper.delay = (500 * MS, 500 * MS);
+    sim.ask(0, 0, PLAIN);
+    sim.ping(SECOND, &[0], 1);
+    sim.run_for(SECOND + 100 * MS);
+    sim.change(0, 10);
+    sim.ping(0, &[0], 1);
+    sim.run();
+    assert_eq!(taken(&sim, 0), [0, 1]);
+}
+
+#[test]
+fn what_the_store_has_lost_is_fetched_again() {
+    let mut sim = pair();
+    let (well, delay) = (sim.store.temper, (0, 0));
+    sim.store.temper = Temper {
+        delay,
+        fail_percent: 100,
+    };
+    sim.ask(0, 0, PLAIN);
+    sim.ping(SECOND, &[0], 1);
+    sim.run_for(2 * SECOND);
+    assert_eq!(sim.hub.topics[0].asked, 1);
+    sim.store.temper = well;
+    sim.run();
+    assert_eq!(taken(&sim, 0), [0]);
+    assert_eq!(sim.hub.topics[0].asked, 2);
+}
+
+#[test]
+fn whoever_waits_in_vain_hears_the_same_whatever_it_was() {
+    let manners = [
+        Manner::Status(404),
+        Manner::Status(503),
+        Manner::Wrong,
+        Manner::Redirect,
+        Manner::Reset,
+        Manner::Silent,
+        Manner::Drip(SECOND),
+    ];
+    let mut sim = pair();
+    let start = sim.world.at();
+    for (number, manner) in manners.into_iter().enumerate() {
+        let host = sim.hub.host(false);
+        let subscriber = sim.hub.subscriber(host, 0);
+        sim.hub.subscribers[subscriber].verifies = vec![(start + MINUTE, manner)];
+        let (speaks, delay) = (Speaks::Sync, number as u64);
+        sim.ask(delay, subscriber, Wish { speaks, ..PLAIN });
+    }
+    let host = sim.hub.host(false);
+    sim.hub.hosts[host].away = vec![(0, u64::MAX, Door::Shut)];
+    let subscriber = sim.hub.subscriber(host, 0);
+    sim.ask(
+        0,
+        subscriber,
+        Wish {
+            speaks: Speaks::Sync,
+            ..PLAIN
+        },
+    );
+    sim.run();
+    for ask in &sim.hub.asks {
+        let (at, status) = ask.answered.expect("an answer");
+        assert!(status == 409 && at < start + 11 * SECOND, "{ask:?}");
+    }
+}
+
+#[test]
+fn a_callback_that_is_gone_gets_nothing_more() {
+    let mut sim = pair();
+    let start = sim.world.at();
+    sim.hub.subscribers[0].takes = vec![(start + 2 * SECOND, Manner::Status(410))];
+    sim.ask(0, 0, PLAIN);
+    sim.ping(SECOND, &[0], 1);
+    sim.push(3 * SECOND, 0, true);
+    sim.run();
+    assert_eq!(sim.hub.subscribers[0].got.len(), 1);
+    assert_eq!(sim.hub.subscribers[0].asked.len(), 1);
+}
+
+#[test]
+fn a_host_is_asked_one_thing_at_a_time() {
+    let mut sim = pair();
+    let start = sim.world.at();
+    for _ in 0..4 {
+        let subscriber = sim.hub.subscriber(1, 0);
+        let slow = Manner::Late(2 * SECOND);
+        sim.hub.subscribers[subscriber].verifies = vec![(start + MINUTE, slow)];
+        sim.ask(0, subscriber, PLAIN);
+    }
+    sim.run_for(7 * SECOND);
+    assert_eq!(sim.hub.book.facts.len(), 3);
+    sim.ping(5 * SECOND, &[0], 1);
+    sim.run();
+    assert!((1..5).all(|subscriber| taken(&sim, subscriber) == [0]));
+}
+
+#[test]
+fn the_newest_request_is_the_one_that_counts() {
+    let mut sim = pair();
+    let start = sim.world.at();
+    let slow = Manner::Late(2 * SECOND);
+    sim.hub.subscribers[0].verifies = vec![(start + MINUTE, slow)];
+    sim.ask(0, 0, PLAIN);
+    sim.ask(SECOND, 0, Wish { end: true, ..PLAIN });
+    sim.push(10 * SECOND, 0, true);
+    sim.run();
+    assert_eq!(sim.hub.subscribers[0].got.len(), 0);
+    assert_eq!(sim.hub.subscribers[0].asked.len(), 2);
+}
+
+#[test]
+fn subscribing_twice_is_subscribing_once() {
+    let mut sim = pair();
+    sim.ask(0, 0, PLAIN);
+    sim.ask(
+        SECOND,
+        0,
+        Wish {
+            signed: Some("sha512"),
+            ..PLAIN
+        },
+    );
+    sim.ask(
+        2 * SECOND,
+        0,
+        Wish {
+            signed: None,
+            ..PLAIN
+        },
+    );
+    sim.ping(3 * SECOND, &[0], 2);
+    sim.run();
+    assert_eq!(taken(&sim, 0), [0]);
+}
+
+#[test]
+fn a_topic_that_is_not_its_own_is_denied_and_once() {
+    let mut sim = pair_with(|settings| settings.strict_self = true);
+    sim.hub.book.may_deny = true;
+    sim.hub.topics[0].canonical = Some("http://else.test/".to_owned());
+    sim.ask(0, 0, PLAIN);
+    sim.ping(SECOND, &[0], 1);
+    sim.push(5 * SECOND, 0, true);
+    sim.run();
+    let subscriber = &sim.hub.subscribers[0];
+    assert_eq!((subscriber.got.len(), subscriber.denied.len()), (0, 1));
+}
+
+#[test]
+fn a_clock_that_jumps_neither_ends_a_lease_nor_lengthens_it() {
+    for hours in [-30, 30] {
+        let mut sim = pair();
+        sim.ask(
+            0,
+            0,
+            Wish {
+                lease: Some(3_600),
+                ..PLAIN
+            },
+        );
+        sim.world.after(MINUTE, Event::Jump(hours * HOUR as i64));
+        sim.world.jumped = true;
+        sim.ping(50 * MINUTE, &[0], 1);
+        sim.push(61 * MINUTE, 0, true);
+        sim.run();
+        assert_eq!(taken(&sim, 0), [0], "{hours}");
+    }
+}
+
+#[test]
+fn a_stranger_may_not_name_this_machines_neighbours() {
+    let mut sim = pair();
+    let local = false;
+    let public = sim.hub.host(true);
+    let topic = sim.hub.topic(public);
+    let subscriber = sim.hub.subscriber(public, topic);
+    let rows = [(0, 403), (subscriber, 202)];
+    sim.change(topic, 10);
+    for (whose, _) in rows {
+        sim.ask(0, whose, Wish { local, ..PLAIN });
+    }
+    sim.ping(SECOND, &[topic], 1);
+    sim.run();
+    for (ask, (_, status)) in rows.into_iter().enumerate() {
+        assert_eq!(sim.hub.asks[ask].answered.map(|it| it.1), Some(status));
+    }
+    assert_eq!(taken(&sim, subscriber), [0]);
+}
+
+#[test]
+fn a_drain_in_the_middle_ends_in_time() {
+    for after in [10 * MS, SECOND, SECOND + 400, 3 * SECOND] {
+        let mut sim = pair();
+        let start = sim.world.at();
+        sim.hub.subscribers[0].verifies = vec![(start + 500 * MS, Manner::Late(100 * MS))];
+        sim.hub.subscribers[0].takes = vec![(start + MINUTE, Manner::Silent)];
+        sim.hub.lossy = true;
+        sim.ask(
+            0,
+            0,
+            Wish {
+                speaks: Speaks::Sync,
+                ..PLAIN
+            },
+        );
+        sim.ping(SECOND, &[0], 1);
+        sim.world.after(after, Event::Drain);
+        sim.run();
+        assert!(sim.world.at() < start + 14 * SECOND, "{after}");
+    }
+}
+
+#[test]
+fn seeds_reach_what_they_are_for() {
+    let (mut confirmed, mut gone, mut taken, mut failed, mut fetched) = (0, 0, 0, 0, 0);
+    for seed in 0..16 {
+        let mut sim = pair();
+        sim.world.rng = Rng::new(seed);
+        super::random::random(&mut sim);
+        sim.run();
+        let book = &sim.hub.book;
+        let facts = book.facts.iter().filter(|fact| fact.confirmed.is_some());
+        confirmed += facts.count();
+        gone += book
+            .facts
+            .iter()
+            .filter(|fact| fact.confirmed.is_none())
+            .count();
+        let is_taken = |status: u16| (200..300).contains(&status);
+        let replies = book.sent.iter().filter_map(|sent| sent.reply);
+        let (yes, no): (Vec<_>, Vec<_>) = replies.partition(|reply| is_taken(reply.1));
+        (taken, failed) = (taken + yes.len(), failed + no.len());
+        fetched += book
+            .messages
+            .values()
+            .filter(|told| told.version.is_some())
+            .count();
+    }
+    let counts = [confirmed, gone, taken, failed, fetched];
+    assert!(
+        counts.iter().all(|count| *count > 0) && taken > 50,
+        "{counts:?}"
+    );
 }

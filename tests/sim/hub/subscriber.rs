@@ -60,8 +60,8 @@ pub struct Subscriber {
     pub verifies: Vec<(u64, Manner)>,
     /// How it takes deliveries, each until its time; then right.
     pub takes: Vec<(u64, Manner)>,
-    /// It does not want it after all.
-    pub unwilling: bool,
+    /// It wants nothing any more from then on.
+    pub willing_until: u64,
     /// All it got, in order.
     pub got: Vec<Got>,
     /// Verifications it got.
@@ -87,7 +87,7 @@ impl Subscriber {
             path,
             verifies: Vec::new(),
             takes: Vec::new(),
-            unwilling: false,
+            willing_until: u64::MAX,
             got: Vec::new(),
             asked: Vec::new(),
             denied: Vec::new(),
@@ -121,9 +121,9 @@ impl Subscriber {
             return steps(&mut world.rng, Manner::Status(404), "");
         };
         self.asked.push(request.clone());
-        let manner = match self.unwilling {
-            true => Manner::Status(404),
-            false => manner_at(&self.verifies, at),
+        let manner = match at < self.willing_until {
+            false => Manner::Status(404),
+            true => manner_at(&self.verifies, at),
         };
         steps(&mut world.rng, manner, challenge)
     }
@@ -157,7 +157,13 @@ pub fn steps(rng: &mut Rng, manner: Manner, body: &str) -> Vec<Step> {
         ),
     };
     let closes = right.contains("Connection: close");
-    let end = closes.then_some(Step::Fin);
+    let end = match rng.between(0, 9) {
+        _ if closes => vec![Step::Fin],
+        // Without a word, so that the next request may meet it.
+        0 => vec![Step::Wait(rng.between(0, 3 * SECOND)), Step::Fin],
+        1 => vec![Step::Wait(rng.between(0, 3 * SECOND)), Step::Reset],
+        _ => Vec::new(),
+    };
     let right = Step::Send(right.into_bytes());
     match manner {
         Manner::Right => [right].into_iter().chain(end).collect(),
