@@ -188,15 +188,9 @@ impl Client {
                 check_refusal(oracle, &answer, statuses);
                 true
             }
-            Want::Page(status, _) => {
-                assert_eq!(answer.status, status, "{answer:?}");
-                status >= 400
-            }
+            Want::Page(status, _) => has_status(&answer, status),
             Want::Polled => self.polled(oracle, &answer),
-            Want::TimedOut => {
-                assert_eq!(answer.status, 408, "{answer:?}");
-                true
-            }
+            Want::TimedOut => has_status(&answer, 408),
         };
         if answer.connection("close") {
             let asked = self.closes && self.wants.is_empty();
@@ -298,6 +292,12 @@ impl Client {
             self.wants.len()
         )
     }
+}
+
+/// Whether an answer that has to have that status is a refusal.
+fn has_status(answer: &Message, status: u16) -> bool {
+    assert_eq!(answer.status, status, "{answer:?}");
+    status >= 400
 }
 
 /// A request that must be refused may meet another bound first.
