@@ -154,6 +154,7 @@ impl Client {
         let Some(want) = self.wants.pop_front() else {
             self.complain(&format!("an answer to nothing: {answer:?}"))
         };
+        let excused = answer.status == 503 && oracle.may_refuse;
         let refused = match want {
             Want::Accepted(order) if answer.status == 202 => {
                 self.check_accepted(&answer);
@@ -178,15 +179,9 @@ impl Client {
                 true
             }
             Want::Page(..) | Want::TimedOut if excused => true,
-            Want::Page(status, _) => {
-                assert_eq!(answer.status, status, "{answer:?}");
-                status >= 400
-            }
+            Want::Page(status, _) => has_status(&answer, status),
             Want::Polled => self.polled(oracle, &answer),
-            Want::TimedOut => {
-                assert_eq!(answer.status, 408, "{answer:?}");
-                true
-            }
+            Want::TimedOut => has_status(&answer, 408),
         };
         if answer.connection("close") {
             let asked = self.closes && self.wants.is_empty();
@@ -301,6 +296,12 @@ impl Client {
             self.wants.len()
         )
     }
+}
+
+/// Whether an answer that has to have that status is a refusal.
+fn has_status(answer: &Message, status: u16) -> bool {
+    assert_eq!(answer.status, status, "{answer:?}");
+    status >= 400
 }
 
 /// A request that must be refused may meet another bound first.

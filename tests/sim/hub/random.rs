@@ -1,7 +1,7 @@
 //! What a seed makes of the hub: who subscribes to what, when, how well behaved.
 //! It only sets up; the book judges.
 
-use super::asks::{PLAIN, Speaks, Wish};
+use super::asks::{Speaks, Wish};
 use super::origin::{Serves, Validator};
 use super::subscriber::Manner;
 use crate::behaviour::Door;
