@@ -20,7 +20,7 @@ use hosts::Host;
 use origin::Topic;
 use subscriber::Subscriber;
 
-use crate::readers::escape;
+use crate::asks::escape;
 
 /// What the hub calls itself.
 pub const PUBLIC_URL: &str = "http://hub.sim";

@@ -1,10 +1,10 @@
 //! Clients that poll in a loop, each time behind what they have: every message must come once, in
 //! order, and an empty answer must mean that there was none.
 
+use crate::asks::escape;
 use crate::clients::{Client, Want};
 use crate::feeds::Feeds;
 use crate::http::Message;
-use crate::readers::escape;
 use crate::script::Step;
 use crate::sim::Sim;
 use crate::world::SECOND;

@@ -4,6 +4,7 @@
 use super::{Hub, pair};
 use crate::clients::{Client, Want};
 use crate::http::Message;
+use crate::publication::Publication;
 use crate::script::Step;
 use crate::sim::Sim;
 
@@ -168,7 +169,8 @@ impl Sim {
         let at = self.world.at();
         let body = self.hub.topics[topic].change(at, filler);
         let key = self.hub.topics[topic].key.clone();
-        self.oracle.feeds.publish(&[key], body, false);
+        let publication = Publication::form(&[key], body, false);
+        self.oracle.feeds.publish(publication);
     }
 
     /// Somebody publishes content to a topic, through the hub or not.
@@ -179,7 +181,8 @@ impl Sim {
                 let number = self.oracle.feeds.publications.len();
                 let body = format!("n={number}&x=hub");
                 let (topic, content) = (pair("hub.topic", &key), pair("hub.content", &body));
-                self.oracle.feeds.publish(&[key], body.into(), false);
+                let publication = Publication::form(&[key], body.into(), false);
+                self.oracle.feeds.publish(publication);
                 let form = format!("hub.mode=publish&{topic}&{content}");
                 (post("/hub", &form), number)
             }
