@@ -42,6 +42,7 @@ const HOW: How<'_> = How {
     version: Version::Http11,
     head_only: false,
     date: "Sun, 06 Nov 1994 08:49:37 GMT",
+    origin: None,
 };
 
 fn main() -> ExitCode {

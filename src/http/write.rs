@@ -347,13 +347,16 @@ mod tests {
             body: b"",
         };
         for (origin, vary) in [("https://a.example", "Vary: Origin\r\n"), ("*", "")] {
-            let origin = Some(origin);
-            let text = rendered(&plain, &How { origin, ..KEPT });
+            let how = How {
+                origin: Some(origin),
+                ..KEPT
+            };
+            let text = rendered(&plain, &how);
             let want = format!(
                 "HTTP/1.1 204 No Content\r\nDate: D\r\nAccess-Control-Allow-Origin: {}\r\n\
                  Access-Control-Expose-Headers: ETag, Hookah-Last-Id, Hookah-Resume, \
                  Retry-After\r\n{vary}\r\n",
-                origin.unwrap()
+                origin
             );
             assert_eq!(text, want);
         }

@@ -269,9 +269,10 @@ fn an_answer_is_on_the_account_until_it_is_sent_and_bounded() {
 
 #[test]
 fn no_memory_for_an_answer_is_said() {
-    let mut settings = Settings::default();
-    settings.memory_bytes_max = 1 << 20;
-    let mut world = World::new(settings);
+    let mut world = World::new(Settings {
+        memory_bytes_max: 1 << 20,
+        ..Settings::default()
+    });
     let (publisher, reader) = (world.open(), world.open());
     let filler = "x".repeat(400_000);
     for number in 0..2 {
