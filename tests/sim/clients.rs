@@ -166,10 +166,8 @@ impl Client {
                 if !excused {
                     self.complain(&format!("order {order} was refused: {answer:?}"));
                 }
-                assert!(
-                    answer.field("retry-after").is_some(),
-                    "503 without Retry-After"
-                );
+                let later = answer.field("retry-after");
+                assert!(later.is_some(), "503 without Retry-After");
                 oracle.refused(order);
                 true
             }
