@@ -1,7 +1,7 @@
 //! What a seed makes of the hub: who subscribes to what, when, how well behaved.
 //! It only sets up; the book judges.
 
-use super::asks::{PLAIN, Speaks, Wish};
+use super::asks::{Speaks, Wish};
 use super::origin::{Serves, Validator};
 use super::subscriber::Manner;
 use crate::behaviour::Door;
@@ -144,6 +144,7 @@ fn subscriber(sim: &mut Sim) {
     for phase in &mut subscriber.takes {
         phase.1 = Manner::of_delivery(rng);
     }
+    subscriber.restless = rng.chance(50);
     subscriber.willing_until = start + rng.pick(&[0, 600, 600, 600, 600, 600]) * 60 * MINUTE;
     let mut delay = sim.world.rng.between(0, 20 * SECOND);
     for time in 0..sim.world.rng.pick(&[1, 1, 2, 2, 4]) {
@@ -167,6 +168,5 @@ fn wish(sim: &mut Sim) -> Wish {
         token: rng.chance(30),
         local: rng.chance(80),
         leaves: rng.chance(5),
-        ..PLAIN
     }
 }
