@@ -1,12 +1,13 @@
-//! The window onto subscriptions: whose lease ends when, and how their deliveries went.
-//! It only reads; secrets, tokens and credentials are not among what it can read.
+//! The window onto subscriptions: whose lease ends when, how their deliveries went, and the
+//! operator's way to end them. Secrets, tokens and credentials are not among what it can read.
 
 use super::page::{LIMIT_DEFAULT, LIMIT_MAX, number, separate};
 use crate::base::time::{Now, Wall};
 use crate::http::form;
 use crate::http::json::{self, instant};
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, Reason};
 use crate::hub::{Filter, Hub, Row};
+use crate::port::Turn;
 
 /// The subscriptions from the query's `cursor` on, `limit` at most, of its `topic` and `callback`
 /// if it names them, as `{"subscriptions":[…],"next":…}`. `next` is the cursor of the next page, or
@@ -48,6 +49,29 @@ pub fn list(hub: &Hub, now: Now, query: &str) -> Result<Vec<u8>, Problem> {
     }
     out.extend_from_slice(b"}\n");
     Ok(out)
+}
+
+/// Ends the subscriptions of the query's `topic`, or only that of its `callback`, whose subscribers
+/// are told: `{"denied":N}`.
+///
+/// # Errors
+/// The query names no topic.
+pub fn remove(hub: &mut Hub, turn: &mut Turn, query: &str) -> Result<Vec<u8>, Problem> {
+    let (mut topic, mut callback) = (None, None);
+    for field in form::fields(query.as_bytes()) {
+        let value = || Some(String::from_utf8_lossy(&form::decode(field.value)).into_owned());
+        match &*form::decode(field.name) {
+            b"topic" => topic = value(),
+            b"callback" => callback = value(),
+            _ => {}
+        }
+    }
+    let Some(topic) = topic.filter(|topic| !topic.is_empty()) else {
+        let detail = "topic is missing; allowed: the topic whose subscribers are to be denied";
+        return Err(Problem::new(Reason::BadParameter, detail.to_owned()));
+    };
+    let denied = hub.dismiss(turn, &topic, callback.as_deref());
+    Ok(format!("{{\"denied\":{denied}}}\n").into())
 }
 
 fn row(out: &mut Vec<u8>, found: &Row<'_>) {

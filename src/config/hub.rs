@@ -17,7 +17,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// The hub's knobs, in the order of its page.
-pub(super) static KNOBS: [Knob; 18] = [
+pub(super) static KNOBS: [Knob; 19] = [
     Knob {
         key: "public-url",
         group: Group::Hub,
@@ -195,6 +195,23 @@ pub(super) static KNOBS: [Knob; 18] = [
                 let rule = TopicRule::parse(text);
                 let is_rule = rule.is_some();
                 config.engine.hub.topics.extend(rule);
+                is_rule
+            },
+        },
+    },
+    Knob {
+        key: "hub-diff",
+        group: Group::Hub,
+        value: "TOPIC",
+        default: "",
+        help: "whose known entries are left out; repeatable",
+        form: Form::List {
+            complaint: "is not a rule for topics",
+            allowed: TopicRule::FORM,
+            add: |config, text| {
+                let rule = TopicRule::parse(text);
+                let is_rule = rule.is_some();
+                config.engine.hub.diff.extend(rule);
                 is_rule
             },
         },

@@ -47,6 +47,8 @@ pub struct Content<'a> {
     pub content_encoding: Option<&'a str>,
     /// The body.
     pub body: Frame,
+    /// Servers of our kind that it has passed.
+    pub hops: u8,
 }
 
 impl<'a> Content<'a> {
@@ -71,7 +73,7 @@ impl<'a> Content<'a> {
             body: Body::Shared(self.body),
             topics: TopicNames::of([self.topic].into_iter()),
             extra,
-            plan: notices_only(),
+            plan: notices_only(self.hops),
             receivers: Receivers {
                 targets: &[],
                 callbacks,
@@ -81,7 +83,7 @@ impl<'a> Content<'a> {
 }
 
 /// The plan of what has no targets of its own: notices are tried as their settings say.
-fn notices_only() -> Plan {
+fn notices_only(hops: u8) -> Plan {
     Plan {
         method: Method::Post,
         delay: Duration::ZERO,
@@ -89,7 +91,10 @@ fn notices_only() -> Plan {
         schedule: None,
         timeout: Duration::ZERO,
         expires: Mono::NEVER,
-        terms: Terms::default(),
+        terms: Terms {
+            hops,
+            ..Terms::default()
+        },
         strict: false,
     }
 }

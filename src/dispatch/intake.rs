@@ -35,6 +35,8 @@ use crate::model::Method;
 mod body;
 mod reader;
 
+pub use reader::hops_of;
+
 /// Targets of one message at most, URLs and topics together.
 pub const TARGETS_MAX: usize = 64;
 /// Bytes of a topic's name at most (streams.md section 1).

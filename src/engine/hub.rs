@@ -4,6 +4,8 @@
 
 use std::net::IpAddr;
 
+use httparse::Header;
+
 use super::Engine;
 use super::serve::context;
 use super::stored::{Awaiting, Origin};
@@ -13,7 +15,7 @@ use crate::conn::Conn;
 use crate::conn::reply::Reply;
 use crate::courier::Courier;
 use crate::dispatch::deliveries::Fate;
-use crate::dispatch::{self, Accepted, Dispatch};
+use crate::dispatch::{self, Accepted, Dispatch, intake};
 use crate::http::problem::{Problem, Reason};
 use crate::http::request::Request;
 use crate::hub::request::{self, Asked, Half};
@@ -73,7 +75,7 @@ impl Office<'_> {
             Ok(asked) => asked,
             Err(problem) => return Served::Refused(problem, None),
         };
-        match self.ask(turn, asked, from) {
+        match self.ask(turn, asked, from, request.headers) {
             Ok(served) => served,
             Err(Refused {
                 problem,
@@ -87,6 +89,7 @@ impl Office<'_> {
         turn: &mut Turn,
         asked: Asked<'_>,
         from: Client<'_>,
+        headers: &[Header<'_>],
     ) -> Result<Served, Refused> {
         let policy = &self.courier.settings().policy;
         let vet = |target: &_, strict| super::lanes::vet(policy, target, strict);
@@ -98,7 +101,7 @@ impl Office<'_> {
                 self.hub.ping(turn, topics, from, is_read, &vet)?;
                 return Ok(Served::Now(plain(204, "")));
             }
-            Asked::Content(content) => return self.content(turn, &content, from),
+            Asked::Content(content) => return self.content(turn, &content, from, headers),
         };
         Ok(Served::Now(match verdict {
             Verdict::Pending(warning) => {
@@ -118,16 +121,20 @@ impl Office<'_> {
         turn: &mut Turn,
         content: &request::Content<'_>,
         from: Client<'_>,
+        headers: &[Header<'_>],
     ) -> Result<Served, Refused> {
         if !self.hub.settings().open && !from.local {
             return Err(Reason::PublishForbidden.into());
         }
+        // What a subscriber publishes again may come back to us.
+        let hops = intake::hops_of(headers)?;
         let name = content.topic.key().as_bytes();
         let content = dispatch::Content {
             topic: name,
             content_type: &content.content_type,
             content_encoding: None,
             body: crate::base::frame::Frame::copy_of(&content.body),
+            hops,
         };
         let mut callbacks = Vec::new();
         let topics = std::iter::once(name);
@@ -220,6 +227,7 @@ impl Engine {
             content_type: &content.content_type,
             content_encoding: content.encoding.as_deref(),
             body: content.body.clone(),
+            hops: 0,
         };
         match self
             .dispatch

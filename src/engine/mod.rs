@@ -98,8 +98,9 @@ pub struct Refusal {
 
 /// Timers fired in one turn at most; what is left fires in the next, which follows at once.
 const TIMERS_PER_TURN_MAX: usize = 4_096;
-/// Streams written in one turn at most: ten thousand writes would hold everything else up.
-const STREAM_WRITES_MAX: usize = 512;
+/// Streams written in one turn at most: ten thousand writes would hold everything else up. So few
+/// take half a millisecond, beside which a turn costs nothing.
+const STREAM_WRITES_MAX: usize = 128;
 /// Desks kept for the next line that needs one.
 const DESKS_KEPT_MAX: usize = 1_024;
 

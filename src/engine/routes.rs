@@ -93,9 +93,9 @@ const ROUTES: &[Route] = &[
     Route {
         path: "/subscriptions",
         tail: false,
-        methods: READ,
-        allow: "GET, HEAD",
-        help: "who subscribes to what (topic=, callback=, limit=N, cursor=N)",
+        methods: &[Method::Get, Method::Head, Method::Delete],
+        allow: "GET, HEAD, DELETE",
+        help: "who subscribes to what (topic=, callback=, limit=N, cursor=N); DELETE denies it",
         handler: Handler::Subscriptions,
     },
     Route {

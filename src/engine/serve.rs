@@ -242,8 +242,11 @@ impl Service for Rooms<'_> {
             routes::Handler::Topics => json(self.topics(turn, request, tail), request),
             routes::Handler::Subscriptions => {
                 let query = request.query.unwrap_or_default();
-                let list = admin::subscriptions::list(self.hub, turn.now, query);
-                json(list, request)
+                let shown = match request.method {
+                    Method::Delete => admin::subscriptions::remove(self.hub, turn, query),
+                    _ => admin::subscriptions::list(self.hub, turn.now, query),
+                };
+                json(shown, request)
             }
             routes::Handler::Metrics => (0, text(admin::metrics(&turn.stats))),
         }

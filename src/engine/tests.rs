@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Engine, Settings};
+use super::{Engine, STREAM_WRITES_MAX, Settings};
 use crate::base::frame::Gather;
 use crate::base::slab::Key;
 use crate::base::time::{Mono, Now, Wall};
@@ -36,9 +36,14 @@ struct World {
 }
 
 impl World {
+    /// Without backlogs, which would keep it from being idle for an hour.
     fn new(mut settings: Settings) -> World {
         // What topics keep for an hour would be left of every test.
         settings.topics.backlog_messages = 0;
+        World::keeping(settings)
+    }
+
+    fn keeping(settings: Settings) -> World {
         let now = Now {
             mono: Mono(1_000_000),
             wall: Wall(1_763_880_000_000_000),
@@ -128,6 +133,29 @@ impl World {
                 _ => {}
             }
         }
+    }
+}
+
+#[test]
+fn an_answer_goes_before_streams_and_many_streams_take_many_turns() {
+    let mut world = World::new(Settings::default());
+    for _ in 0..2 * STREAM_WRITES_MAX + 1 {
+        let reader = world.open();
+        world.say(reader, "GET /stream?topic=t HTTP/1.1\r\nHost: h\r\n\r\n");
+    }
+    let publisher = world.open();
+    let form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 12";
+    let post = format!("POST /dispatch HTTP/1.1\r\nHost: h\r\n{form}\r\n\r\n_topic=t&a=1");
+    assert!(world.say(publisher, &post).starts_with("HTTP/1.1 202 "));
+    assert_eq!(world.written[0].0, publisher);
+    assert_eq!(world.written.len(), 1 + STREAM_WRITES_MAX);
+    for left in [STREAM_WRITES_MAX, 1, 0] {
+        let wake = world.engine.next_wake();
+        let at_once = wake.is_some_and(|wake| wake <= world.now.mono);
+        assert_eq!(at_once, left > 0, "{left} left");
+        world.written.clear();
+        world.turn();
+        assert_eq!(world.written.len(), left);
     }
 }
 

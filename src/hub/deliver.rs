@@ -73,6 +73,9 @@ impl Hub {
     pub fn offered(&mut self, delivery: Key, subscription: Key, full: bool) {
         match self.subscriptions.get_mut(subscription) {
             Some(known) if known.state.terms().is_some() => {
+                if full && let Some(topic) = self.topics.get(known.topic) {
+                    known.had.offered(delivery, topic.version);
+                }
                 known.queue.offered(delivery, full, &mut self.decisions);
                 // It may have been verified anew while the store had the message.
                 self.renewals.push_back((delivery, subscription));
@@ -109,6 +112,9 @@ impl Hub {
             } else {
                 past.failures.saturating_add(1)
             };
+            if delivered && over {
+                known.had.delivered(delivery);
+            }
             let counter = match delivered {
                 true => Counter::NoticesDelivered,
                 false => Counter::NoticesFailed,

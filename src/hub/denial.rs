@@ -3,7 +3,7 @@
 
 use super::agenda::Due;
 use super::calls::{Call, Errand};
-use super::name::Callback;
+use super::name::{self, Callback};
 use super::verify::{self, EXCHANGE_TIMEOUT, Sense};
 use super::{Hub, gate};
 use crate::base::slab::Key;
@@ -14,6 +14,8 @@ use crate::port::Turn;
 
 /// Tries of one denial (hub.md C23).
 const TRIES_MAX: u32 = 3;
+/// What subscribers are told of a topic that the operator has removed.
+const REMOVED: &str = "removed by the operator";
 /// Characters of a reason.
 const REASON_CHARS_MAX: usize = 200;
 
@@ -45,6 +47,27 @@ impl Denial {
 }
 
 impl Hub {
+    /// The operator removes a topic, or one of its callbacks: those who subscribed are denied it,
+    /// and may subscribe again (hub.md C23). How many they are. The callback is as the window shows
+    /// it, or as it was given.
+    pub fn dismiss(&mut self, turn: &mut Turn, topic: &str, callback: Option<&str>) -> usize {
+        let key = name::key(topic.as_bytes());
+        let key = std::str::from_utf8(&key).ok();
+        let topic = key.and_then(|key| self.topics.get(*self.by_key.get(key)?));
+        let is_meant = |key: &Key| {
+            let found = self.subscriptions.get(*key).map(|it| &it.callback);
+            found.is_some_and(|found| {
+                callback.is_none_or(|it| *it == *found.target.url || it == found.text())
+            })
+        };
+        let keys = topic.map_or(&[][..], |topic| &topic.subscriptions);
+        let meant: Vec<Key> = keys.iter().copied().filter(is_meant).collect();
+        for key in &meant {
+            self.deny(turn, *key, REMOVED);
+        }
+        meant.len()
+    }
+
     /// A subscription cannot be: it is gone at once, and its subscriber is told why.
     pub(super) fn deny(&mut self, turn: &mut Turn, key: Key, reason: &str) {
         let Some(subscription) = self.subscriptions.get_mut(key) else {

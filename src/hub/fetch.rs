@@ -7,6 +7,7 @@ use ring::digest;
 
 use super::agenda::Due;
 use super::calls::{Call, Errand};
+use super::diff::Seen;
 use super::topic::{Advert, Fetch, Known, Topic};
 use super::{Hub, discovery};
 use crate::base::frame::Frame;
@@ -47,14 +48,16 @@ pub struct Content {
     pub encoding: Option<Box<str>>,
     /// The body as it came.
     pub body: Frame,
+    /// What of it goes out instead, if everybody who gets it had what came before.
+    pub(super) less: Option<Frame>,
 }
 
 /// What the end of a fetch means.
 enum Found {
     /// Something new.
-    New(Known, Content, Advert),
-    /// The same as before.
-    Same,
+    New(Known, Seen, Content, Advert),
+    /// The same as before, under these validators if it came again.
+    Same(Option<Known>),
     /// Nothing that can be passed on, and another try would change nothing.
     Nothing(&'static str),
     /// Another try may help; when, if the publisher said so.
@@ -64,7 +67,13 @@ enum Found {
 impl Hub {
     /// Content to be published.
     pub fn next_content(&mut self) -> Option<Content> {
-        self.contents.pop_front()
+        let mut content = self.contents.pop_front()?;
+        if let Some(less) = content.less.take()
+            && self.all_had_the_last(content.topic)
+        {
+            content.body = less;
+        }
+        Some(content)
     }
 
     /// Content that was handed out is durable, or was not taken in or lost. Only what is durable is
@@ -73,11 +82,13 @@ impl Hub {
         let Some(topic) = self.topics.get_mut(key) else {
             return;
         };
-        let Fetch::Storing { next, .. } = &topic.fetch else {
+        let Fetch::Storing { next, seen, .. } = &mut topic.fetch else {
             return;
         };
         if kept {
-            topic.known = next.clone();
+            topic.known = std::mem::take(next);
+            topic.seen = std::mem::take(seen);
+            topic.version += 1;
         }
         match kept {
             true => self.fetch_settled(turn, key),
@@ -191,8 +202,15 @@ impl Hub {
         };
         let url = &call.first.url;
         match self.read(key, topic, &call.target.url, ending, answer) {
-            Found::New(known, content, advert) => self.renewed(turn, key, known, content, advert),
-            Found::Same => self.fetch_settled(turn, key),
+            Found::New(known, seen, content, advert) => {
+                self.renewed(turn, key, (known, seen), content, advert);
+            }
+            Found::Same(known) => {
+                if let (Some(known), Some(topic)) = (known, self.topics.get_mut(key)) {
+                    topic.known = known;
+                }
+                self.fetch_settled(turn, key);
+            }
             Found::Nothing(why) => {
                 turn.stats.add(Counter::FetchesFailed, 1);
                 log::warn!("topic_not_distributed topic={url:?} why={why} {ending}");
@@ -212,7 +230,7 @@ impl Hub {
         &mut self,
         turn: &mut Turn,
         key: Key,
-        known: Known,
+        (known, seen): (Known, Seen),
         content: Content,
         advert: Advert,
     ) {
@@ -226,7 +244,7 @@ impl Hub {
             return self.fetch_settled(turn, key);
         }
         if let Some(topic) = self.topics.get_mut(key) {
-            topic.fetch.changed(known);
+            topic.fetch.changed(known, seen);
         }
         if is_other {
             self.link_all(turn, key);
@@ -293,7 +311,7 @@ impl Hub {
         answer: Option<Answer<'_>>,
     ) -> Found {
         match ending {
-            Ending::Answer { status: 304, .. } => return Found::Same,
+            Ending::Answer { status: 304, .. } => return Found::Same(None),
             Ending::Answer {
                 status: 204..=206, ..
             } => return Found::Nothing("no_content"),
@@ -322,18 +340,22 @@ impl Hub {
         let Ok(head) = response::parse(answer.head, &mut slots, false) else {
             return Found::Failed(None);
         };
-        let content = content(key, topic, &head, answer.body);
+        let mut content = content(key, topic, &head, answer.body);
         let known = Known::of(&head, &content);
-        if known.digest == topic.known.digest && !self.settings.distribute_unchanged {
-            return Found::Same;
+        let is_same = known.digest == topic.known.digest;
+        if is_same && !self.settings.distribute_unchanged {
+            return Found::Same(Some(known));
         }
+        let (less, seen) = self.lessened(topic, &content);
+        // Who wants what did not change wants it whole.
+        content.less = less.filter(|_| !is_same);
         // What is encoded cannot be looked into.
         let legible = match content.encoding {
             Some(_) => &[][..],
             None => answer.body,
         };
         let advert = discovery::advert(&self.settings, answer.head, legible, url);
-        Found::New(known, content, advert)
+        Found::New(known, seen, content, advert)
     }
 }
 
@@ -351,6 +373,7 @@ fn content(key: Key, topic: &Topic, head: &ResponseHead<'_>, body: &[u8]) -> Con
         content_type: field("content-type").unwrap_or(UNKNOWN_TYPE).into(),
         encoding: encoding.map(Box::from),
         body: Frame::copy_of(body),
+        less: None,
     }
 }
 

@@ -148,12 +148,13 @@ impl Hub {
             let waited = self.pings.pay(turn.now.mono, from.peer);
             waited.map_err(too_many)?;
         }
-        topics.retain(|topic| self.by_key.contains(topic.key()) || is_read(topic.key()));
+        // Who is refused must not tell what others have subscribed to.
         for topic in &topics {
             if let Some(target) = topic.target() {
                 vet(&target, self.is_strict_for(from.local))?;
             }
         }
+        topics.retain(|topic| self.by_key.contains(topic.key()) || is_read(topic.key()));
         let bytes: usize = topics.iter().map(TopicName::bytes).sum();
         self.has_memory(turn, bytes as u64)?;
         for topic in topics {

@@ -18,6 +18,8 @@ use crate::base::time::Mono;
 use crate::model::{Answer, Ending};
 use crate::port::Turn;
 
+/// What must be left of a lease for another try to renew it.
+const RENEWAL_TIME_MIN: Duration = Duration::from_secs(60);
 /// Bytes of a publisher's reason, and of any answer that is not read.
 const REASON_BYTES_MAX: usize = 512;
 
@@ -296,9 +298,29 @@ impl Hub {
         let (now, steps) = (turn.now.mono, &self.settings.verify_steps);
         let subscription = self.subscriptions.get_mut(key);
         let asked = subscription.and_then(|it| it.state.asked_mut());
-        match asked.is_some_and(|asked| asked.again(now, steps, at_least)) {
-            true => self.settle(turn, key),
-            false => self.failed(turn, key),
+        let Some(asked) = asked else {
+            return;
+        };
+        if asked.again(now, steps, at_least) {
+            return self.settle(turn, key);
+        }
+        let renews = asked.renewal;
+        self.failed(turn, key);
+        if renews {
+            self.renew_later(turn, key);
+        }
+    }
+
+    /// Nobody has said no to a renewal: it is tried again when half of what is left of the lease is
+    /// over, as long as that is worth it.
+    fn renew_later(&mut self, turn: &mut Turn, key: Key) {
+        let now = turn.now.mono;
+        if let Some(subscription) = self.subscriptions.get_mut(key)
+            && let State::Active(terms) = &mut subscription.state
+            && terms.until.since(now) >= RENEWAL_TIME_MIN
+        {
+            terms.renew_at = now + terms.until.since(now) / 2;
+            self.settle(turn, key);
         }
     }
 

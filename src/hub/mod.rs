@@ -38,6 +38,7 @@ mod subscription;
 mod toll;
 mod topic;
 mod verify;
+mod version;
 mod window;
 
 use agenda::{Agenda, Due};

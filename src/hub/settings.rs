@@ -32,6 +32,8 @@ pub struct Settings {
     pub distribute_unchanged: bool,
     /// Topics that may be subscribed to; all if there are none.
     pub topics: Vec<TopicRule>,
+    /// Topics whose subscribers get only what is new of a feed, where that is safe (hub.md C27).
+    pub diff: Vec<TopicRule>,
     /// Who is asked before a subscription is verified (hub.md C22).
     pub approve: Option<Arc<Target>>,
     /// Content may be published without a token.
@@ -57,6 +59,7 @@ impl Default for Settings {
             fetch_interval_min: Duration::ZERO,
             distribute_unchanged: false,
             topics: Vec::new(),
+            diff: Vec::new(),
             approve: None,
             open: false,
             strict_targets: true,
@@ -168,7 +171,7 @@ impl Steps {
     }
 }
 
-/// Topics that one line of `hub-topics` lets in.
+/// Topics that one line of `hub-topics` or `hub-diff` means.
 #[derive(Clone, PartialEq, Eq)]
 pub enum TopicRule {
     /// URLs whose key begins so.

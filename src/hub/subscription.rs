@@ -10,6 +10,7 @@ use crate::base::time::{Mono, Wall};
 use crate::hub::name::{Callback, TopicName};
 use crate::hub::queue::Queue;
 use crate::hub::verify::Verification;
+use crate::hub::version::Had;
 use crate::model::Seal;
 
 /// What a subscription is charged for besides what its subscriber chose the size of, in bytes.
@@ -25,6 +26,7 @@ pub(super) struct Subscription {
     pub(super) state: State,
     pub(super) queue: Queue,
     pub(super) past: Past,
+    pub(super) had: Had,
     /// The value of the Link field, once it is verified.
     pub(super) link: Arc<str>,
     /// When the agenda looks at it.
@@ -126,6 +128,7 @@ impl Subscription {
             state: State::Pending(verification),
             queue: Queue::default(),
             past: Past::default(),
+            had: Had::default(),
             link: Arc::from(""),
             stands: Mono::NEVER,
             charged: 0,

@@ -6,6 +6,7 @@ mod fetch;
 mod lease;
 mod subscribe;
 mod verify;
+mod version;
 
 use std::time::Duration;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::base::slab::Key;
 use crate::base::time::Mono;
+use crate::hub::diff::Seen;
 use crate::hub::name::TopicName;
 use crate::model::Target;
 
@@ -24,6 +25,10 @@ pub(super) struct Topic {
     pub(super) fetch: Fetch,
     /// What it said last, as far as that is durable.
     pub(super) known: Known,
+    /// The number of its last content that is durable, from 1; 0 before.
+    pub(super) version: u64,
+    /// The entries of that content, where it is a feed of which only what is new goes out.
+    pub(super) seen: Seen,
     /// What it says of itself, once it was fetched.
     pub(super) advert: Option<Advert>,
     /// When it was fetched last.
@@ -91,6 +96,8 @@ pub(super) enum Fetch {
     Storing {
         /// What is known of it once it is durable.
         next: Known,
+        /// Its entries.
+        seen: Seen,
         /// How often it has failed before.
         tries: u32,
         /// Another ping came meanwhile.
@@ -163,9 +170,14 @@ impl Fetch {
     }
 
     /// New content goes to the store.
-    pub(super) fn changed(&mut self, next: Known) {
+    pub(super) fn changed(&mut self, next: Known, seen: Seen) {
         if let Fetch::Out { tries, again, .. } = *self {
-            *self = Fetch::Storing { next, tries, again };
+            *self = Fetch::Storing {
+                next,
+                seen,
+                tries,
+                again,
+            };
         }
     }
 
@@ -198,6 +210,8 @@ impl Topic {
             subscriptions: Vec::new(),
             fetch: Fetch::Idle,
             known: Known::default(),
+            version: 0,
+            seen: Seen::default(),
             advert: None,
             fetched: None,
             local: false,
@@ -213,12 +227,12 @@ impl Topic {
         let advert = advert.map_or(0, |advert| text(&advert.canonical) + text(&advert.hub));
         let target = self.target.as_ref().map_or(0, |target| target.bytes());
         let storing = match &self.fetch {
-            Fetch::Storing { next, .. } => next.bytes(),
+            Fetch::Storing { next, seen, .. } => next.bytes() + seen.bytes(),
             _ => 0,
         };
         let list = self.subscriptions.len() * size_of::<Key>();
         let texts = 2 * self.name.bytes() + target + advert + self.known.bytes() + storing;
-        (TOPIC_BYTES + texts + list) as u64
+        (TOPIC_BYTES + texts + list + self.seen.bytes()) as u64
     }
 
     /// When it may be fetched again.
@@ -263,7 +277,7 @@ mod tests {
     #[test]
     fn row_47_a_ping_while_content_is_stored_is_not_lost() {
         let (mut fetch, _) = out();
-        fetch.changed(Known::default());
+        fetch.changed(Known::default(), Seen::default());
         fetch.ping(Mono(6));
         fetch.settled(Mono(9));
         assert_eq!(fetch.due(), Mono(9));

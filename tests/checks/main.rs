@@ -13,6 +13,7 @@ mod server;
 mod browser;
 mod build;
 mod cost;
+mod hub;
 mod load;
 mod overload;
 mod peer;
@@ -40,6 +41,7 @@ const CHECKS: &[Check] = &[
     Check::building("README: its commands work", readme::commands),
     Check::building("README: its lines for https work", readme::secure),
     Check::building("README: its lines for streams work", readme::streams),
+    Check::building("README: its lines for the hub work", hub::guide),
     Check::building("static: it is, it starts, it delivers", build::is_static),
     Check::building("static: no getaddrinfo in it", build::no_resolver),
     Check::new("rest: start to listening", rest::start),

@@ -22,8 +22,8 @@ use crate::streams::{Curl, settled};
 /// The key of README's example secret.
 const SECRET: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
 /// README's ports, for which others stand here.
-const SERVER: &str = "127.0.0.1:8080";
-const TARGET: &str = "localhost:9000";
+pub const SERVER: &str = "127.0.0.1:8080";
+pub const TARGET: &str = "localhost:9000";
 const TLS_TARGET: &str = "localhost:9443";
 
 pub fn commands() -> Result {
@@ -189,7 +189,7 @@ fn is_as_ordered(printed: &str) -> std::result::Result<(), Trouble> {
 }
 
 /// README's command that runs Hookah, on a port of the system's choice.
-fn started(line: &str) -> std::result::Result<Server, Trouble> {
+pub fn started(line: &str) -> std::result::Result<Server, Trouble> {
     // A server is not waited for as long as a build may take.
     run(cargo().args(["build", "--release"]))?;
     let mut command = pasted(&format!("exec {line}"));
@@ -197,12 +197,12 @@ fn started(line: &str) -> std::result::Result<Server, Trouble> {
     Ok(Server::spawn(command))
 }
 
-fn readme() -> io::Result<String> {
+pub fn readme() -> io::Result<String> {
     fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"))
 }
 
 /// The lines of README's block of that name.
-fn part<'a>(readme: &'a str, name: &str) -> std::result::Result<&'a str, Trouble> {
+pub fn part<'a>(readme: &'a str, name: &str) -> std::result::Result<&'a str, Trouble> {
     let begin = format!("<!-- {name} -->\n```");
     let found = readme
         .split_once(&begin)
@@ -213,7 +213,7 @@ fn part<'a>(readme: &'a str, name: &str) -> std::result::Result<&'a str, Trouble
 
 /// A line as a command in the project's folder. After `exec` the shell gives its place to the
 /// line's program, and so does `cargo run`: whoever signals the command means that program.
-fn pasted(line: &str) -> Command {
+pub fn pasted(line: &str) -> Command {
     let mut command = Command::new("sh");
     command
         .args(["-c", line])
@@ -228,6 +228,7 @@ pub struct Example {
     pub authority: String,
     child: Child,
     lines: Receiver<String>,
+    seen: Vec<String>,
 }
 
 impl Example {
@@ -250,6 +251,7 @@ impl Example {
             authority: String::new(),
             child,
             lines,
+            seen: Vec::new(),
         };
         thread::spawn(move || {
             for line in stdout
@@ -273,11 +275,26 @@ impl Example {
         self.child.id()
     }
 
+    /// Waits until it prints a line with that in it.
+    pub fn prints(&mut self, part: &str) -> std::result::Result<(), Trouble> {
+        while let Ok(line) = self.lines.recv_timeout(Duration::from_secs(10)) {
+            self.seen.push(line);
+            if self.seen.last().is_some_and(|line| line.contains(part)) {
+                return Ok(());
+            }
+        }
+        Err(Trouble::failed(format!(
+            "{part:?} is not in\n{}",
+            self.seen.join("\n")
+        )))
+    }
+
     /// Ends it; everything it printed.
     pub fn stop(&mut self) -> String {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        self.lines.iter().collect::<Vec<String>>().join("\n")
+        self.seen.extend(self.lines.iter());
+        self.seen.join("\n")
     }
 }
 

@@ -154,7 +154,6 @@ impl Client {
         let Some(want) = self.wants.pop_front() else {
             self.complain(&format!("an answer to nothing: {answer:?}"))
         };
-        let excused = answer.status == 503 && oracle.may_refuse;
         let refused = match want {
             Want::Accepted(order) if answer.status == 202 => {
                 self.check_accepted(&answer);
@@ -162,17 +161,7 @@ impl Client {
                 oracle.promised(world, order, id);
                 false
             }
-            Want::Accepted(order) => {
-                if !excused {
-                    self.complain(&format!("order {order} was refused: {answer:?}"));
-                }
-                assert!(
-                    answer.field("retry-after").is_some(),
-                    "503 without Retry-After"
-                );
-                oracle.refused(order);
-                true
-            }
+            Want::Accepted(order) => self.lost(oracle, order, &answer),
             Want::Published(number) => self.published(oracle, number, &answer),
             Want::Hub(_) | Want::Ping(_) => {
                 let refused = answer.status >= 400;
@@ -210,6 +199,19 @@ impl Client {
         self.script.answers += 1;
         self.got.push(answer);
         self.got_at.push(world.at());
+    }
+
+    /// An order was refused, which has to have an excuse.
+    fn lost(&self, oracle: &mut Oracle, order: usize, answer: &Message) -> bool {
+        if answer.status != 503 || !oracle.may_refuse {
+            self.complain(&format!("order {order} was refused: {answer:?}"));
+        }
+        assert!(
+            answer.field("retry-after").is_some(),
+            "503 without Retry-After"
+        );
+        oracle.refused(order);
+        true
     }
 
     /// The answer to a publication; whether it was refused.

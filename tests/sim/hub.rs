@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use asks::Ask;
 use book::Book;
-use hookah::hub::settings::Leases;
+use hookah::hub::settings::{Leases, TopicRule};
 use hosts::Host;
 use origin::Topic;
 use subscriber::Subscriber;
@@ -66,6 +66,12 @@ impl Hub {
         self.hosts
             .push(Host::new(SocketAddr::new(ip, 9_000 + number as u16)));
         number
+    }
+
+    /// Rules that mean all topics on the first hosts.
+    pub fn diff_rules() -> Vec<TopicRule> {
+        let hosts = (0..8).flat_map(|host| [format!("93.184.2.{host}"), format!("10.2.2.{host}")]);
+        hosts.filter_map(|host| TopicRule::parse(&host)).collect()
     }
 
     /// A further topic on a host; its number.

@@ -1,4 +1,5 @@
-//! A webhook's target to try Hookah with: it prints what comes and answers 200.
+//! A webhook's target to try Hookah with: it prints what comes and answers 200. A hub that asks it
+//! gets its challenge back, and what is posted under `/feed` is what a GET there gives.
 //! It reads bodies of a known length, one request after the other, and nothing cleverer.
 //!
 //! `cargo run --release --example target [-- [--tls] [PORT]]`; the port is 9000, or 9443 for TLS.
@@ -10,7 +11,7 @@ use std::error::Error;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
@@ -18,7 +19,9 @@ use rustls::crypto::ring;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+/// The topic of a publisher to try the hub with, and what it says.
+const FEED: &str = "/feed";
+static SAID: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 const AUTHORITY_FILE: &str = "target-ca.pem";
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -60,14 +63,43 @@ fn main() -> Result<()> {
 fn serve(stream: impl Read + Write) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     while let Some((head, body)) = request(&mut stream)? {
-        let body = String::from_utf8_lossy(&body);
         let mut out = io::stdout().lock();
-        writeln!(out, "\n{head}{}", body.trim_end())?;
+        let shown = String::from_utf8_lossy(&body);
+        writeln!(out, "\n{head}{}", shown.trim_end())?;
         out.flush()?;
-        stream.get_mut().write_all(ANSWER)?;
-        stream.get_mut().flush()?;
+        drop(out);
+        let answer = answer(&head, body);
+        let length = answer.len();
+        let stream = stream.get_mut();
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n"
+        )?;
+        stream.write_all(&answer)?;
+        stream.flush()?;
     }
     Ok(())
+}
+
+/// What it says to that: a challenge, its feed, or nothing.
+fn answer(head: &str, body: Vec<u8>) -> Vec<u8> {
+    let mut words = head.split(' ');
+    let (method, target) = (words.next(), words.next().unwrap_or_default());
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    match method {
+        Some("GET") if path == FEED => said.clone(),
+        Some("GET") => {
+            let mut fields = query.split('&');
+            let challenge = fields.find_map(|field| field.strip_prefix("hub.challenge="));
+            challenge.unwrap_or_default().into()
+        }
+        Some("POST") if path == FEED => {
+            *said = body;
+            Vec::new()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// The head's lines and the body of the next request; `None` where the connection ends.

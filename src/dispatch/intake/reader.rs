@@ -11,8 +11,8 @@ use super::{Scratch, Submission, TARGETS_MAX, TOPIC_BYTES_MAX};
 use crate::base::time::Wall;
 use crate::dispatch::fields;
 use crate::dispatch::options::{self, Given, Row, Take};
-use crate::http::form;
 use crate::http::problem::{Problem, Reason};
+use crate::http::{field, form};
 
 /// What the path names as the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -247,6 +247,14 @@ impl<'s> Reader<'s> {
         list(self.scratch).push(start..end);
         Ok(())
     }
+}
+
+/// Servers of our kind that a request with these fields has passed.
+///
+/// # Errors
+/// [`Reason::TooManyHops`]: it goes round and round.
+pub fn hops_of(headers: &[httparse::Header<'_>]) -> Result<u8, Problem> {
+    field::all(headers, "hookah-hops").try_fold(0, |most, value| Ok(hops(value)?.max(most)))
 }
 
 /// The number that came in; above the bound the message goes round and round.

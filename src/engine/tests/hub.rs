@@ -130,6 +130,85 @@ fn a_fat_ping_is_a_message_like_any_other() {
     let mut open = World::new(Settings::default());
     let (_, said) = open.post("/hub", "hub.mode=publish&hub.topic=orders&hub.content=fat");
     assert!(said.starts_with("HTTP/1.1 403 "), "{said}");
+    let mut settings = Settings::default();
+    settings.hub.open = true;
+    let (_, said) =
+        World::new(settings).post("/hub", "hub.mode=publish&hub.topic=orders&hub.content=fat");
+    assert!(said.starts_with("HTTP/1.1 202 "), "{said}");
+}
+
+/// Two servers that publish to each other what they get must not do so for ever.
+#[test]
+fn content_that_goes_round_and_round_is_refused() {
+    let (mut world, subscriber) = World::subscribed("");
+    let path = format!("/publish?hub.topic={TOPIC}");
+    let mut publish = |hops: &str| {
+        let key = world.open();
+        let head = "Content-Type: text/plain\r\nContent-Length: 3\r\n\r\nfat";
+        let text = format!("POST {path} HTTP/1.1\r\nHost: h:1\r\nHookah-Hops: {hops}\r\n{head}");
+        (world.say(key, &text), world.sent(subscriber))
+    };
+    let (said, notice) = publish("4");
+    assert!(said.starts_with("HTTP/1.1 202 "), "{said}");
+    assert!(notice.contains("\r\nHookah-Hops: 5\r\n"), "{notice}");
+    for hops in ["5", "x"] {
+        let (said, notice) = publish(hops);
+        assert!(said.starts_with("HTTP/1.1 400 "), "{said}");
+        assert_eq!(notice, "");
+    }
+}
+
+/// hub.md C27, from knob to wire.
+#[test]
+fn a_subscriber_that_had_the_last_version_gets_what_is_new_of_a_feed() {
+    let mut settings = Settings::default();
+    let rule = crate::hub::settings::TopicRule::parse("http://127.0.0.1:9002/");
+    settings.hub.diff.extend(rule);
+    let mut world = World::new(settings);
+    world.engine.listening(&["127.0.0.1:8080".parse().unwrap()]);
+    world.post("/hub", &subscribe("&hub.secret=s"));
+    let subscriber = world.confirm();
+    let feed = |ids: &[&str]| {
+        let entry = |id: &&str| format!("<entry><id>{id}</id></entry>");
+        let entries: String = ids.iter().map(entry).collect();
+        format!("<feed xmlns='http://www.w3.org/2005/Atom'>{entries}</feed>")
+    };
+    let mut publisher = None;
+    let mut publish = |ids: &[&str]| {
+        world.written.clear();
+        world.post("/publish", &format!("hub.mode=publish&hub.url={TOPIC}"));
+        let line = *publisher.get_or_insert_with(|| world.dial().0);
+        let (body, len) = (feed(ids), feed(ids).len());
+        world.say(
+            line,
+            &format!("HTTP/1.1 200 OK\r\nContent-Length: {len}\r\n\r\n{body}"),
+        );
+        let notice = world.sent(subscriber);
+        world.say(subscriber, OK);
+        notice
+    };
+    assert!(publish(&["a"]).ends_with(&feed(&["a"])));
+    let second = publish(&["b", "a"]);
+    assert!(second.ends_with(&feed(&["b"])), "{second}");
+    let length = format!("\r\nContent-Length: {}\r\n", feed(&["b"]).len());
+    assert!(second.contains(&length), "{second}");
+}
+
+#[test]
+fn an_operator_removes_a_topic_and_its_subscribers_are_told() {
+    let (mut world, subscriber) = World::subscribed("");
+    let key = world.open();
+    let remove = |query: &str| format!("DELETE /subscriptions{query} HTTP/1.1\r\nHost: h\r\n\r\n");
+    let said = world.say(key, &remove("?callback=http://127.0.0.1:9001/in"));
+    assert!(said.starts_with("HTTP/1.1 400 "), "{said}");
+    let said = world.say(key, &remove(&format!("?topic={TOPIC}")));
+    assert!(said.ends_with("{\"denied\":1}\n"), "{said}");
+    let told = world.sent(subscriber);
+    assert!(
+        told.starts_with("GET /in?x=1&hub.mode=denied&hub.topic="),
+        "{told}"
+    );
+    assert!(world.get("/subscriptions").contains("\"subscriptions\":[]"));
 }
 
 #[test]

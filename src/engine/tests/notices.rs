@@ -41,6 +41,7 @@ impl World {
             content_type: "text/plain",
             content_encoding: None,
             body: Frame::copy_of(b"content"),
+            hops: 0,
         };
         let accepted =
             engine

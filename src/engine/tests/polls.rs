@@ -48,7 +48,7 @@ fn status(answer: &str) -> &str {
 
 #[test]
 fn a_poll_is_answered_with_what_there_is_and_the_tag_goes_on_behind_it() {
-    let mut world = World::new(Settings::default());
+    let mut world = World::keeping(Settings::default());
     let (publisher, reader) = (world.open(), world.open());
     let empty = world.say(reader, POLL);
     assert_eq!(status(&empty), "204", "{empty}");
@@ -82,7 +82,7 @@ fn a_poll_is_answered_with_what_there_is_and_the_tag_goes_on_behind_it() {
 
 #[test]
 fn a_poll_that_waits_is_answered_with_all_that_one_turn_brings() {
-    let mut world = World::new(Settings::default());
+    let mut world = World::keeping(Settings::default());
     let (publisher, reader) = (world.open(), world.open());
     assert_eq!(world.say(reader, &get("wait=60", "")), "");
     assert_eq!(world.engine.topics.streams(), 1);
@@ -110,7 +110,7 @@ fn nothing_in_time_is_204_and_304_after_a_condition() {
             "304",
         ),
     ] {
-        let mut world = World::new(Settings::default());
+        let mut world = World::keeping(Settings::default());
         let reader = world.open();
         assert_eq!(world.say(reader, &get("wait=7", fields)), "");
         world.pass(Duration::from_millis(6_900));
@@ -130,7 +130,7 @@ fn nothing_in_time_is_204_and_304_after_a_condition() {
 
 #[test]
 fn what_is_asked_behind_a_poll_is_answered_behind_it() {
-    let mut world = World::new(Settings::default());
+    let mut world = World::keeping(Settings::default());
     let (publisher, reader) = (world.open(), world.open());
     let health = "GET /health HTTP/1.1\r\nHost: h\r\n\r\n";
     let (wait, since) = (get("wait=5", ""), get("wait=5&since=all", ""));
@@ -154,7 +154,7 @@ fn a_client_that_goes_gives_up_its_seat() {
         (Ended::Finished, "Connection: close\r\n"),
         (Ended::Reset, "Connection: close\r\n"),
     ] {
-        let mut world = World::new(Settings::default());
+        let mut world = World::keeping(Settings::default());
         let readers = [world.open(), world.open(), world.open()];
         for reader in readers {
             world.say(reader, &get("wait=60", last));
@@ -177,7 +177,7 @@ fn a_client_that_goes_gives_up_its_seat() {
 
 #[test]
 fn a_drain_answers_who_waits_and_says_close() {
-    let mut world = World::new(Settings::default());
+    let mut world = World::keeping(Settings::default());
     let (waiting, late) = (world.open(), world.open());
     world.say(waiting, &get("wait=60", ""));
     world.say(late, "GET /str");
@@ -197,7 +197,7 @@ fn a_drain_answers_who_waits_and_says_close() {
 
 #[test]
 fn polls_that_wait_count_as_streams_and_others_do_not() {
-    let mut world = World::new(Settings {
+    let mut world = World::keeping(Settings {
         topics: topics::Settings {
             streams_max: Some(2),
             ..topics::Settings::default()
@@ -233,7 +233,7 @@ fn an_answer_is_on_the_account_until_it_is_sent_and_bounded() {
     let mut settings = Settings::default();
     settings.topics.backlog_bytes = 64 << 20;
     settings.limits.stall_timeout = Duration::from_secs(10);
-    let mut world = World::new(settings);
+    let mut world = World::keeping(settings);
     let (publisher, reader, other) = (world.open(), world.open(), world.open());
     let filler = "x".repeat(900_000);
     for number in 0..6 {
@@ -269,7 +269,7 @@ fn an_answer_is_on_the_account_until_it_is_sent_and_bounded() {
 
 #[test]
 fn no_memory_for_an_answer_is_said() {
-    let mut world = World::new(Settings {
+    let mut world = World::keeping(Settings {
         memory_bytes_max: 1 << 20,
         ..Settings::default()
     });
@@ -292,7 +292,7 @@ fn no_memory_for_an_answer_is_said() {
 
 #[test]
 fn a_head_is_the_head_of_the_stream_and_opens_none() {
-    let mut world = World::new(Settings::default());
+    let mut world = World::keeping(Settings::default());
     let (line, stream) = (world.open(), world.open());
     for query in [
         "",
@@ -322,7 +322,7 @@ fn a_head_is_the_head_of_the_stream_and_opens_none() {
 
 #[test]
 fn a_head_of_a_poll_does_not_wait() {
-    let mut world = World::new(Settings::default());
+    let mut world = World::keeping(Settings::default());
     let (publisher, line) = (world.open(), world.open());
     let head = get("wait=60&since=all", "").replace("GET", "HEAD");
     assert_eq!(status(&world.say(line, &head)), "204");
@@ -334,7 +334,7 @@ fn a_head_of_a_poll_does_not_wait() {
 
 #[test]
 fn an_old_client_gets_an_answer_with_its_length() {
-    let mut world = World::new(Settings::default());
+    let mut world = World::keeping(Settings::default());
     let (publisher, line) = (world.open(), world.open());
     world.say(
         line,
@@ -354,7 +354,7 @@ fn an_old_client_gets_an_answer_with_its_length() {
 fn scripts_of_other_pages_may_read_what_they_are_allowed_to() {
     let mut settings = Settings::default();
     assert!(settings.topics.origins.add("https://a.example"));
-    let mut world = World::new(settings);
+    let mut world = World::keeping(settings);
     let line = world.open();
     let from = |origin: &str, query: &str| get(query, &format!("Origin: {origin}\r\n"));
     for query in ["poll=1", "wait=x", "count=1000"] {

@@ -25,7 +25,7 @@ fn publish(world: &mut World, line: Key, topic: &str) -> String {
 
 #[test]
 fn topics_are_listed_a_page_at_a_time() {
-    let mut world = World::new(Settings::default());
+    let mut world = World::keeping(Settings::default());
     let (line, reader) = (world.open(), world.open());
     let empty = world.say(line, &ask("GET", "/topics"));
     assert_eq!(body(&empty), "{\"topics\":[],\"next\":null}\n");
@@ -68,7 +68,7 @@ fn topics_are_listed_a_page_at_a_time() {
 
 #[test]
 fn a_topic_that_is_deleted_ends_who_named_it() {
-    let mut world = World::new(Settings::default());
+    let mut world = World::keeping(Settings::default());
     let line = world.open();
     publish(&mut world, line, "a");
     let queries = [

@@ -2,14 +2,14 @@
 
 use super::*;
 
-fn fetched(story: &mut Story, fields: &str, body: &str) -> Option<Content> {
+pub(super) fn fetched(story: &mut Story, fields: &str, body: &str) -> Option<Content> {
     let out = story.called();
     assert_eq!(out.line(), "GET /feed HTTP/1.1");
     story.answer_with(&out, 200, fields, body.as_bytes());
     story.hub.next_content()
 }
 
-fn stored(story: &mut Story, content: &Content, kept: bool) {
+pub(super) fn stored(story: &mut Story, content: &Content, kept: bool) {
     story.hub.stored(&mut story.turn, content.topic, kept);
     story.check();
 }
@@ -155,6 +155,18 @@ fn point_26_what_is_final_is_not_tried_again_and_drops_no_subscription() {
         assert!(story.call().is_none(), "{status}");
         assert_eq!(story.state(), "active", "{status}");
     }
+}
+
+#[test]
+fn what_is_the_same_under_another_tag_is_asked_for_under_that_one() {
+    let mut story = Story::subscribed("");
+    distributed(&mut story, "ETag: \"1\"\r\n", "one");
+    story.ping();
+    assert_eq!(fetched(&mut story, "ETag: \"2\"\r\n", "one"), None);
+    story.ping();
+    let out = story.called();
+    let condition = "\r\nIf-None-Match: \"2\"\r\n";
+    assert!(out.text.contains(condition), "{}", out.text);
 }
 
 #[test]

@@ -78,6 +78,38 @@ fn point_9_who_does_not_want_it_any_more_is_let_lapse() {
     }
 }
 
+/// So long it cannot be reached; how often it was tried.
+fn away(story: &mut Story, seconds: u64) -> usize {
+    let mut calls = 0;
+    for _ in 0..seconds / 300 {
+        while let Some(out) = story.call() {
+            story.faults(&out, Fault::Connect);
+            calls += 1;
+        }
+        story.pass(300);
+    }
+    calls
+}
+
+/// It has not said no: an hour of trouble must not cost it what it had.
+#[test]
+fn point_9_who_cannot_be_asked_is_asked_again_while_the_lease_lasts() {
+    let mut story = Story::subscribed("&hub.verify=async");
+    story.pass(864_000 * 9 / 10);
+    // Four calls each time, and the next when half of what was left is over.
+    assert_eq!(away(&mut story, 42_600), 4);
+    assert_eq!(away(&mut story, 3_600), 4);
+    assert_eq!(story.state(), "active");
+    story.pass(21_600);
+    story.confirm();
+    story.pass(864_000 * 9 / 10);
+    assert_eq!((story.state(), story.callbacks().len()), ("changing", 1));
+    // The last question may still be open when the lease ends.
+    let calls = away(&mut story, 86_400 + 3_600);
+    assert!(story.call().is_none() && story.hub.is_empty());
+    assert!((8..60).contains(&calls), "{calls}");
+}
+
 #[test]
 fn point_9_a_failed_change_does_not_stop_the_renewal() {
     let mut story = Story::subscribed("&hub.verify=async");

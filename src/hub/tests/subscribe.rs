@@ -169,6 +169,22 @@ fn point_32_addresses_that_only_the_local_may_name() {
     assert!(strict.hub.is_strict(out.key));
 }
 
+/// Whether somebody subscribes must not be told by who is refused (security.md section 1).
+#[test]
+fn a_ping_of_a_forbidden_address_is_refused_whoever_subscribes() {
+    let mut story = Story::new();
+    let ping = "hub.mode=publish&hub.url=http://10.0.0.1/feed";
+    let alone = story.post(ping);
+    story.local = true;
+    let form = "hub.mode=subscribe&hub.topic=http://10.0.0.1/feed&hub.callback=http://s.test/";
+    story.post(form).unwrap();
+    story.confirm();
+    story.local = false;
+    let subscribed = story.post(ping);
+    assert!(subscribed.is_err());
+    assert_eq!(alone, subscribed);
+}
+
 #[test]
 fn point_5_another_spelling_of_the_topic_is_the_same_subscription() {
     let mut story = Story::subscribed("");

@@ -242,6 +242,46 @@ fn point_23_a_denial_is_tried_three_times() {
 }
 
 #[test]
+fn point_23_the_operator_removes_a_topic_or_one_callback() {
+    let mut story = Story::subscribed("");
+    let other = |topic: &str| format!("hub.mode=subscribe&hub.topic={topic}&hub.callback=");
+    for (topic, callback) in [
+        (TOPIC, "http://u:p@two.test/"),
+        (TOPIC, "http://three.test/"),
+        ("orders", "http://two.test/"),
+    ] {
+        story.post(&(other(topic) + callback)).unwrap();
+    }
+    story.confirm();
+    let turn = &mut story.turn;
+    assert_eq!(story.hub.dismiss(turn, "http://none.test/", None), 0);
+    assert_eq!(story.hub.dismiss(turn, TOPIC, Some("http://x.test/")), 0);
+    // As the window shows it, without credentials; the topic in any spelling.
+    let two = Some("http://two.test/");
+    let spelled = "HTTP://publisher.test:80/%66eed";
+    assert_eq!(story.hub.dismiss(turn, spelled, two), 1);
+    story.check();
+    assert_eq!(story.hub.len(), 3);
+    assert_eq!(story.hub.dismiss(&mut story.turn, TOPIC, None), 2);
+    story.check();
+    assert_eq!(story.hub.len(), 1, "the other topic's");
+    let mut told = Vec::new();
+    while let Some(out) = story.call() {
+        if out.param("hub.mode") == Some("denied") {
+            let reason = out.param("hub.reason").unwrap();
+            assert_eq!(reason, "removed%20by%20the%20operator");
+            told.push(out.text.split_once("Host: ").unwrap().1[..5].to_owned());
+        }
+        story.answer(&out, 200, "");
+    }
+    told.sort();
+    assert_eq!(told, ["subsc", "three", "two.t"]);
+    story.subscribe("").unwrap();
+    story.confirm();
+    assert_eq!(story.callbacks().len(), 1, "it may be subscribed to again");
+}
+
+#[test]
 fn point_22_a_publisher_that_cannot_be_asked_says_neither_yes_nor_no() {
     let mut story = approving();
     story.subscribe("").unwrap();

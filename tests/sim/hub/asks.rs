@@ -167,10 +167,12 @@ impl Sim {
     /// A topic says something else from now on.
     pub fn change(&mut self, topic: usize, filler: usize) {
         let at = self.world.at();
-        let body = self.hub.topics[topic].change(at, filler);
+        let bodies = self.hub.topics[topic].change(at, filler);
         let key = self.hub.topics[topic].key.clone();
-        let publication = Publication::form(&[key], body, false);
-        self.oracle.feeds.publish(publication);
+        for body in bodies {
+            let publication = Publication::form(std::slice::from_ref(&key), body, false);
+            self.oracle.feeds.publish(publication);
+        }
     }
 
     /// Somebody publishes content to a topic, through the hub or not.

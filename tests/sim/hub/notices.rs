@@ -20,6 +20,8 @@ pub struct Told {
     pub body: Vec<u8>,
     /// Its version, if it was fetched; then it is all there is to say.
     pub version: Option<usize>,
+    /// The version that all who get it must have taken, if it is not all of its own.
+    pub had: Option<usize>,
     /// When it was handed to the store, as what.
     pub at: u64,
     seq: Seq,
@@ -61,8 +63,8 @@ impl Hub {
             return;
         };
         let body = message.body.to_vec();
-        let mut versions = self.topics[topic].versions.iter();
-        let version = versions.position(|(_, known)| *known == body);
+        let found = self.topics[topic].version(&body);
+        let (version, had) = (found.map(|it| it.0), found.and_then(|it| it.1));
         if version.is_some() {
             let expected = self.topics[topic].content_type;
             let expected = expected.unwrap_or("application/octet-stream");
@@ -78,6 +80,7 @@ impl Hub {
             topic,
             body,
             version,
+            had,
             at,
             seq,
             kept: false,
@@ -136,6 +139,14 @@ impl Hub {
             "{whose} was no subscriber: {told:?}"
         );
         assert!(self.may_hold(whose, at), "{subscriber:?} gets {told:?}");
+        if let Some(had) = told.had {
+            let mut before = self.book.messages.iter();
+            let took = before.any(|(id, other)| {
+                let same = other.topic == told.topic && other.version == Some(had);
+                same && self.has_taken(whose, *id)
+            });
+            assert!(took, "{whose} gets what is new since {had}: {told:?}");
+        }
         self.check_link(whose, told, head);
         self.check_seal(whose, at, told, head);
         self.check_turn(&sent);

@@ -42,6 +42,9 @@ pub enum Validator {
     Modified,
 }
 
+/// Entries that a feed shows at a time.
+const SHOWN: usize = 3;
+
 /// One topic.
 #[derive(Debug)]
 pub struct Topic {
@@ -55,6 +58,8 @@ pub struct Topic {
     pub versions: Vec<(u64, Vec<u8>)>,
     /// How it is served, each until its time; then right.
     pub serves: Vec<(u64, Serves)>,
+    /// Whether it is a feed, of which each version has one entry more.
+    pub feed: bool,
     /// What tells versions apart.
     pub validator: Validator,
     /// What it calls itself, if anything.
@@ -74,6 +79,7 @@ impl Topic {
             key,
             versions: Vec::new(),
             serves: Vec::new(),
+            feed: false,
             validator: Validator::Tag,
             canonical: None,
             content_type: Some("application/atom+xml; charset=UTF-8"),
@@ -81,12 +87,41 @@ impl Topic {
         }
     }
 
-    /// A further version; its body.
-    pub fn change(&mut self, at: u64, filler: usize) -> Vec<u8> {
+    /// A further version; what may be published of it, its whole body first.
+    pub fn change(&mut self, at: u64, filler: usize) -> Vec<Vec<u8>> {
         let (number, version) = (self.number, self.versions.len());
-        let body = format!("t={number}&v={version}&x={}", "x".repeat(filler)).into_bytes();
-        self.versions.push((at, body.clone()));
-        body
+        let bodies = match self.feed {
+            true => {
+                let entries = (1..=SHOWN.min(version + 1)).rev();
+                entries.map(|count| self.entries(version, count)).collect()
+            }
+            false => vec![format!("t={number}&v={version}&x={}", "x".repeat(filler)).into_bytes()],
+        };
+        self.versions.push((at, bodies[0].clone()));
+        bodies
+    }
+
+    /// A feed with the entry of that version, and those before it, so many of them.
+    fn entries(&self, version: usize, count: usize) -> Vec<u8> {
+        let entry = |version| format!("<entry><id>{version}</id></entry>");
+        let shown = (version + 1 - count..=version).rev();
+        let (number, entries) = (self.number, shown.map(entry).collect::<String>());
+        let head = format!("<feed xmlns='http://www.w3.org/2005/Atom'><title>{number}</title>");
+        format!("{head}{entries}</feed>").into_bytes()
+    }
+
+    /// Which version that is, and which one its readers must have had if it is not all of it.
+    pub fn version(&self, body: &[u8]) -> Option<(usize, Option<usize>)> {
+        let whole = self.versions.iter().position(|(_, known)| known == body);
+        if let Some(version) = whole {
+            return Some((version, None));
+        }
+        let counts = |version: usize| 1..SHOWN.min(version + 1);
+        let parts =
+            (0..self.versions.len()).flat_map(|it| counts(it).map(move |count| (it, count)));
+        let mut parts = parts.filter(|_| self.feed);
+        let found = parts.find(|(version, count)| self.entries(*version, *count) == body);
+        found.map(|(version, count)| (version, Some(version - count)))
     }
 
     /// It answers a GET.

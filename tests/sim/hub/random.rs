@@ -69,6 +69,7 @@ fn topic(sim: &mut Sim) {
     }
     let host = any(sim, |hub| hub.hosts.len());
     let number = sim.hub.topic(host);
+    sim.hub.topics[number].feed = sim.world.rng.chance(40);
     sim.change(number, 10);
     let start = sim.world.at();
     let rng = &mut sim.world.rng;

@@ -26,6 +26,7 @@ fn pair_with(change: impl FnOnce(&mut Settings)) -> Sim {
     settings.hub.public_url = Some(super::PUBLIC_URL.into());
     settings.hub.leases.min = Duration::from_secs(1);
     settings.hub.content_bytes_max = 100_000;
+    settings.hub.diff = super::Hub::diff_rules();
     change(&mut settings.hub);
     let mut sim = setup::calm_with(settings);
     let (origin, host) = (sim.hub.host(false), sim.hub.host(false));
@@ -33,6 +34,43 @@ fn pair_with(change: impl FnOnce(&mut Settings)) -> Sim {
     sim.hub.subscriber(host, topic);
     sim.change(topic, 10);
     sim
+}
+
+/// A feed goes out whole to whoever has none of it, and then what is new of it; whole again to
+/// whoever did not take what was new.
+#[test]
+fn of_a_feed_comes_what_is_new_to_whoever_has_the_rest() {
+    let mut sim = pair();
+    sim.hub.topics[0].feed = true;
+    sim.change(0, 0);
+    let start = sim.world.at();
+    sim.hub.subscribers[0].takes = vec![
+        (start + 25 * SECOND, Manner::Right),
+        (start + 65 * SECOND, Manner::Status(500)),
+    ];
+    sim.ask(0, 0, PLAIN);
+    for _ in 0..5 {
+        sim.ping(SECOND, &[0], 1);
+        sim.run_for(10 * SECOND);
+        sim.change(0, 0);
+    }
+    sim.run_for(3 * MINUTE);
+    sim.ping(0, &[0], 1);
+    sim.run();
+    let mut had = Vec::new();
+    for got in sim.hub.subscribers[0].got.iter().filter(|got| got.taken) {
+        had.push(sim.hub.topics[0].version(&got.body).expect("a version"));
+    }
+    assert_eq!(
+        had,
+        [
+            (1, None),
+            (2, Some(1)),
+            (3, Some(2)),
+            (5, None),
+            (6, Some(5))
+        ]
+    );
 }
 
 /// The versions that a subscriber has taken.

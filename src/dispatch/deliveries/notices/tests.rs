@@ -87,6 +87,7 @@ impl Stage {
             content_type: "text/plain",
             content_encoding: None,
             body: Frame::copy_of(b"content"),
+            hops: 0,
         };
         let accepted = self
             .dispatch
@@ -368,6 +369,7 @@ fn without_memory_nothing_is_taken_in() {
         content_type: "",
         content_encoding: None,
         body: Frame::copy_of(&[b'x'; 100]),
+        hops: 0,
     };
     let refused = stage
         .dispatch

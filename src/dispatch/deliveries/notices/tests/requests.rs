@@ -195,6 +195,7 @@ fn what_cannot_stand_in_a_head_did_not_come() {
             topic: b"t",
             content_type,
             content_encoding: Some(encoding).filter(|it| !it.is_empty()),
+            hops: 0,
             body: Frame::copy_of(b"x"),
         };
         let accepted = stage
