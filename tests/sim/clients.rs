@@ -164,9 +164,8 @@ impl Client {
             Want::Accepted(order) => self.lost(oracle, order, &answer),
             Want::Published(number) => self.published(oracle, number, &answer),
             Want::Hub(_) | Want::Ping(_) => {
-                let refused = answer.status >= 400;
                 oracle.mail.push((want, answer.clone()));
-                refused
+                answer.status >= 400
             }
             Want::NotTaken(order, statuses) => {
                 oracle.refused(order);
@@ -177,16 +176,9 @@ impl Client {
                 check_refusal(oracle, &answer, statuses);
                 true
             }
-            Want::Page(..) | Want::TimedOut if excused => true,
-            Want::Page(status, _) => {
-                assert_eq!(answer.status, status, "{answer:?}");
-                status >= 400
-            }
+            Want::Page(status, _) => check_page(oracle, &answer, status),
             Want::Polled => self.polled(oracle, &answer),
-            Want::TimedOut => {
-                assert_eq!(answer.status, 408, "{answer:?}");
-                true
-            }
+            Want::TimedOut => check_page(oracle, &answer, 408),
         };
         if answer.connection("close") {
             let asked = self.closes && self.wants.is_empty();
@@ -301,6 +293,16 @@ impl Client {
             self.wants.len()
         )
     }
+}
+
+/// A page may be refused where memory is scarce; whether it was.
+fn check_page(oracle: &Oracle, answer: &Message, status: u16) -> bool {
+    let busy = oracle.may_refuse && answer.status == 503;
+    assert!(
+        busy || answer.status == status,
+        "{status} wanted: {answer:?}"
+    );
+    answer.status >= 400
 }
 
 /// A request that must be refused may meet another bound first.
