@@ -8,6 +8,7 @@ pub mod notices;
 pub mod origin;
 pub mod random;
 mod stories;
+mod stories_asks;
 pub mod subscriber;
 
 use std::net::{IpAddr, SocketAddr};

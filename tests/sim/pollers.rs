@@ -74,7 +74,7 @@ impl Poller {
         assert_eq!(answer.status == 200, !answer.body.is_empty());
         assert!(to >= *first, "back from {first} to {to}");
         let want = published(feeds, &self.topic, first, &to);
-        // The first time it asks for what is kept, which may be less than was published.
+        // Who asks for all from the beginning gets what is still kept.
         let complete = match reset || first.is_empty() {
             true => want.ends_with(&answer.body),
             false => want == answer.body,

@@ -77,16 +77,8 @@ pub fn random(seed: u64) -> Sim {
     }
     backlog(&mut chance, &mut settings.topics);
     let small = settings.memory_bytes_max < 1 << 20;
-    settings.hub.public_url = Some(hub::PUBLIC_URL.into());
-    settings.hub.content_bytes_max = 100_000;
-    settings.hub.diff = hub::Hub::diff_rules();
-    settings.hub.fetch_interval_min = Duration::from_secs(chance.pick(&[0, 0, 0, 7]));
-    settings.hub.strict_self = chance.chance(5);
-    settings.hub.strict_hub_link = chance.chance(5);
+    settings.hub = hub::random::settings(&mut chance);
     let may_deny = settings.hub.strict_self || settings.hub.strict_hub_link;
-    if chance.chance(70) {
-        settings.hub.leases.min = Duration::from_secs(1);
-    }
     let mut sim = Sim::new(seed, settings);
     sim.oracle.crowded = crowded;
     sim.hub.book.may_deny = may_deny;

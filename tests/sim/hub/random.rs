@@ -1,18 +1,40 @@
 //! What a seed makes of the hub: who subscribes to what, when, how well behaved.
 //! It only sets up; the book judges.
 
+use std::time::Duration;
+
+use hookah::hub::Settings;
+
 use super::asks::{Speaks, Wish};
 use super::origin::{Serves, Validator};
 use super::subscriber::Manner;
 use crate::behaviour::Door;
 use crate::net::Shape;
 use crate::readers::Reader;
+use crate::rng::Rng;
 use crate::script::Step;
 use crate::sim::Sim;
 use crate::world::{Event, MINUTE, MS, SECOND};
 
 /// Everybody is well from then on.
 const WELL: u64 = 5 * MINUTE;
+
+/// What the hub is told; now and then it is strict.
+pub fn settings(chance: &mut Rng) -> Settings {
+    let mut settings = Settings {
+        public_url: Some(super::PUBLIC_URL.into()),
+        content_bytes_max: 100_000,
+        diff: super::Hub::diff_rules(),
+        fetch_interval_min: Duration::from_secs(chance.pick(&[0, 0, 0, 7])),
+        strict_self: chance.chance(5),
+        strict_hub_link: chance.chance(5),
+        ..Settings::default()
+    };
+    if chance.chance(70) {
+        settings.leases.min = Duration::from_secs(1);
+    }
+    settings
+}
 
 /// Hosts, topics, subscribers, requests and pings.
 pub fn random(sim: &mut Sim) {
