@@ -63,6 +63,19 @@ pub fn public(allow: &[&str]) -> Sim {
     calm_with(settings)
 }
 
+/// A hub that looks into feeds, with leases that may be short.
+fn hub_settings(chance: &mut Rng, hub: &mut hookah::hub::Settings) {
+    hub.public_url = Some(hub::PUBLIC_URL.into());
+    hub.content_bytes_max = 100_000;
+    hub.diff = hub::Hub::diff_rules();
+    hub.fetch_interval_min = Duration::from_secs(chance.pick(&[0, 0, 0, 7]));
+    hub.strict_self = chance.chance(5);
+    hub.strict_hub_link = chance.chance(5);
+    if chance.chance(70) {
+        hub.leases.min = Duration::from_secs(1);
+    }
+}
+
 /// The world of a seed.
 pub fn random(seed: u64) -> Sim {
     let mut chance = Rng::new(seed.wrapping_mul(31));
@@ -77,16 +90,8 @@ pub fn random(seed: u64) -> Sim {
     }
     backlog(&mut chance, &mut settings.topics);
     let small = settings.memory_bytes_max < 1 << 20;
-    settings.hub.public_url = Some(hub::PUBLIC_URL.into());
-    settings.hub.content_bytes_max = 100_000;
-    settings.hub.diff = hub::Hub::diff_rules();
-    settings.hub.fetch_interval_min = Duration::from_secs(chance.pick(&[0, 0, 0, 7]));
-    settings.hub.strict_self = chance.chance(5);
-    settings.hub.strict_hub_link = chance.chance(5);
+    hub_settings(&mut chance, &mut settings.hub);
     let may_deny = settings.hub.strict_self || settings.hub.strict_hub_link;
-    if chance.chance(70) {
-        settings.hub.leases.min = Duration::from_secs(1);
-    }
     let mut sim = Sim::new(seed, settings);
     sim.oracle.crowded = crowded;
     sim.hub.book.may_deny = may_deny;
