@@ -145,6 +145,7 @@ fn subscriber(sim: &mut Sim) {
     for phase in &mut subscriber.takes {
         phase.1 = Manner::of_delivery(rng);
     }
+    subscriber.restless = rng.chance(50);
     subscriber.willing_until = start + rng.pick(&[0, 600, 600, 600, 600, 600]) * 60 * MINUTE;
     let mut delay = sim.world.rng.between(0, 20 * SECOND);
     for time in 0..sim.world.rng.pick(&[1, 1, 2, 2, 4]) {

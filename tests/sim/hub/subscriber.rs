@@ -60,6 +60,8 @@ pub struct Subscriber {
     pub verifies: Vec<(u64, Manner)>,
     /// How it takes deliveries, each until its time; then right.
     pub takes: Vec<(u64, Manner)>,
+    /// It closes its lines without a word, so that a request may meet that.
+    pub restless: bool,
     /// It wants nothing any more from then on.
     pub willing_until: u64,
     /// All it got, in order.
@@ -87,6 +89,7 @@ impl Subscriber {
             path,
             verifies: Vec::new(),
             takes: Vec::new(),
+            restless: false,
             willing_until: u64::MAX,
             got: Vec::new(),
             asked: Vec::new(),
@@ -101,14 +104,14 @@ impl Subscriber {
 
     /// It answers a request.
     pub fn answer(&mut self, world: &mut World, request: &Message) -> Vec<Step> {
-        let at = world.at();
+        let (at, restless) = (world.at(), self.restless);
         if request.word(0) == "POST" {
             let manner = manner_at(&self.takes, at);
             let body = request.body.clone();
             let taken = matches!(manner, Manner::Right | Manner::Late(_) | Manner::Drip(_))
                 || matches!(manner, Manner::Status(200..=299));
             self.got.push(Got { body, taken });
-            return steps(&mut world.rng, manner, "");
+            return steps(&mut world.rng, restless, manner, "");
         }
         let query = request
             .word(1)
@@ -118,14 +121,14 @@ impl Subscriber {
         let challenge = found.iter().find(|(name, _)| name == "hub.challenge");
         let Some((_, challenge)) = challenge else {
             self.denied.push(request.clone());
-            return steps(&mut world.rng, Manner::Status(404), "");
+            return steps(&mut world.rng, restless, Manner::Status(404), "");
         };
         self.asked.push(request.clone());
         let manner = match at < self.willing_until {
             false => Manner::Status(404),
             true => manner_at(&self.verifies, at),
         };
-        steps(&mut world.rng, manner, challenge)
+        steps(&mut world.rng, restless, manner, challenge)
     }
 }
 
@@ -136,7 +139,7 @@ pub fn manner_at(phases: &[(u64, Manner)], at: u64) -> Manner {
 }
 
 /// The steps of an answer.
-pub fn steps(rng: &mut Rng, manner: Manner, body: &str) -> Vec<Step> {
+pub fn steps(rng: &mut Rng, restless: bool, manner: Manner, body: &str) -> Vec<Step> {
     let plain = |status: u16, fields: &str, body: &str| {
         let length = body.len();
         let text = format!("HTTP/1.1 {status} X\r\n{fields}Content-Length: {length}\r\n\r\n{body}");
@@ -159,9 +162,8 @@ pub fn steps(rng: &mut Rng, manner: Manner, body: &str) -> Vec<Step> {
     let closes = right.contains("Connection: close");
     let end = match rng.between(0, 9) {
         _ if closes => vec![Step::Fin],
-        // Without a word, so that the next request may meet it.
-        0 => vec![Step::Wait(rng.between(0, 3 * SECOND)), Step::Fin],
-        1 => vec![Step::Wait(rng.between(0, 3 * SECOND)), Step::Reset],
+        0 if restless => vec![Step::Wait(rng.between(0, 3 * SECOND)), Step::Fin],
+        1 if restless => vec![Step::Wait(rng.between(0, 3 * SECOND)), Step::Reset],
         _ => Vec::new(),
     };
     let right = Step::Send(right.into_bytes());
