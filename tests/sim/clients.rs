@@ -154,7 +154,6 @@ impl Client {
         let Some(want) = self.wants.pop_front() else {
             self.complain(&format!("an answer to nothing: {answer:?}"))
         };
-        let excused = answer.status == 503 && oracle.may_refuse;
         let refused = match want {
             Want::Accepted(order) if answer.status == 202 => {
                 self.check_accepted(&answer);
