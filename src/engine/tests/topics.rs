@@ -106,3 +106,22 @@ fn a_topic_that_is_deleted_ends_who_named_it() {
     let poll = world.say(line, &ask("GET", "/stream?topic=a&since=1000&poll=1"));
     assert!(poll.contains("\r\nHookah-Resume: reset\r\n"), "{poll}");
 }
+
+#[test]
+fn what_comes_with_a_streams_request_counts_as_heard() {
+    for (first, second, stays) in [
+        (0, 65_536, true),
+        (40_000, 25_536, true),
+        (40_000, 25_537, false),
+    ] {
+        let mut world = World::keeping(Settings::default());
+        let reader = world.open();
+        let told = world.say(
+            reader,
+            &(ask("GET", "/stream?topic=a") + &"x".repeat(first)),
+        );
+        assert!(told.starts_with("HTTP/1.1 200 "), "{told}");
+        world.say(reader, &"y".repeat(second));
+        assert_eq!(world.closed.is_empty(), stays, "{first}, {second}");
+    }
+}
