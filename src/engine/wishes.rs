@@ -16,7 +16,7 @@ use crate::http::{form, media};
 use crate::model::Method;
 use crate::port::Turn;
 use crate::topics::Settings;
-use crate::topics::format::Framing;
+use crate::topics::format::{FIELDS, Framing};
 use crate::topics::subscribe::{self, Asked};
 use crate::topics::wish::{Mode, Wish};
 
@@ -95,6 +95,7 @@ fn refuse(turn: &mut Turn, request: &Request<'_>, wish: &Wish, reason: Reason) -
         true => Reply::Text {
             status: 200,
             content_type: wish.style.format.content_type(),
+            fields: &FIELDS,
             body: format!("retry: {}\n:\n\n", 30_000 + 3_000 * chance).into(),
         },
         false => Reply::Problem {
