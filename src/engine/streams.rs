@@ -155,6 +155,7 @@ impl Engine {
             self.relieve(channel);
             self.warn_slow(channel);
         }
+        self.relieve_all();
     }
 
     /// The topics' timer has fired.

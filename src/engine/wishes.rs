@@ -79,6 +79,9 @@ impl Rooms<'_> {
         if self.draining {
             return (!waits).then_some(Reason::Draining);
         }
+        if !self.topics.has_room_for(&wish.selection) {
+            return Some(Reason::StreamsFull);
+        }
         let max = self.topics.settings().streams_max?;
         let seated = self.topics.streams() - self.visits.waiting();
         let taken = seated + self.visits.places();
