@@ -434,8 +434,8 @@ fn cost_of(selection: &Selection) -> usize {
     VIEW_BYTES + sources * SOURCE_BYTES + prefixes + filter
 }
 
-/// A name for a selection, the same for all that are equal whatever their order. It is made of keys:
-/// what is selected may be 64 times as long as a name.
+/// A name for a selection, the same for all that are equal whatever their order. It is made of
+/// keys: names themselves may be a hundred times as long.
 fn name_of(sources: impl Iterator<Item = Of>, filter: Option<Key>) -> Box<[u8]> {
     let mut marks: Vec<(u8, u64)> = sources
         .map(|of| match of {
