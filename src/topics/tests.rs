@@ -358,7 +358,7 @@ fn selections_of_readers_take_no_room_from_messages_and_have_a_bound_of_their_ow
     let mut reader = join(&mut topics, "topic=kept&since=all").seat;
     assert_eq!(seen(&topics, reader), ["x"]);
     for number in 2..40 {
-        publish(&mut topics, number, &["kept"], "y");
+        publish(&mut topics, number, &["kept"], &"y".repeat(8 << 10));
         assert_eq!(topics.all_over(), None, "nothing is held that may go");
     }
     pass(&mut topics, &mut reader, 39);
