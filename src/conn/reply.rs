@@ -52,6 +52,8 @@ pub enum Reply {
         status: u16,
         /// The media type; empty where there is no body.
         content_type: &'static str,
+        /// Fields of its own.
+        fields: &'static [(&'static str, &'static str)],
         /// The body.
         body: Cow<'static, str>,
     },
@@ -268,13 +270,14 @@ fn write_reply(out: &mut Vec<u8>, pending: &Pending, date: &str) {
         Reply::Text {
             status,
             content_type,
+            fields,
             body,
         } => {
             let content_type = Some(*content_type).filter(|it| !it.is_empty());
             let answer = Answer {
                 status: *status,
                 content_type,
-                fields: &[],
+                fields,
                 body: body.as_bytes(),
             };
             write::answer(out, &answer, &how);

@@ -161,6 +161,7 @@ fn plain(status: u16, body: impl Into<std::borrow::Cow<'static, str>>) -> Reply 
     Reply::Text {
         status,
         content_type,
+        fields: &[],
         body,
     }
 }

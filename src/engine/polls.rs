@@ -20,7 +20,7 @@ use crate::http::problem::Reason;
 use crate::http::write::{self, Answer, How};
 use crate::model::MessageId;
 use crate::topics::format::{FIELDS, Framing, Head, Resume};
-use crate::topics::wish::{Cursor, Mode, Wish};
+use crate::topics::wish::{Cursor, Mode, Selection, Wish};
 use crate::topics::{BEHIND_BYTES_MAX, BEHIND_MESSAGES_MAX, Feed, Joined, Seat};
 
 /// Bytes of an answer besides its messages, at most.
@@ -61,6 +61,9 @@ impl Engine {
         if found || until <= self.turn.now.mono {
             return self.answer(key, &seated, manner);
         }
+        // While it waits it needs no names; its channel has them, on the account.
+        let mut seated = seated;
+        seated.wish.selection = Selection::default();
         self.visits.seat(key, seated);
         if let Some(Conn::Inbound(inbound)) = self.lines.get_mut(key).map(|line| &mut line.conn) {
             inbound.wait(&mut context!(self), key);

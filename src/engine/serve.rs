@@ -359,6 +359,7 @@ impl Rooms<'_> {
             Some(shown) => Reply::Text {
                 status: 200,
                 content_type: "application/json",
+                fields: &[],
                 body: shown.into(),
             },
             None => {
@@ -391,6 +392,7 @@ fn json(shown: Result<Vec<u8>, Problem>, request: &Request<'_>) -> (Seq, Reply) 
         Ok(body) => Reply::Text {
             status: 200,
             content_type: "application/json",
+            fields: &[],
             body: String::from_utf8_lossy(&body).into_owned().into(),
         },
         Err(why) => problem(why, request),
@@ -402,6 +404,7 @@ fn text(body: impl Into<std::borrow::Cow<'static, str>>) -> Reply {
     Reply::Text {
         status: 200,
         content_type: "text/plain; charset=utf-8",
+        fields: &[],
         body: body.into(),
     }
 }

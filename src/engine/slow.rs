@@ -30,35 +30,43 @@ impl Engine {
         }
     }
 
-    /// Lets the streams give way for which a channel, or all together, hold more than their bound.
+    /// Lets the streams give way for which a channel holds more than its bound.
     pub(super) fn relieve(&mut self, touched: Key) {
-        while let Some(channel) = self.topics.over(touched) {
-            let slowest = self.topics.slowest(channel);
-            let mut gave_way = false;
-            for place in (0..self.topics.size(channel)).rev() {
-                let Some(key) = self.topics.line(channel, place) else {
-                    continue;
-                };
-                if self.poll_gives_way(key, slowest) {
-                    gave_way = true;
-                    continue;
-                }
-                let Some(stream) = self.stream_mut(key).filter(|it| it.at() <= slowest) else {
-                    continue;
-                };
-                if stream.drops() {
-                    self.drop_oldest(key);
-                } else {
-                    self.turn.stats.add(Counter::StreamsSlow, 1);
-                    self.note_stall(key, "behind");
-                    self.end_stream(key, Code::Stall);
-                }
+        while self.topics.over(touched) && self.give_way(touched) {}
+    }
+
+    /// Lets streams give way until all channels together are within their bound.
+    pub(super) fn relieve_all(&mut self) {
+        while let Some(channel) = self.topics.all_over()
+            && self.give_way(channel)
+        {}
+    }
+
+    /// Lets the slowest readers of a channel give way; false if there are none.
+    fn give_way(&mut self, channel: Key) -> bool {
+        let slowest = self.topics.slowest(channel);
+        let mut gave_way = false;
+        for place in (0..self.topics.size(channel)).rev() {
+            let Some(key) = self.topics.line(channel, place) else {
+                continue;
+            };
+            if self.poll_gives_way(key, slowest) {
                 gave_way = true;
+                continue;
             }
-            if !gave_way {
-                return;
+            let Some(stream) = self.stream_mut(key).filter(|it| it.at() <= slowest) else {
+                continue;
+            };
+            if stream.drops() {
+                self.drop_oldest(key);
+            } else {
+                self.turn.stats.add(Counter::StreamsSlow, 1);
+                self.note_stall(key, "behind");
+                self.end_stream(key, Code::Stall);
             }
+            gave_way = true;
         }
+        gave_way
     }
 
     /// Leaves a line in the log about a reader that was too slow.

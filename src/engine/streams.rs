@@ -54,7 +54,7 @@ impl Engine {
         let Some(Conn::Inbound(inbound)) = self.lines.get(key).map(|line| &line.conn) else {
             return;
         };
-        let peer = inbound.peer();
+        let (peer, ignored) = (inbound.peer(), inbound.ignored());
         // A reader that has finished sending is taken to be gone, whenever it did.
         if inbound.is_finished() {
             return self.close(key);
@@ -62,7 +62,8 @@ impl Engine {
         let Some(joined) = self.topics.join(&errand.wish, key) else {
             return self.close(key);
         };
-        let stream = self.stream(key, peer, &errand, &joined);
+        let mut stream = self.stream(key, peer, &errand, &joined);
+        stream.heard(ignored);
         let Some(line) = self.lines.get_mut(key) else {
             return;
         };
@@ -154,6 +155,7 @@ impl Engine {
             self.relieve(channel);
             self.warn_slow(channel);
         }
+        self.relieve_all();
     }
 
     /// The topics' timer has fired.

@@ -16,7 +16,7 @@ use crate::http::{form, media};
 use crate::model::Method;
 use crate::port::Turn;
 use crate::topics::Settings;
-use crate::topics::format::Framing;
+use crate::topics::format::{FIELDS, Framing};
 use crate::topics::subscribe::{self, Asked};
 use crate::topics::wish::{Mode, Wish};
 
@@ -79,6 +79,9 @@ impl Rooms<'_> {
         if self.draining {
             return (!waits).then_some(Reason::Draining);
         }
+        if !self.topics.has_room_for(&wish.selection) {
+            return Some(Reason::StreamsFull);
+        }
         let max = self.topics.settings().streams_max?;
         let seated = self.topics.streams() - self.visits.waiting();
         let taken = seated + self.visits.places();
@@ -95,6 +98,7 @@ fn refuse(turn: &mut Turn, request: &Request<'_>, wish: &Wish, reason: Reason) -
         true => Reply::Text {
             status: 200,
             content_type: wish.style.format.content_type(),
+            fields: &FIELDS,
             body: format!("retry: {}\n:\n\n", 30_000 + 3_000 * chance).into(),
         },
         false => Reply::Problem {

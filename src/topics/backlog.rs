@@ -63,7 +63,7 @@ impl Topics {
         };
         let channel = Channel::new(kind, self.settings.ring_bound());
         let key = self.channels.insert(channel).ok()?;
-        self.posts.bytes += TOPIC_BYTES + name.len();
+        self.posts.bytes += topic_bytes(&name);
         self.by_name.insert(Arc::clone(&name), key);
         self.by_order.insert(name, key);
         Some(key)
@@ -78,7 +78,7 @@ impl Topics {
             return;
         };
         if let Kind::Topic { backlog, .. } = channel.kind {
-            self.posts.bytes -= TOPIC_BYTES + backlog.name.len();
+            self.posts.bytes -= topic_bytes(&backlog.name);
             self.by_name.remove(&*backlog.name);
             self.by_order.remove(&*backlog.name);
             self.forgotten = self.forgotten.max(backlog.lost);
@@ -153,10 +153,35 @@ impl Topics {
     /// Lets backlog go until all topics together are within their bound: first that of the topic to
     /// which nothing was published for the longest time.
     pub(super) fn make_room(&mut self) {
-        while self.posts.bytes > self.settings.bytes_max
+        while self.is_full()
             && let Some(coldest) = self.coldest
         {
             self.forget_oldest(coldest);
+        }
+    }
+
+    /// Whether messages and their frames, and the topics that only keep some, are beyond their
+    /// bound. What readers selected is not among it: no message that goes makes room for that.
+    pub(super) fn is_full(&self) -> bool {
+        self.posts.bytes > self.standing + self.settings.bytes_max
+    }
+
+    /// A topic is about to get a reader, alone or with others: it stays for that reader's sake.
+    pub(super) fn begin_reading(&mut self, key: Key) {
+        self.standing += self.unread_bytes(key);
+    }
+
+    /// A topic has lost a reader.
+    pub(super) fn end_reading(&mut self, key: Key) {
+        self.standing -= self.unread_bytes(key);
+    }
+
+    /// What a topic costs, if nobody reads it.
+    fn unread_bytes(&self, key: Key) -> usize {
+        let unread = self.channels.get(key).filter(|channel| !channel.is_read());
+        match unread.map(|channel| &channel.kind) {
+            Some(Kind::Topic { backlog, .. }) => topic_bytes(&backlog.name),
+            _ => 0,
         }
     }
 
@@ -188,6 +213,11 @@ impl Topics {
         self.sweeps = true;
         Some(now)
     }
+}
+
+/// What a topic of that name costs on the account.
+pub(super) fn topic_bytes(name: &[u8]) -> usize {
+    TOPIC_BYTES + name.len()
 }
 
 /// Two of the settings.
@@ -250,7 +280,7 @@ impl Topics {
         );
         assert!(bytes <= self.settings.backlog_bytes);
         assert!((channel.ring.end() - channel.kept) as usize <= self.settings.backlog_messages);
-        TOPIC_BYTES + backlog.name.len()
+        topic_bytes(&backlog.name)
     }
 
     /// Sweeps the list of topics that keep anything.

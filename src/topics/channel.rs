@@ -215,11 +215,16 @@ impl Channel {
 
     /// Whether there is no reason for it to be.
     pub(super) fn is_deserted(&self) -> bool {
+        !self.is_read() && self.kept == self.ring.end()
+    }
+
+    /// Whether anybody reads it, alone or with others.
+    pub(super) fn is_read(&self) -> bool {
         let listed = match &self.kind {
             Kind::Topic { listed, .. } => !listed.is_empty(),
             Kind::View(_) => false,
         };
-        self.members.is_empty() && self.kept == self.ring.end() && !listed
+        !self.members.is_empty() || listed
     }
 
     /// Sweeps what it knows of itself; gives for each post in its ring whether somebody waits for

@@ -7,7 +7,7 @@ use crate::base::slab::Key;
 impl Topics {
     /// Sweeps all invariants; panics with what is wrong.
     pub fn check(&self) {
-        let (mut bytes, mut streams, mut topics) = (0, 0, 0);
+        let (mut bytes, mut streams, mut topics, mut standing) = (0, 0, 0, 0);
         let mut posts: Vec<(Key, bool, bool)> = Vec::new();
         for (key, channel) in self.channels.iter() {
             posts.extend(channel.check());
@@ -15,14 +15,22 @@ impl Topics {
             bytes += channel.ring.len() * ENTRY_BYTES;
             if let Kind::Topic { backlog, .. } = &channel.kind {
                 topics += 1;
-                bytes += self.check_backlog(channel, backlog);
+                let own = self.check_backlog(channel, backlog);
+                bytes += own;
+                standing += if channel.is_read() { own } else { 0 };
                 assert!(!channel.is_deserted(), "a topic for nobody");
                 let name = &*backlog.name;
                 let found = (self.by_name.get(name), self.by_order.get(name));
                 assert_eq!(found, (Some(&key), Some(&key)), "a topic without its name");
             }
         }
-        bytes += self.check_views();
+        let of_views = self.check_views();
+        bytes += of_views;
+        assert_eq!(
+            standing + of_views,
+            self.standing,
+            "what stands for readers"
+        );
         posts.sort_unstable();
         let of = |key: Key| {
             let from = posts.partition_point(|(it, ..)| *it < key);

@@ -43,6 +43,13 @@ impl Filter {
         &self.0
     }
 
+    /// Bytes that it takes in memory.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let texts = self.0.iter().map(|want| want.name.len() + want.value.len());
+        size_of_val(&*self.0) + texts.sum::<usize>()
+    }
+
     /// Whether the message has what it must: fields of a form, parts of a multipart form that are
     /// no files, members of a JSON object. Strings are compared by their text, numbers, `true`,
     /// `false` and `null` as they are written; objects and arrays equal nothing. A body of another

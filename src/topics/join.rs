@@ -62,6 +62,7 @@ impl Topics {
         let Beginning {
             channel: key, at, ..
         } = begins;
+        self.begin_reading(key);
         let channel = self.channels.get_mut(key)?;
         let member = Member {
             line,
@@ -92,7 +93,12 @@ impl Topics {
         let moved = channel.get_up(&mut self.posts, seat.place, seat.at);
         self.streams -= count - channel.members.len();
         match channel.kind {
-            Kind::Topic { .. } => self.desert(seat.channel),
+            Kind::Topic { .. } => {
+                if count > channel.members.len() {
+                    self.end_reading(seat.channel);
+                }
+                self.desert(seat.channel);
+            }
             Kind::View(_) => self.dissolve(seat.channel),
         }
         moved

@@ -118,6 +118,8 @@ pub struct Topics {
     coldest: Option<Key>,
     warmest: Option<Key>,
     streams: usize,
+    /// Bytes of views and of topics that have readers, without their messages.
+    standing: usize,
     last: MessageId,
     /// The newest message that a topic which is not here may have had.
     forgotten: MessageId,
@@ -147,6 +149,7 @@ impl Topics {
             coldest: None,
             warmest: None,
             streams: 0,
+            standing: 0,
             last: MessageId::default(),
             forgotten: join::before(now),
             sweeps: false,

@@ -162,17 +162,22 @@ impl Topics {
         !self.woken.is_empty()
     }
 
-    /// The channel whose slowest readers have to give way, because it holds too much for them, or
-    /// because all channels together hold too much and it holds the oldest. Ask again after they
-    /// have.
+    /// Whether the slowest readers of a channel have to give way, because it holds too much for
+    /// them. Ask again after they have.
     #[must_use]
-    pub fn over(&self, touched: Key) -> Option<Key> {
-        let channel = self.channels.get(touched)?;
+    pub fn over(&self, touched: Key) -> bool {
         // One message is always admitted, whatever its size.
-        if channel.slow + 1 < channel.ring.end() && self.percent(channel, channel.slow) > 100 {
-            return Some(touched);
-        }
-        if self.posts.bytes <= self.settings.bytes_max {
+        self.channels.get(touched).is_some_and(|channel| {
+            channel.slow + 1 < channel.ring.end() && self.percent(channel, channel.slow) > 100
+        })
+    }
+
+    /// The channel whose slowest readers have to give way, because all channels together hold too
+    /// much and it holds the oldest. Looks at every channel then; ask once for each message, and
+    /// again after they have.
+    #[must_use]
+    pub fn all_over(&self) -> Option<Key> {
+        if !self.is_full() {
             return None;
         }
         // The newest message is always admitted; all that came before it may have to make room.

@@ -251,20 +251,20 @@ fn the_bounds_name_the_channel_that_holds_too_much() {
     let big = "x".repeat(BEHIND_BYTES_MAX as usize + 1);
     let seat = join(&mut topics, "topic=t").seat;
     publish(&mut topics, 1, &["t"], &big);
-    assert_eq!(topics.over(seat.channel), None, "one is always admitted");
+    assert!(!topics.over(seat.channel), "one is always admitted");
     publish(&mut topics, 2, &["t"], "y");
-    assert_eq!(topics.over(seat.channel), Some(seat.channel));
+    assert!(topics.over(seat.channel));
     topics.leave(seat);
     let mut seat = join(&mut topics, "topic=t").seat;
     for number in 0..=BEHIND_MESSAGES_MAX {
-        assert_eq!(topics.over(seat.channel), None);
+        assert!(!topics.over(seat.channel));
         topics.publish(&message(3 + number, &["t"], "z"), Mono(1));
     }
-    assert_eq!(topics.over(seat.channel), Some(seat.channel));
+    assert!(topics.over(seat.channel));
     assert_eq!(topics.fullness(seat.channel, seat.at), 101);
     let to = topics.relief(seat.channel);
     pass(&mut topics, &mut seat, to);
-    assert_eq!(topics.over(seat.channel), None);
+    assert!(!topics.over(seat.channel));
     assert_eq!(topics.fullness(seat.channel, seat.at), 75);
 }
 
@@ -304,11 +304,11 @@ fn all_together_have_a_bound_and_the_holder_of_the_oldest_gives_way() {
             0..3 => None,
             _ => Some(seats[number - 3].channel),
         };
-        assert_eq!(topics.over(seats[number].channel), over, "{number}");
+        assert_eq!(topics.all_over(), over, "{number}");
         if over.is_some() {
             topics.leave(seats[number - 3]);
         }
-        assert_eq!(topics.over(seats[number].channel), None);
+        assert_eq!(topics.all_over(), None);
     }
     topics.check();
 }
@@ -330,9 +330,80 @@ fn a_long_replay_is_cut_and_says_how_much_is_missing() {
     assert!((6..9).contains(&given), "{given}");
     assert_eq!(joined.missing, Some(9 - given));
     publish(&mut topics, 11, &["a"], "y");
+    assert!(!topics.over(joined.seat.channel), "it was given that much");
+}
+
+/// A query for as many topics as one stream may have, with the longest names.
+fn long_selection(number: usize) -> String {
+    let name = |place: usize| format!("topic={number}-{place}-{}", "n".repeat(1_000));
+    let names: Vec<String> = (0..64).map(name).collect();
+    names.join("&")
+}
+
+#[test]
+fn selections_of_readers_take_no_room_from_messages_and_have_a_bound_of_their_own() {
+    let mut topics = topics(Settings {
+        bytes_max: 1 << 20,
+        ..Settings::default()
+    });
+    publish(&mut topics, 1, &["kept"], "x");
+    let mut seats = Vec::new();
+    while topics.has_room_for(&wish(&long_selection(seats.len())).selection) {
+        assert!(topics.bytes() < 2 << 20, "no bound");
+        seats.push(join(&mut topics, &long_selection(seats.len())).seat);
+    }
+    assert!(seats.len() > 5, "{}", seats.len());
+    // Who reads one topic is never refused for want of this room, nor is anybody ended.
+    assert!(topics.has_room_for(&wish("topic=kept").selection));
+    let mut reader = join(&mut topics, "topic=kept&since=all").seat;
+    assert_eq!(seen(&topics, reader), ["x"]);
+    for number in 2..40 {
+        publish(&mut topics, number, &["kept"], &"y".repeat(8 << 10));
+        assert_eq!(topics.all_over(), None, "nothing is held that may go");
+    }
+    pass(&mut topics, &mut reader, 39);
+    let late = join(&mut topics, "topic=kept&since=all").seat;
     assert_eq!(
-        topics.over(joined.seat.channel),
-        None,
-        "it was given that much"
+        seen(&topics, late).len(),
+        39,
+        "a backlog gave way to readers"
     );
+    topics.leave(late);
+    topics.leave(reader);
+    for seat in seats {
+        topics.leave(seat);
+        topics.check();
+    }
+    assert!(topics.has_room_for(&wish(&long_selection(0)).selection));
+}
+
+#[test]
+fn what_views_hold_for_themselves_is_on_the_account() {
+    let mut topics = topics(SETTINGS());
+    join(&mut topics, &long_selection(0));
+    let first = topics.bytes();
+    join(&mut topics, &(long_selection(0) + "&where.a=b"));
+    let short = topics.bytes() - first;
+    assert!(short < 16 << 10, "names are held again: {short}");
+    let value = "v".repeat(1_000);
+    join(&mut topics, &(long_selection(0) + "&where.a=" + &value));
+    let long = topics.bytes() - first - short;
+    assert!(
+        long >= short + 999,
+        "a filter is for nothing: {short} {long}"
+    );
+}
+
+#[test]
+fn people_are_shown_no_more_of_a_selection_than_they_can_read() {
+    let mut topics = topics(SETTINGS());
+    let seat = join(&mut topics, &long_selection(0)).seat;
+    let names = topics.names(seat.channel);
+    assert!(names.len() <= 2 << 10, "{}", names.len());
+    assert!(
+        names.starts_with("0-0-n") && names.ends_with(",\u{2026}"),
+        "{names}"
+    );
+    let alone = join(&mut topics, &format!("topic={}", "t".repeat(1_024))).seat;
+    assert_eq!(topics.names(alone.channel).len(), 1_024);
 }

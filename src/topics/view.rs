@@ -2,6 +2,7 @@
 //! What is listed and how it is found; it never pushes a message itself.
 
 use super::Topics;
+use super::backlog::topic_bytes;
 use super::channel::{Channel, Kind};
 use super::filter::Filter;
 use super::wish::Selection;
@@ -25,6 +26,8 @@ pub(super) struct View {
     shared: Option<Box<[u8]>>,
     /// Messages and bytes that its one reader was given to begin with, beside the usual bounds.
     pub(super) given: (u64, u64),
+    /// What it costs on the account.
+    cost: usize,
 }
 
 /// One of the things that a view lists, and its place in the list there.
@@ -40,10 +43,15 @@ enum Of {
     Prefix(Key),
 }
 
-/// What a view costs on the account.
+/// What a view costs on the account besides its sources and its filter.
 const VIEW_BYTES: usize = size_of::<Channel>() + size_of::<View>() + 64;
-/// What each of its sources costs.
-const SOURCE_BYTES: usize = 2 * (size_of::<Source>() + size_of::<Listing>());
+/// What each of its sources costs, with its part of the view's own name.
+const SOURCE_BYTES: usize = 2 * (size_of::<Source>() + size_of::<Listing>()) + 2 * MARK_BYTES;
+/// A source in the view's own name: what it is, and its key.
+const MARK_BYTES: usize = 1 + size_of::<u64>();
+/// Bytes of names that people are shown of one view: with 64 topics of 1,024 bytes each, the
+/// farewells of many streams would weigh more than all that they read.
+const NAMES_BYTES_MAX: usize = 1_024;
 
 /// The beginning of names that some views list.
 #[derive(Debug)]
@@ -185,20 +193,46 @@ impl Views {
 impl Topics {
     /// The view that all streams with this selection share while they read it live.
     pub(super) fn shared_view(&mut self, selection: &Selection) -> Option<Key> {
-        let filter = selection.filter.as_ref();
-        let filter = filter.and_then(|filter| self.views.by_filter.get(filter));
-        // A filter that is not known has no view yet.
-        if filter.is_some() == selection.filter.is_some()
-            && let Some(key) = self.views.shared.get(&*name_of(selection, filter.copied()))
-        {
+        let name = self.known_name(selection);
+        if let Some(key) = name.and_then(|name| self.views.shared.get(&*name)) {
             return Some(*key);
         }
         let key = self.view(selection)?;
         let view = self.view_mut(key)?;
-        let name = name_of(selection, view.filter);
+        let name = name_of(view.sources.iter().map(|source| source.of), view.filter);
         view.shared = Some(name.clone());
         self.views.shared.insert(name, key);
         Some(key)
+    }
+
+    /// The name of the view of that selection, if there can be one: if a topic, a prefix or the
+    /// filter is not here, no view has it.
+    fn known_name(&self, selection: &Selection) -> Option<Box<[u8]>> {
+        let mut sources = Vec::with_capacity(selection.topics.len() + selection.prefixes.len());
+        for name in &selection.topics {
+            sources.push(Of::Topic(*self.by_name.get(&**name)?));
+        }
+        for bytes in &selection.prefixes {
+            sources.push(Of::Prefix(*self.views.by_prefix.get(&**bytes)?));
+        }
+        let filter = match &selection.filter {
+            Some(filter) => Some(*self.views.by_filter.get(filter)?),
+            None => None,
+        };
+        Some(name_of(sources.into_iter(), filter))
+    }
+
+    /// Whether what a selection needs for itself, besides messages, fits what views and the topics
+    /// that are read take already. One topic alone always does: streams are counted.
+    #[must_use]
+    pub fn has_room_for(&self, selection: &Selection) -> bool {
+        if selection.plain().is_some() {
+            return true;
+        }
+        let topics = selection.topics.iter();
+        let new = topics.filter(|name| !self.by_name.contains(&***name));
+        let new: usize = new.map(|name| topic_bytes(name)).sum();
+        self.standing + cost_of(selection) + new <= self.settings.bytes_max
     }
 
     /// A new view of a selection, for one reader.
@@ -219,12 +253,17 @@ impl Topics {
             filter,
             shared: None,
             given: (0, 0),
+            cost: cost_of(selection),
         };
         let channel = Channel::new(Kind::View(Box::new(view)), self.settings.ring_bound());
         let key = self.channels.insert(channel).ok()?;
-        self.posts.bytes += VIEW_BYTES + sources.len() * SOURCE_BYTES;
+        self.posts.bytes += cost_of(selection);
+        self.standing += cost_of(selection);
         let mut placed = Vec::with_capacity(sources.len());
         for (number, of) in sources.into_iter().enumerate() {
+            if let Of::Topic(topic) = of {
+                self.begin_reading(topic);
+            }
             let Some(listed) = self.listed_mut(of) else {
                 continue;
             };
@@ -247,7 +286,8 @@ impl Topics {
         let Kind::View(view) = channel.kind else {
             return;
         };
-        self.posts.bytes -= VIEW_BYTES + view.sources.len() * SOURCE_BYTES;
+        self.posts.bytes -= view.cost;
+        self.standing -= view.cost;
         for Source { of, place } in view.sources {
             let Some(listed) = self.listed_mut(of) else {
                 continue;
@@ -260,7 +300,10 @@ impl Topics {
                 source.place = place;
             }
             match of {
-                Of::Topic(key) => self.desert(key),
+                Of::Topic(key) => {
+                    self.end_reading(key);
+                    self.desert(key);
+                }
                 Of::Prefix(key) => self.views.desert_prefix(key),
             }
         }
@@ -319,8 +362,18 @@ impl Topics {
         };
         match self.channels.get(channel).map(|channel| &channel.kind) {
             Some(Kind::View(view)) => {
-                let names: Vec<String> = view.sources.iter().filter_map(source).collect();
-                names.join(",")
+                let mut names = String::new();
+                for name in view.sources.iter().filter_map(source) {
+                    if !names.is_empty() && names.len() + name.len() >= NAMES_BYTES_MAX {
+                        names.push_str(",\u{2026}");
+                        break;
+                    }
+                    if !names.is_empty() {
+                        names.push(',');
+                    }
+                    names.push_str(&name);
+                }
+                names
             }
             _ => topic(channel).unwrap_or_default(),
         }
@@ -334,7 +387,7 @@ impl Topics {
                 continue;
             };
             assert!(!channel.members.is_empty(), "a view that nobody reads");
-            bytes += VIEW_BYTES + view.sources.len() * SOURCE_BYTES;
+            bytes += view.cost;
             shared += usize::from(view.shared.is_some());
             filters += usize::from(view.filter.is_some());
             listed += view.sources.len();
@@ -372,18 +425,33 @@ impl Topics {
     }
 }
 
-/// A name for a selection, the same for all that are equal whatever their order.
-fn name_of(selection: &Selection, filter: Option<Key>) -> Box<[u8]> {
-    let filter = filter.map_or(0, Key::to_bits);
-    let mut name = filter.to_be_bytes().to_vec();
-    for (kind, list) in [(b't', &selection.topics), (b'p', &selection.prefixes)] {
-        let mut sorted: Vec<&[u8]> = list.iter().map(|it| &**it).collect();
-        sorted.sort_unstable();
-        for bytes in sorted {
-            name.push(kind);
-            name.extend_from_slice(&bytes.len().to_be_bytes());
-            name.extend_from_slice(bytes);
-        }
+/// What a view of that selection costs on the account. A prefix is held twice; it and the filter
+/// count for each view that has them.
+fn cost_of(selection: &Selection) -> usize {
+    let sources = selection.topics.len() + selection.prefixes.len();
+    let prefixes: usize = selection.prefixes.iter().map(|it| 2 * it.len()).sum();
+    let filter = selection.filter.as_ref().map_or(0, Filter::bytes);
+    VIEW_BYTES + sources * SOURCE_BYTES + prefixes + filter
+}
+
+/// A name for a selection, the same for all that are equal whatever their order. It is made of
+/// keys: names themselves may be a hundred times as long.
+fn name_of(sources: impl Iterator<Item = Of>, filter: Option<Key>) -> Box<[u8]> {
+    let mut marks: Vec<(u8, u64)> = sources
+        .map(|of| match of {
+            Of::Topic(key) => (b't', key.to_bits()),
+            Of::Prefix(key) => (b'p', key.to_bits()),
+        })
+        .collect();
+    marks.sort_unstable();
+    let mut name = Vec::with_capacity((marks.len() + 1) * MARK_BYTES);
+    for (kind, bits) in marks {
+        name.push(kind);
+        name.extend_from_slice(&bits.to_be_bytes());
+    }
+    if let Some(filter) = filter {
+        name.push(b'f');
+        name.extend_from_slice(&filter.to_bits().to_be_bytes());
     }
     name.into()
 }

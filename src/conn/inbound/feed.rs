@@ -39,7 +39,10 @@ impl Inbound {
                     self.feed_body(context, service, desk, rest)
                 }
                 // What follows the last request is never interpreted.
-                Phase::Last | Phase::Linger { .. } | Phase::Gone => return input.len(),
+                Phase::Last | Phase::Linger { .. } | Phase::Gone => {
+                    self.ignored = self.ignored.saturating_add(rest.len());
+                    return input.len();
+                }
             };
             match step {
                 Some(bytes) => used += bytes,

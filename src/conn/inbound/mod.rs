@@ -95,6 +95,8 @@ pub struct Inbound {
     awaits: bool,
     /// Bytes of body on the account of memory.
     charged: u64,
+    /// Bytes that came behind the line's last request.
+    ignored: usize,
     /// When bytes last came or went.
     moved: Mono,
     /// When unsent output began to wait or last got shorter.
@@ -113,6 +115,7 @@ impl Inbound {
             paused: false,
             awaits: false,
             charged: 0,
+            ignored: 0,
             moved: now,
             stalled_since: now,
             desk: None,
@@ -123,6 +126,12 @@ impl Inbound {
     #[must_use]
     pub fn peer(&self) -> IpAddr {
         self.peer
+    }
+
+    /// Bytes that came behind the line's last request.
+    #[must_use]
+    pub fn ignored(&self) -> usize {
+        self.ignored
     }
 
     /// Bytes came.

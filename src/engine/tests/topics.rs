@@ -1,6 +1,7 @@
 //! The window onto topics, and what a DELETE does.
 
 use super::*;
+use crate::base::stats::Counter;
 
 fn ask(method: &str, path: &str) -> String {
     format!("{method} {path} HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -105,4 +106,69 @@ fn a_topic_that_is_deleted_ends_who_named_it() {
     publish(&mut world, line, "a");
     let poll = world.say(line, &ask("GET", "/stream?topic=a&since=1000&poll=1"));
     assert!(poll.contains("\r\nHookah-Resume: reset\r\n"), "{poll}");
+}
+
+/// A GET of as many topics as one stream may have, with the longest names, by a POST.
+fn wide(number: usize, more: &str) -> String {
+    let name = |place: usize| format!("topic={number}-{place}-{}", "n".repeat(1_000));
+    let form: Vec<String> = (0..64).map(name).collect();
+    let form = form.join("&");
+    format!(
+        "POST /stream?{more} HTTP/1.1\r\nHost: h\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+        form.len()
+    )
+}
+
+#[test]
+fn readers_of_too_many_topics_are_refused_and_nobody_else_is_ended() {
+    let mut settings = Settings::default();
+    settings.topics.bytes_max = 1 << 20;
+    let mut world = World::keeping(settings);
+    let (line, reader) = (world.open(), world.open());
+    world.say(reader, &ask("GET", "/stream?topic=a&format=json"));
+    let mut told = String::new();
+    for number in 0..40 {
+        let other = world.open();
+        told = world.say(other, &wide(number, ""));
+        if told.starts_with("HTTP/1.1 503 ") {
+            break;
+        }
+    }
+    assert!(told.contains("\r\nRetry-After: "), "{told}");
+    let other = world.open();
+    let told = world.say(other, &wide(41, "format=sse"));
+    assert!(
+        told.starts_with("HTTP/1.1 200 ") && told.contains("\r\n\r\nretry: "),
+        "{told}"
+    );
+    assert!(
+        told.contains("\r\nCache-Control: no-store, no-transform\r\n"),
+        "{told}"
+    );
+    for _ in 0..3 {
+        publish(&mut world, line, "a");
+    }
+    assert_eq!(world.engine.turn.stats.get(Counter::StreamsSlow), 0);
+    let kept = world.say(line, &ask("GET", "/stream?topic=a&poll=1&format=json"));
+    assert_eq!(body(&kept).lines().count(), 3, "{kept}");
+}
+
+#[test]
+fn what_comes_with_a_streams_request_counts_as_heard() {
+    for (first, second, stays) in [
+        (0, 65_536, true),
+        (40_000, 25_536, true),
+        (40_000, 25_537, false),
+    ] {
+        let mut world = World::keeping(Settings::default());
+        let reader = world.open();
+        let told = world.say(
+            reader,
+            &(ask("GET", "/stream?topic=a") + &"x".repeat(first)),
+        );
+        assert!(told.starts_with("HTTP/1.1 200 "), "{told}");
+        world.say(reader, &"y".repeat(second));
+        assert_eq!(world.closed.is_empty(), stays, "{first}, {second}");
+    }
 }
