@@ -55,7 +55,8 @@
 //! | 7 `max-age` | `ending::an_old_stream_ends_so_that_its_reader_comes_anew` |
 //! | 7 bytes of the client | `ending::what_a_reader_says_…`, `publishing::nothing_follows_…` |
 //! | 7 drain | `ending::a_stop_ends_streams_with_their_last_chunk` |
-//! | 3 ws, 4 401 and 403, 7 `/topics` | not built yet |
+//! | 7 `/topics`, `/topics/<t>`, DELETE | `windows.rs` |
+//! | 3 ws, 4 401 and 403 | not built yet |
 
 #[path = "../support/client.rs"]
 mod client;
@@ -78,6 +79,7 @@ mod refusing;
 mod replay;
 mod selecting;
 mod slow;
+mod windows;
 
 use std::net::SocketAddr;
 use std::time::Instant;
