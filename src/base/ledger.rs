@@ -32,6 +32,16 @@ impl Ledger {
         }
     }
 
+    /// As [`Ledger::take`], for what strangers have us hold: false also if less than a quarter of
+    /// the bound would be left, so that they alone cannot stop what others send.
+    #[must_use]
+    pub fn take_for_strangers(&mut self, bytes: u64) -> bool {
+        let left = self.max.saturating_sub(self.held);
+        left.checked_sub(bytes)
+            .is_some_and(|left| left >= self.max / 4)
+            && self.take(bytes)
+    }
+
     /// Puts `bytes` on the account that are held whatever the bound says: then less is left to be
     /// taken, or nothing.
     pub fn charge(&mut self, bytes: u64) {
@@ -109,6 +119,17 @@ mod tests {
         assert!(!ledger.take(0), "over the bound nothing more is taken");
         ledger.give(6);
         assert!(ledger.take(1));
+    }
+
+    #[test]
+    fn strangers_leave_a_quarter() {
+        let mut ledger = Ledger::new(12);
+        assert!(ledger.take_for_strangers(9) && !ledger.take_for_strangers(1));
+        assert!(ledger.take(3));
+        assert!(!ledger.take_for_strangers(0) && !ledger.take_for_strangers(u64::MAX));
+        assert_eq!(ledger.held(), 12);
+        ledger.charge(5);
+        assert!(!ledger.take_for_strangers(0));
     }
 
     #[test]

@@ -104,7 +104,7 @@ fn notices_only(hops: u8) -> Plan {
 pub(super) enum Body<'a> {
     /// It lies in a request, and is copied if there is memory for it.
     Lent(&'a [u8]),
-    /// It is a frame already.
+    /// It is a frame already: the hub's, and so perhaps of a topic that a stranger named.
     Shared(Frame),
 }
 
@@ -168,7 +168,12 @@ impl Draft<'_> {
         last: &mut MessageId,
         deliveries: &mut Deliveries,
     ) -> Result<Accepted, Problem> {
-        if !turn.memory.take(self.cost()) {
+        let cost = self.cost();
+        let taken = match self.body {
+            Body::Lent(_) => turn.memory.take(cost),
+            Body::Shared(_) => turn.memory.take_for_strangers(cost),
+        };
+        if !taken {
             turn.stats.add(Counter::MessagesRefusedForMemory, 1);
             return Err(Reason::MemoryFull.into());
         }

@@ -190,7 +190,7 @@ impl Hub {
     }
 
     fn has_memory(&self, turn: &mut Turn, bytes: u64) -> Result<(), Refused> {
-        if !turn.memory.take(bytes) {
+        if !turn.memory.take_for_strangers(bytes) {
             return Err(Reason::MemoryFull.into());
         }
         turn.memory.give(bytes);

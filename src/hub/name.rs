@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::http::form;
 use crate::http::problem::{Problem, Reason};
 use crate::http::target::{self, URL_BYTES_MAX};
 use crate::model::Target;
@@ -86,11 +87,16 @@ impl TopicName {
         self.target().map(|target| target.origin.host)
     }
 
-    /// Whether its path has a `.` or `..` in it, escaped or not, which a server may follow.
+    /// Whether its path has a `.` or `..` in it, which a server may follow, whatever of that and of
+    /// the slashes around it is escaped. The key would not do: a broken escape anywhere keeps the
+    /// others as they are.
     #[must_use]
     pub fn has_dot_segments(&self) -> bool {
-        let path = self.key().split('?').next().unwrap_or_default();
-        self.is_url && path.split('/').any(|segment| matches!(segment, "." | ".."))
+        let path = self.given.split('?').next().unwrap_or_default();
+        let mut decoded = Vec::with_capacity(path.len());
+        form::unescape_into(path.as_bytes(), &mut decoded);
+        let mut segments = decoded.split(|byte| b"/\\".contains(byte));
+        self.is_url && segments.any(|segment| matches!(segment, b"." | b".."))
     }
 
     /// Bytes of memory held by what a client chose the size of.

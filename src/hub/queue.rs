@@ -7,6 +7,12 @@ use crate::base::slab::Key;
 
 /// Why a delivery is called off: something newer says it all.
 const SUPERSEDED: &str = "superseded";
+/// Why a delivery is called off: too many came after it.
+const BACKLOG_FULL: &str = "backlog_full";
+/// Deliveries that wait behind one at most. Anybody may subscribe, so one subscriber that takes
+/// nothing must not keep the memory of a day's messages; who lags further loses the oldest, and
+/// stays subscribed (WebSub section 7).
+const WAITING_MAX: usize = 1_000;
 /// Why a delivery is called off: nobody wants it any more.
 const UNSUBSCRIBED: &str = "unsubscribed";
 
@@ -45,7 +51,7 @@ pub(super) struct Queue {
 
 impl Queue {
     /// A delivery is ready. One with full content takes the place of those like it that wait, and
-    /// of the one that is failing; others keep their order (hub.md C30).
+    /// of the one that is failing; others keep their order (hub.md C30), up to [`WAITING_MAX`].
     pub(super) fn offered(&mut self, delivery: Key, full: bool, out: &mut VecDeque<Decision>) {
         if full {
             self.waiting.retain(|older| {
@@ -58,6 +64,11 @@ impl Queue {
         self.waiting.push_back(Item { delivery, full });
         self.supersede(out);
         self.next(out);
+        if self.waiting.len() > WAITING_MAX
+            && let Some(oldest) = self.waiting.pop_front()
+        {
+            out.push_back(Decision::Cancel(oldest.delivery, BACKLOG_FULL));
+        }
     }
 
     /// An attempt of the delivery has failed, and it will be tried again.
@@ -204,6 +215,27 @@ mod tests {
         queue.ended(k[0], &mut out);
         queue.ended(k[1], &mut out);
         assert_eq!(said(&mut out), [Release(k[1]), Release(k[3])]);
+    }
+
+    #[test]
+    fn who_lags_too_far_behind_loses_the_oldest() {
+        let mut slab = Slab::with_bound(WAITING_MAX + 3);
+        let mut insert = |n: usize| slab.insert(n).ok();
+        let keys: Vec<Key> = (0..WAITING_MAX + 3).filter_map(&mut insert).collect();
+        let (mut out, mut queue) = (VecDeque::new(), Queue::default());
+        for key in &keys {
+            queue.offered(*key, false, &mut out);
+        }
+        let lost = |key| Cancel(key, BACKLOG_FULL);
+        assert_eq!(
+            said(&mut out),
+            [Release(keys[0]), lost(keys[1]), lost(keys[2])]
+        );
+        assert_eq!(queue.len(), WAITING_MAX + 1);
+        queue.ended(keys[1], &mut out);
+        queue.ended(keys[2], &mut out);
+        queue.ended(keys[0], &mut out);
+        assert_eq!(said(&mut out), [Release(keys[3])], "in order");
     }
 
     #[test]

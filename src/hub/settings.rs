@@ -297,6 +297,16 @@ mod tests {
             ),
             (
                 "https://e.test/feeds/",
+                "https://e.test/feeds/%2e%2e/other?%zz",
+                false,
+            ),
+            (
+                "https://e.test/feeds/",
+                "https://e.test/feeds/..%2fother",
+                false,
+            ),
+            (
+                "https://e.test/feeds/",
                 "https://e.test/feeds/a?b=/../c",
                 true,
             ),

@@ -28,6 +28,8 @@ impl Whole {
 
 /// The account of memory has no room for the body; the target is not to blame.
 const MEMORY_FULL: &str = "memory_full";
+/// Bodies that may be larger than this are a publisher's, whom anybody may have named.
+const SMALL_BYTES: usize = 4_096;
 
 impl Outbound {
     /// The final head is here, and the body decides. The line may be used again afterwards if the
@@ -93,7 +95,11 @@ impl Outbound {
 
     /// Takes room on the account before it is used.
     fn hold(&mut self, memory: &mut Ledger, bytes: usize) -> Result<(), Ending> {
-        if !memory.take(bytes as u64) {
+        let taken = match self.kept.max() > SMALL_BYTES {
+            true => memory.take_for_strangers(bytes as u64),
+            false => memory.take(bytes as u64),
+        };
+        if !taken {
             return Err(protocol(MEMORY_FULL));
         }
         self.held += bytes as u64;

@@ -137,6 +137,31 @@ fn a_fat_ping_is_a_message_like_any_other() {
     assert!(said.starts_with("HTTP/1.1 202 "), "{said}");
 }
 
+/// Whoever is subscribed to may send what it likes; others must be heard all the same.
+#[test]
+fn what_topics_say_leaves_memory_for_messages() {
+    let mut settings = Settings::default();
+    settings.memory_bytes_max = 400_000;
+    let mut world = World::new(settings);
+    world.engine.listening(&["127.0.0.1:8080".parse().unwrap()]);
+    world.post("/hub", &subscribe(""));
+    world.confirm();
+    world.post("/publish", &format!("hub.mode=publish&hub.url={TOPIC}"));
+    let (publisher, _) = world.dial();
+    world.say(
+        publisher,
+        "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n",
+    );
+    for _ in 0..38 {
+        if world.closed.contains(&publisher) {
+            break;
+        }
+        world.say(publisher, &"x".repeat(10_000));
+    }
+    let (_, said) = world.post("/dispatch", &format!("_topic=a&b={}", "c".repeat(20_000)));
+    assert!(said.starts_with("HTTP/1.1 202 "), "{said}");
+}
+
 /// Two servers that publish to each other what they get must not do so for ever.
 #[test]
 fn content_that_goes_round_and_round_is_refused() {
