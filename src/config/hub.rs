@@ -17,7 +17,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// The hub's knobs, in the order of its page.
-pub(super) static KNOBS: [Knob; 19] = [
+pub(super) static KNOBS: [Knob; 20] = [
     Knob {
         key: "public-url",
         group: Group::Hub,
@@ -279,6 +279,18 @@ pub(super) static KNOBS: [Knob; 19] = [
             min: 1,
             max: 10_000_000,
             set: |config, count| config.engine.hub.subscriptions_max = fitting(count),
+        },
+    },
+    Knob {
+        key: "hub-max-waiting",
+        group: Group::Hub,
+        value: "N",
+        default: "1000",
+        help: "messages for one subscriber; then the oldest goes",
+        form: Form::Count {
+            min: 1,
+            max: 1_000_000,
+            set: |config, count| config.engine.hub.waiting_max = fitting(count),
         },
     },
 ];

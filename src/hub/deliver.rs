@@ -76,7 +76,10 @@ impl Hub {
                 if full && let Some(topic) = self.topics.get(known.topic) {
                     known.had.offered(delivery, topic.version);
                 }
-                known.queue.offered(delivery, full, &mut self.decisions);
+                let max = self.settings.waiting_max;
+                known
+                    .queue
+                    .offered((delivery, full), max, &mut self.decisions);
                 // It may have been verified anew while the store had the message.
                 self.renewals.push_back((delivery, subscription));
             }

@@ -9,10 +9,6 @@ use crate::base::slab::Key;
 const SUPERSEDED: &str = "superseded";
 /// Why a delivery is called off: too many came after it.
 const BACKLOG_FULL: &str = "backlog_full";
-/// Deliveries that wait behind one at most. Anybody may subscribe, so one subscriber that takes
-/// nothing must not keep the memory of a day's messages; who lags further loses the oldest, and
-/// stays subscribed (WebSub section 7).
-const WAITING_MAX: usize = 1_000;
 /// Why a delivery is called off: nobody wants it any more.
 const UNSUBSCRIBED: &str = "unsubscribed";
 
@@ -51,8 +47,16 @@ pub(super) struct Queue {
 
 impl Queue {
     /// A delivery is ready. One with full content takes the place of those like it that wait, and
-    /// of the one that is failing; others keep their order (hub.md C30), up to [`WAITING_MAX`].
-    pub(super) fn offered(&mut self, delivery: Key, full: bool, out: &mut VecDeque<Decision>) {
+    /// of the one that is failing; others keep their order (hub.md C30). At most `max` wait behind
+    /// the first: anybody may subscribe, so one subscriber that takes nothing must not keep the
+    /// memory of a day's messages; who lags further loses the oldest, and stays subscribed (WebSub
+    /// section 7).
+    pub(super) fn offered(
+        &mut self,
+        (delivery, full): (Key, bool),
+        max: usize,
+        out: &mut VecDeque<Decision>,
+    ) {
         if full {
             self.waiting.retain(|older| {
                 if older.full {
@@ -64,7 +68,7 @@ impl Queue {
         self.waiting.push_back(Item { delivery, full });
         self.supersede(out);
         self.next(out);
-        if self.waiting.len() > WAITING_MAX
+        if self.waiting.len() > max
             && let Some(oldest) = self.waiting.pop_front()
         {
             out.push_back(Decision::Cancel(oldest.delivery, BACKLOG_FULL));
@@ -158,7 +162,7 @@ mod tests {
     fn point_30_one_at_a_time_and_in_order() {
         let (k, mut out, mut queue) = (keys(), VecDeque::new(), Queue::default());
         for key in &k[..3] {
-            queue.offered(*key, false, &mut out);
+            queue.offered((*key, false), 3, &mut out);
         }
         assert_eq!(said(&mut out), [Release(k[0])]);
         queue.retrying(k[0], &mut out);
@@ -174,7 +178,7 @@ mod tests {
     fn point_30_the_newest_content_replaces_what_waits() {
         let (k, mut out, mut queue) = (keys(), VecDeque::new(), Queue::default());
         for key in &k[..3] {
-            queue.offered(*key, true, &mut out);
+            queue.offered((*key, true), 3, &mut out);
         }
         assert_eq!(said(&mut out), [Release(k[0]), Cancel(k[1], SUPERSEDED)]);
         queue.retrying(k[0], &mut out);
@@ -188,9 +192,9 @@ mod tests {
     #[test]
     fn point_30_what_is_failing_makes_way_at_once() {
         let (k, mut out, mut queue) = (keys(), VecDeque::new(), Queue::default());
-        queue.offered(k[0], true, &mut out);
+        queue.offered((k[0], true), 3, &mut out);
         queue.retrying(k[0], &mut out);
-        queue.offered(k[1], true, &mut out);
+        queue.offered((k[1], true), 3, &mut out);
         assert_eq!(said(&mut out), [Release(k[0]), Cancel(k[0], SUPERSEDED)]);
         queue.ended(k[0], &mut out);
         assert_eq!(said(&mut out), [Release(k[1])]);
@@ -199,18 +203,18 @@ mod tests {
     #[test]
     fn what_goes_well_is_let_finish() {
         let (k, mut out, mut queue) = (keys(), VecDeque::new(), Queue::default());
-        queue.offered(k[0], true, &mut out);
-        queue.offered(k[1], true, &mut out);
+        queue.offered((k[0], true), 3, &mut out);
+        queue.offered((k[1], true), 3, &mut out);
         assert_eq!(said(&mut out), [Release(k[0])]);
     }
 
     #[test]
     fn point_30_other_messages_keep_their_place_between_contents() {
         let (k, mut out, mut queue) = (keys(), VecDeque::new(), Queue::default());
-        queue.offered(k[0], true, &mut out);
-        queue.offered(k[1], false, &mut out);
-        queue.offered(k[2], true, &mut out);
-        queue.offered(k[3], true, &mut out);
+        queue.offered((k[0], true), 3, &mut out);
+        queue.offered((k[1], false), 3, &mut out);
+        queue.offered((k[2], true), 3, &mut out);
+        queue.offered((k[3], true), 3, &mut out);
         assert_eq!(said(&mut out), [Release(k[0]), Cancel(k[2], SUPERSEDED)]);
         queue.ended(k[0], &mut out);
         queue.ended(k[1], &mut out);
@@ -219,19 +223,18 @@ mod tests {
 
     #[test]
     fn who_lags_too_far_behind_loses_the_oldest() {
-        let mut slab = Slab::with_bound(WAITING_MAX + 3);
-        let mut insert = |n: usize| slab.insert(n).ok();
-        let keys: Vec<Key> = (0..WAITING_MAX + 3).filter_map(&mut insert).collect();
+        let mut slab = Slab::with_bound(6);
+        let keys: Vec<Key> = (0..6).filter_map(|n| slab.insert(n).ok()).collect();
         let (mut out, mut queue) = (VecDeque::new(), Queue::default());
         for key in &keys {
-            queue.offered(*key, false, &mut out);
+            queue.offered((*key, false), 3, &mut out);
         }
         let lost = |key| Cancel(key, BACKLOG_FULL);
         assert_eq!(
             said(&mut out),
             [Release(keys[0]), lost(keys[1]), lost(keys[2])]
         );
-        assert_eq!(queue.len(), WAITING_MAX + 1);
+        assert_eq!(queue.len(), 4);
         queue.ended(keys[1], &mut out);
         queue.ended(keys[2], &mut out);
         queue.ended(keys[0], &mut out);
@@ -241,8 +244,8 @@ mod tests {
     #[test]
     fn an_ended_subscription_calls_everything_off() {
         let (k, mut out, mut queue) = (keys(), VecDeque::new(), Queue::default());
-        queue.offered(k[0], true, &mut out);
-        queue.offered(k[1], false, &mut out);
+        queue.offered((k[0], true), 3, &mut out);
+        queue.offered((k[1], false), 3, &mut out);
         said(&mut out);
         queue.clear(&mut out);
         let all = [Cancel(k[0], UNSUBSCRIBED), Cancel(k[1], UNSUBSCRIBED)];

@@ -44,6 +44,9 @@ pub struct Settings {
     pub content_bytes_max: usize,
     /// Subscriptions at once.
     pub subscriptions_max: usize,
+    /// Messages that wait for one subscriber behind the one on its way; over it the oldest is
+    /// called off.
+    pub waiting_max: usize,
 }
 
 impl Default for Settings {
@@ -65,6 +68,7 @@ impl Default for Settings {
             strict_targets: true,
             content_bytes_max: 10 << 20,
             subscriptions_max: 100_000,
+            waiting_max: 1_000,
         }
     }
 }

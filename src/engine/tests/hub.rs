@@ -140,9 +140,10 @@ fn a_fat_ping_is_a_message_like_any_other() {
 /// Whoever is subscribed to may send what it likes; others must be heard all the same.
 #[test]
 fn what_topics_say_leaves_memory_for_messages() {
-    let mut settings = Settings::default();
-    settings.memory_bytes_max = 400_000;
-    let mut world = World::new(settings);
+    let mut world = World::new(Settings {
+        memory_bytes_max: 400_000,
+        ..Settings::default()
+    });
     world.engine.listening(&["127.0.0.1:8080".parse().unwrap()]);
     world.post("/hub", &subscribe(""));
     world.confirm();
