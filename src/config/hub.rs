@@ -286,7 +286,7 @@ pub(super) static KNOBS: [Knob; 20] = [
         group: Group::Hub,
         value: "N",
         default: "1000",
-        help: "messages for one subscriber; then the oldest goes",
+        help: "messages that wait for one subscriber",
         form: Form::Count {
             min: 1,
             max: 1_000_000,
