@@ -28,7 +28,9 @@ pub fn guide() -> Result {
     for (n, line) in lines.lines().enumerate() {
         let line = line
             .replace(SERVER, &addr.to_string())
-            .replace(TARGET, &target.authority);
+            .replace(TARGET, &target.authority)
+            // Without its progress, which it shows to nobody but us.
+            .replacen("curl ", "curl -sS ", 1);
         let answer = run(&mut pasted(&line))?;
         // What a person sees before the next line is pasted.
         match n {
