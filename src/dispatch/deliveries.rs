@@ -368,6 +368,12 @@ impl Deliveries {
         let (mut left, mut log_bytes) = (0, 0);
         for (_, open) in self.messages.iter() {
             left += open.left as usize;
+            let (mut last, mut next, mut listed) = (None, open.first, 0);
+            while let Some(delivery) = next.and_then(|key| self.deliveries.get(key)) {
+                assert_eq!(delivery.before, last, "a list that goes one way only");
+                (last, next, listed) = (next, delivery.sibling, listed + 1);
+            }
+            assert_eq!((next, listed), (None, open.left), "a list with a gap");
             bytes += open.bytes() + open.log_bytes;
             log_bytes += open.log_bytes;
         }

@@ -58,6 +58,8 @@ pub(super) struct Delivery {
     pub(super) message: Key,
     /// The message's next delivery.
     pub(super) sibling: Option<Key>,
+    /// The one before it. A topic may have very many subscribers, and each ends when it likes.
+    pub(super) before: Option<Key>,
     /// Its number within the message, from 1.
     pub(super) number: u32,
     pub(super) target: Arc<Target>,
@@ -136,6 +138,7 @@ impl Delivery {
         Delivery {
             message,
             sibling: None,
+            before: None,
             number,
             target,
             method: plan.method,

@@ -56,7 +56,8 @@ impl Deliveries {
     }
 
     /// Puts a delivery behind its message's last one; gives the last one there is then.
-    fn link(&mut self, message: Key, last: Option<Key>, delivery: Delivery) -> Option<Key> {
+    fn link(&mut self, message: Key, last: Option<Key>, mut delivery: Delivery) -> Option<Key> {
+        delivery.before = last;
         let Ok(delivery) = self.deliveries.insert(delivery) else {
             return last;
         };

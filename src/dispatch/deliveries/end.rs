@@ -4,6 +4,7 @@
 use super::Deliveries;
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
+use crate::dispatch::delivery::Delivery;
 use crate::model::{Ending, Outcome};
 use crate::port::{Action, StoreOp, Turn};
 
@@ -56,7 +57,7 @@ impl Deliveries {
         open.left -= 1;
         let last = open.left == 0;
         self.remember_end(turn, &delivery, outcome);
-        self.unlink(delivery.message, key, delivery.sibling);
+        self.unlink(&delivery);
         if last && let Some(mut open) = self.messages.remove(delivery.message) {
             turn.memory.give(open.bytes());
             self.history.give(turn, open.log_bytes);
@@ -66,21 +67,16 @@ impl Deliveries {
     }
 
     /// Takes an ended delivery out of its message's list.
-    fn unlink(&mut self, message: Key, gone: Key, next: Option<Key>) {
-        let Some(open) = self.messages.get_mut(message) else {
-            return;
-        };
-        if open.first == Some(gone) {
-            open.first = next;
-            return;
+    fn unlink(&mut self, gone: &Delivery) {
+        let next = gone.sibling.and_then(|key| self.deliveries.get_mut(key));
+        if let Some(next) = next {
+            next.before = gone.before;
         }
-        let mut at = open.first;
-        while let Some(delivery) = at.and_then(|key| self.deliveries.get_mut(key)) {
-            if delivery.sibling == Some(gone) {
-                delivery.sibling = next;
-                return;
-            }
-            at = delivery.sibling;
+        let before = gone.before.and_then(|key| self.deliveries.get_mut(key));
+        match (before, self.messages.get_mut(gone.message)) {
+            (Some(before), _) => before.sibling = gone.sibling,
+            (None, Some(open)) => open.first = gone.sibling,
+            (None, None) => {}
         }
     }
 }
