@@ -147,6 +147,8 @@ fn fields(pattern: &str) -> Vec<u8> {
 
 fn message(number: u128, media_type: &'static str, body: &[u8]) -> Message {
     Message {
+        method: hookah::model::Method::Post,
+        hops: 0,
         id: MessageId(number),
         accepted: Wall(1_763_880_000_123_456),
         content_type: Cow::Borrowed(media_type),

@@ -14,7 +14,7 @@ use hookah::base::frame::Gather;
 use hookah::base::slab::Key;
 use hookah::base::time::{Mono, Now, Wall};
 use hookah::engine::{Engine, Settings};
-use hookah::port::{Action, StoreDone, StoreOp};
+use hookah::port::{Action, StoreDone};
 
 const LOCAL: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 /// Streams on the topic, from none: what the publish itself costs.
@@ -225,7 +225,7 @@ impl Bench {
 
     fn act(&mut self) {
         while let Some(action) = self.engine.poll_action() {
-            if let Action::Store(StoreOp::Accept { seq, .. }) = action {
+            if let Action::Store(seq, _) = action {
                 self.engine.stored(self.now, StoreDone::Durable(seq));
             }
         }

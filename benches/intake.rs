@@ -13,7 +13,7 @@ use hookah::base::frame::Gather;
 use hookah::base::slab::Key;
 use hookah::base::time::{Mono, Now, Wall};
 use hookah::engine::{Engine, Settings};
-use hookah::port::{Action, StoreDone, StoreOp};
+use hookah::port::{Action, StoreDone};
 
 const LOCAL: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 /// Rounds before counting, so that every buffer has its size and as many messages are remembered as
@@ -155,7 +155,7 @@ impl Bench {
     fn act(&mut self) {
         while let Some(action) = self.engine.poll_action() {
             match action {
-                Action::Store(StoreOp::Accept { seq, .. }) => {
+                Action::Store(seq, _) => {
                     self.engine.stored(self.now, StoreDone::Durable(seq));
                 }
                 Action::Connect { key, .. } => {

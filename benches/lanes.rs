@@ -12,7 +12,7 @@ use hookah::base::slab::Key;
 use hookah::base::stats::Counter;
 use hookah::base::time::{Mono, Now, Wall};
 use hookah::engine::{Engine, Settings};
-use hookah::port::{Action, Ended, StoreDone, StoreOp};
+use hookah::port::{Action, Ended, StoreDone};
 
 const LOCAL: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 /// Ports of the targets.
@@ -183,7 +183,7 @@ impl Bench {
     fn act(&mut self) {
         while let Some(action) = self.engine.poll_action() {
             match action {
-                Action::Store(StoreOp::Accept { seq, .. }) => {
+                Action::Store(seq, _) => {
                     self.engine.stored(self.now, StoreDone::Durable(seq));
                 }
                 Action::Connect { key, addr, .. } if addr.port() == HEALTHY => {

@@ -11,6 +11,7 @@ use crate::base::frame::Frame;
 use crate::base::time::Wall;
 
 mod calls;
+pub mod record;
 
 pub use calls::{Callback, Owner, Room, Seal, SealMethod, Wants};
 
@@ -78,12 +79,23 @@ impl MessageId {
     pub const TEXT_BYTES: usize = 30;
 
     /// The id after `last` for a message accepted at `at`: the time's 48 bits of milliseconds and
-    /// 80 bits of `entropy`, or the successor of `last` if that would not be greater (same
-    /// millisecond, or a wall clock that went back).
+    /// 80 bits of `entropy`. If its number would not be greater than that of `last` (same
+    /// millisecond, or a wall clock that went back), it has the number after that.
     #[must_use]
     pub fn next(last: MessageId, at: Wall, entropy: u128) -> MessageId {
         let fresh = (u128::from(at.millis()) << 80) | (entropy >> 48);
-        MessageId(fresh.max(last.0.wrapping_add(1)))
+        if fresh >> 64 > last.0 >> 64 {
+            return MessageId(fresh);
+        }
+        let number = last.number().wrapping_add(1);
+        MessageId((u128::from(number) << 64) | (fresh & u128::from(u64::MAX)))
+    }
+
+    /// The first half of the id, which alone tells it from all others of one server and has their
+    /// order: 48 bits of milliseconds and 16 more.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        (self.0 >> 64) as u64
     }
 
     /// The text form, without an allocation.
@@ -130,6 +142,10 @@ pub struct Message {
     pub body: Frame,
     /// The topics it is published to.
     pub topics: TopicNames,
+    /// The method of the calls to its own targets.
+    pub method: Method,
+    /// Servers of our kind that it had passed when it came.
+    pub hops: u8,
     /// What few messages bring along.
     pub extra: Option<Box<Extra>>,
 }
@@ -143,6 +159,11 @@ pub struct Extra {
     pub label: Option<Box<str>>,
     /// The name that readers of event streams get.
     pub event: Option<Box<str>>,
+    /// What it says of its deliveries, as a query string of options by their names: what is
+    /// needed, with the server's defaults, to go on with them after a restart.
+    pub options: Box<str>,
+    /// The message that it repeats.
+    pub resend_of: Option<MessageId>,
 }
 
 impl Extra {
@@ -150,7 +171,8 @@ impl Extra {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let text = |it: &Option<Box<str>>| it.as_ref().map_or(0, |text| text.len());
-        size_of::<Extra>() + self.fields.len() + text(&self.label) + text(&self.event)
+        let texts = text(&self.label) + text(&self.event) + self.options.len();
+        size_of::<Extra>() + self.fields.len() + texts
     }
 }
 
@@ -331,6 +353,8 @@ pub struct Target {
     pub authorization: Option<Box<str>>,
     /// The URL for people: userinfo left out.
     pub url: Box<str>,
+    /// The hash of its origin: the lane of the work that waits for it, the same on every machine.
+    pub lane: u64,
 }
 
 /// Which attempt an answer belongs to, when it comes.
@@ -432,6 +456,7 @@ mod tests {
             path: "/".into(),
             authorization: Some("Basic c2VjcmV0".into()),
             url: "http://h/".into(),
+            lane: 0,
         };
         let shown = format!("{target:?}");
         assert!(!shown.contains("c2VjcmV0"), "{shown}");

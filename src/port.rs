@@ -13,7 +13,11 @@ use crate::base::slab::Key;
 use crate::base::stats::Stats;
 use crate::base::time::{Mono, Now};
 use crate::base::wheel::Wheel;
-use crate::model::{Answer, Ending, Message, MessageId, Outcome, Target, Wants};
+use crate::model::{Answer, Ending, Target, Wants};
+
+mod store;
+
+pub use store::{Seq, StoreDone, StoreOp};
 
 /// What the engine wants done. The shell performs actions in the order given.
 ///
@@ -64,8 +68,8 @@ pub enum Action {
     },
     /// Look at `/etc/hosts` and `/etc/resolv.conf`. Answered by `names_conf` with what has changed.
     ReadNames,
-    /// Hand this to the store; it counts once a later flush has made it durable.
-    Store(StoreOp),
+    /// Hand this to the store under its number; it counts once a later flush has made it durable.
+    Store(Seq, StoreOp),
     /// Close the listeners; the drain has begun.
     StopListening,
 }
@@ -92,41 +96,6 @@ pub enum Ended {
     Exhausted,
     /// Anything else.
     Broken,
-}
-
-/// Position in the order of things handed to the store; grows by one with each `Accept`.
-pub type Seq = u64;
-
-/// An operation for the store.
-#[derive(Debug)]
-pub enum StoreOp {
-    /// A message to keep until all its deliveries have ended. Its client waits for it to be
-    /// durable.
-    Accept {
-        /// Its place in the order of acceptance.
-        seq: Seq,
-        /// The message.
-        message: Arc<Message>,
-    },
-    /// A delivery has ended.
-    End {
-        /// The message.
-        id: MessageId,
-        /// The delivery's number within the message, from 1.
-        number: u32,
-        /// How.
-        outcome: Outcome,
-    },
-}
-
-/// What came of the operations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StoreDone {
-    /// Everything accepted up to and including this number is durable.
-    Durable(Seq),
-    /// Everything up to and including this number that is not durable yet was lost: it must be
-    /// refused.
-    Failed(Seq),
 }
 
 /// A room that calls out, as the lanes and lines see it. Each call is known by the room's own key;
@@ -207,4 +176,56 @@ pub struct Turn {
     pub dirty: VecDeque<Key>,
     /// Streams that have something to write; a bounded number of them is written in a turn.
     pub dirty_streams: VecDeque<Key>,
+    /// What is on its way to the store.
+    pub handed: Handed,
+}
+
+/// How far the order of what was handed to the store has come, and what of it is on the account of
+/// memory until it lasts.
+#[derive(Debug, Default)]
+pub struct Handed {
+    /// The number of the last operation.
+    last: Seq,
+    /// Bytes on the account by the number of their operation, the oldest first.
+    charged: VecDeque<(Seq, u64)>,
+}
+
+impl Handed {
+    /// The number of the last operation; zero if there was none.
+    #[must_use]
+    pub fn last(&self) -> Seq {
+        self.last
+    }
+
+    /// Bytes on the account of memory.
+    #[must_use]
+    pub fn charged(&self) -> u64 {
+        self.charged.iter().map(|(_, bytes)| bytes).sum()
+    }
+}
+
+impl Turn {
+    /// Hands an operation to the store; its number. What it holds is on the account until
+    /// [`Turn::settled`], whether there is room or not: it must not be lost.
+    pub fn hand(&mut self, op: StoreOp) -> Seq {
+        self.handed.last += 1;
+        let seq = self.handed.last;
+        let bytes = op.bytes() as u64;
+        if bytes > 0 {
+            self.memory.charge(bytes);
+            self.handed.charged.push_back((seq, bytes));
+        }
+        self.actions.push_back(Action::Store(seq, op));
+        seq
+    }
+
+    /// Everything up to `seq` lasts, or is the store's own concern.
+    pub fn settled(&mut self, seq: Seq) {
+        while let Some((number, bytes)) = self.handed.charged.front().copied()
+            && number <= seq
+        {
+            self.handed.charged.pop_front();
+            self.memory.give(bytes);
+        }
+    }
 }

@@ -28,6 +28,8 @@ fn message(id: MessageId, media_type: &str, event: Option<&str>, body: &[u8]) ->
         })
     });
     Message {
+        method: hookah::model::Method::Post,
+        hops: 0,
         id,
         accepted: Wall(1_763_880_000_123_456),
         content_type: Cow::Owned(media_type.to_owned()),

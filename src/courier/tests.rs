@@ -40,6 +40,7 @@ impl World {
                 actions: VecDeque::new(),
                 dirty: VecDeque::new(),
                 dirty_streams: VecDeque::new(),
+                handed: crate::port::Handed::default(),
             },
             owners: Slab::with_bound(10_000),
         }

@@ -14,7 +14,8 @@ use crate::dispatch::redirect::{self, Hop};
 use crate::dispatch::retry::Schedule;
 use crate::dispatch::sign::Signer;
 use crate::dispatch::status::Success;
-use crate::model::{Callback, Ending, Fault, Method, Outcome, Target};
+use crate::model::record::{Place, Work};
+use crate::model::{Callback, Ending, Fault, MessageId, Method, Outcome, Target};
 
 /// The least wait after a certificate was not what it should be (dispatch.md, `retry-schedule`):
 /// somebody has to repair it first.
@@ -174,6 +175,29 @@ impl Delivery {
             strict: callback.strict,
             notice: Some(Box::new(Notice::of(callback))),
             ..Delivery::held(message, number, Arc::clone(&callback.target), plan)
+        }
+    }
+
+    /// What the store keeps of it, as it stands before its first attempt.
+    pub(super) fn work(&self, now: Now, id: MessageId) -> Work {
+        let delay = match self.state {
+            State::Held { delay } => delay,
+            _ => Duration::ZERO,
+        };
+        let due = now.wall + delay;
+        Work {
+            id,
+            number: self.number,
+            target: Arc::clone(&self.target),
+            place: Place {
+                lane: self.target.lane,
+                rank: due.0,
+                due,
+                parked: false,
+            },
+            expires: now.wall + self.expires.since(now.mono),
+            attempts: self.attempts,
+            subscription: self.notice.as_ref().map_or(0, |notice| notice.number),
         }
     }
 

@@ -15,13 +15,15 @@ use crate::base::time::Mono;
 use crate::http::field;
 use crate::http::problem::{Problem, Reason};
 use crate::model::{Callback, Extra, Message, MessageId, Method, TopicNames};
-use crate::port::{Action, Seq, StoreOp, Turn};
+use crate::port::{Seq, StoreOp, Turn};
 
 /// A message that was taken in.
 #[derive(Debug)]
 pub struct Accepted {
     /// Its id.
     pub id: MessageId,
+    /// Its number among what was handed to the store.
+    pub seq: Seq,
     /// Its place among the deliveries, if it has any.
     pub open: Option<Key>,
     /// The message itself, if it is to be published to topics.
@@ -157,14 +159,13 @@ impl Draft<'_> {
         self.topics.bytes() > 0
     }
 
-    /// Takes it in under the number `seq`; `last` is the id of the message before.
+    /// Takes it in; `last` is the id of the message before.
     ///
     /// # Errors
     /// Memory is full; nothing was taken in then.
     pub(super) fn admit(
         self,
         turn: &mut Turn,
-        seq: Seq,
         last: &mut MessageId,
         deliveries: &mut Deliveries,
     ) -> Result<Accepted, Problem> {
@@ -185,14 +186,19 @@ impl Draft<'_> {
             content_type: self.content_type,
             body: self.body.frame(),
             topics: self.topics,
+            method: self.plan.method,
+            hops: self.plan.terms.hops,
             extra: self.extra,
         });
+        turn.hand(StoreOp::Accept {
+            message: Arc::clone(&message),
+            promised: false,
+        });
         let open = deliveries.insert(turn, &message, self.receivers, &self.plan);
-        let publish = has_topics.then(|| Arc::clone(&message));
-        turn.actions
-            .push_back(Action::Store(StoreOp::Accept { seq, message }));
+        let publish = has_topics.then_some(message);
         Ok(Accepted {
             id: *last,
+            seq: turn.handed.last(),
             open,
             publish,
             callbacks: self.receivers.callbacks.len(),

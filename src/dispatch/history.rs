@@ -226,6 +226,7 @@ mod tests {
             actions: VecDeque::new(),
             dirty: VecDeque::new(),
             dirty_streams: VecDeque::new(),
+            handed: crate::port::Handed::default(),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::base::stats::Counter;
 use crate::http::form;
 use crate::http::problem::Problem;
 use crate::model::{Callback, Extra, MessageId, Target, TopicNames};
-use crate::port::{Seq, Turn};
+use crate::port::Turn;
 
 mod compose;
 pub mod deliveries;
@@ -98,17 +98,16 @@ impl Dispatch {
         }
     }
 
-    /// Takes in a POST: reads it, vets its targets, hands the message to the store under the number
-    /// `seq`. Its deliveries are held until the store has it. `vet` says whether a target may be
-    /// called, or called by a message that asks for public addresses only; `callbacks_of` appends
-    /// those that subscribed to any of the topics.
+    /// Takes in a POST: reads it, vets its targets, hands the message to the store. Its deliveries
+    /// are held until the store has it. `vet` says whether a target may be called, or called by a
+    /// message that asks for public addresses only; `callbacks_of` appends those that subscribed to
+    /// any of the topics.
     ///
     /// # Errors
     /// What is wrong with the request, or that memory is full; nothing was taken in then.
     pub fn accept(
         &mut self,
         turn: &mut Turn,
-        seq: Seq,
         submission: &Submission<'_>,
         vet: impl Fn(&Target, bool) -> Result<(), Problem>,
         callbacks_of: impl FnOnce(&TopicNames, &mut Vec<Callback>),
@@ -140,7 +139,7 @@ impl Dispatch {
             plan,
             receivers,
         };
-        let accepted = draft.admit(turn, seq, &mut self.last, &mut self.deliveries)?;
+        let accepted = draft.admit(turn, &mut self.last, &mut self.deliveries)?;
         turn.stats.add(Counter::MessagesAccepted, 1);
         Ok(accepted)
     }
@@ -153,12 +152,11 @@ impl Dispatch {
     pub fn publish(
         &mut self,
         turn: &mut Turn,
-        seq: Seq,
         content: Content<'_>,
         callbacks: &[Callback],
     ) -> Result<Accepted, Problem> {
         let draft = content.draft(callbacks);
-        draft.admit(turn, seq, &mut self.last, &mut self.deliveries)
+        draft.admit(turn, &mut self.last, &mut self.deliveries)
     }
 }
 
@@ -169,6 +167,7 @@ fn extra(intake: &mut Intake<'_>) -> Option<Box<Extra>> {
         fields: intake.fields.into(),
         label: options.label.take(),
         event: options.event.take(),
+        ..Extra::default()
     };
     (extra != Extra::default()).then(|| Box::new(extra))
 }

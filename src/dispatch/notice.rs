@@ -39,6 +39,8 @@ impl Default for Settings {
 pub(super) struct Notice {
     /// The subscription.
     pub(super) subscription: Key,
+    /// Its number, the same after a restart.
+    pub(super) number: u64,
     /// The value of the Link field.
     pub(super) link: Arc<str>,
     /// What signs the body.
@@ -57,6 +59,7 @@ impl Notice {
     pub(super) fn of(callback: &Callback) -> Notice {
         Notice {
             subscription: callback.subscription,
+            number: callback.number,
             link: Arc::clone(&callback.link),
             seal: callback.seal.clone(),
             until: callback.until,

@@ -20,7 +20,7 @@ use crate::http::problem::{Problem, Reason};
 use crate::http::request::Request;
 use crate::hub::request::{self, Asked, Half};
 use crate::hub::{Client, Content, Decision, Hub, Refused, Ticket, Verdict};
-use crate::port::{Seq, Turn};
+use crate::port::Turn;
 use crate::topics::Topics;
 
 /// What people see at the hub's address.
@@ -36,8 +36,6 @@ pub(super) struct Office<'a> {
     pub(super) topics: &'a Topics,
     /// The lines of those who wait for a verdict.
     pub(super) waiters: &'a mut Index<Ticket, Key>,
-    /// The number that content would be stored under.
-    pub(super) seq: Seq,
     pub(super) line: Key,
     pub(super) peer: IpAddr,
 }
@@ -140,7 +138,7 @@ impl Office<'_> {
         let topics = std::iter::once(name);
         self.hub
             .callbacks(turn.now.mono, topics, false, &mut callbacks);
-        let accepted = self.dispatch.publish(turn, self.seq, content, &callbacks)?;
+        let accepted = self.dispatch.publish(turn, content, &callbacks)?;
         Ok(Served::Taken(accepted))
     }
 }
@@ -222,7 +220,6 @@ impl Engine {
         let topics = std::iter::once(name);
         self.hub
             .callbacks(self.turn.now.mono, topics, true, &mut callbacks);
-        let seq = self.accepted + 1;
         let draft = dispatch::Content {
             topic: name,
             content_type: &content.content_type,
@@ -230,14 +227,10 @@ impl Engine {
             body: content.body.clone(),
             hops: 0,
         };
-        match self
-            .dispatch
-            .publish(&mut self.turn, seq, draft, &callbacks)
-        {
+        match self.dispatch.publish(&mut self.turn, draft, &callbacks) {
             Ok(accepted) => {
-                self.accepted = seq;
                 self.awaiting.push_back(Awaiting {
-                    seq,
+                    seq: accepted.seq,
                     origin: Origin::Topic(content.topic),
                     open: accepted.open,
                     publish: accepted.publish,

@@ -226,6 +226,7 @@ impl Engine {
         assert_eq!(visits, self.visits.len(), "a visit of a line that is gone");
         assert_eq!(streams, self.topics.streams(), "streams miscounted");
         bytes += self.awaiting.iter().map(Awaiting::charged).sum::<u64>();
+        bytes += self.turn.handed.charged();
         assert_eq!(inbound, self.inbound, "clients miscounted");
         assert_eq!(outbound, self.courier.lines(), "outbound lines miscounted");
         assert_eq!(

@@ -22,7 +22,7 @@ use crate::http::date::DateCache;
 use crate::http::problem::Reason;
 use crate::hub::{Hub, Ticket};
 use crate::model::Owner;
-use crate::port::{Action, Ended, Seq, StoreDone, Timer, Turn};
+use crate::port::{Action, Ended, Handed, Seq, StoreDone, Timer, Turn};
 use crate::topics::{self, Topics};
 
 mod callers;
@@ -139,7 +139,6 @@ pub struct Engine {
     expired: Vec<Owner>,
     /// Messages that wait for the store, in the order of acceptance.
     awaiting: VecDeque<stored::Awaiting>,
-    accepted: Seq,
     durable: Seq,
     inbound: usize,
     per_address: Index<IpAddr, u32>,
@@ -175,7 +174,6 @@ impl Engine {
             hungry: VecDeque::new(),
             expired: Vec::new(),
             awaiting: VecDeque::new(),
-            accepted: 0,
             durable: 0,
             inbound: 0,
             per_address: Index::new(rng.u64()),
@@ -189,6 +187,7 @@ impl Engine {
                 actions: VecDeque::new(),
                 dirty: VecDeque::new(),
                 dirty_streams: VecDeque::new(),
+                handed: Handed::default(),
             },
             settings,
         }
@@ -264,6 +263,12 @@ impl Engine {
         match done {
             StoreDone::Durable(seq) => self.store_kept(seq),
             StoreDone::Failed(seq) => self.store_lost(seq),
+            StoreDone::Usable { .. }
+            | StoreDone::Taken { .. }
+            | StoreDone::Canceled { .. }
+            | StoreDone::Found { .. }
+            | StoreDone::Restored(_)
+            | StoreDone::Ready => {}
         }
         self.run_lanes();
     }

@@ -52,7 +52,6 @@ pub(super) struct Rooms<'a> {
     pub(super) topics: &'a mut Topics,
     hungry: &'a mut VecDeque<Key>,
     awaiting: &'a mut VecDeque<Awaiting>,
-    accepted: &'a mut Seq,
     settings: &'a Settings,
     pub(super) visits: &'a mut Visits,
     /// Streams and polls that are to be ended.
@@ -79,7 +78,6 @@ impl Engine {
             topics: &mut self.topics,
             hungry: &mut self.hungry,
             awaiting: &mut self.awaiting,
-            accepted: &mut self.accepted,
             settings: &self.settings,
             visits: &mut self.visits,
             doomed: &mut self.doomed,
@@ -269,16 +267,13 @@ impl Rooms<'_> {
             body,
             headers: request.headers,
         };
-        let seq = *self.accepted + 1;
         let policy = &self.courier.settings().policy;
         let vet = |target: &_, strict| lanes::vet(policy, target, strict);
         let (hub, now) = (&*self.hub, turn.now.mono);
         let callbacks_of = |topics: &TopicNames, callbacks: &mut Vec<Callback>| {
             hub.callbacks(now, topics.iter(), false, callbacks);
         };
-        let accepted = self
-            .dispatch
-            .accept(turn, seq, &submission, vet, callbacks_of);
+        let accepted = self.dispatch.accept(turn, &submission, vet, callbacks_of);
         match accepted {
             Ok(accepted) => self.taken(request, accepted),
             Err(why) => {
@@ -294,13 +289,12 @@ impl Rooms<'_> {
 impl Rooms<'_> {
     /// A message was taken in under the next number: it is answered once the store has it.
     fn taken(&mut self, request: &Request<'_>, accepted: Accepted) -> (Seq, Reply) {
-        *self.accepted += 1;
-        let (id, json) = (accepted.id, wants_json(request));
+        let (id, seq, json) = (accepted.id, accepted.seq, wants_json(request));
         let reach = json
             .then(|| notices::reach(self.topics, &accepted))
             .flatten();
         self.awaiting.push_back(Awaiting {
-            seq: *self.accepted,
+            seq,
             origin: Origin::Client(self.line),
             open: accepted.open,
             publish: accepted.publish,
@@ -312,7 +306,7 @@ impl Rooms<'_> {
             volatile,
             reach,
         };
-        (*self.accepted, reply)
+        (seq, reply)
     }
 
     /// A POST to the hub.
@@ -329,7 +323,6 @@ impl Rooms<'_> {
             courier: self.courier,
             topics: self.topics,
             waiters: self.waiters,
-            seq: *self.accepted + 1,
             line: self.line,
             peer: self.peer,
         };

@@ -53,6 +53,7 @@ impl Engine {
     /// Everything up to `seq` is durable: deliveries begin, clients get their answers.
     pub(super) fn store_kept(&mut self, seq: Seq) {
         self.durable = self.durable.max(seq);
+        self.turn.settled(seq);
         while let Some(next) = self.next_settled(seq) {
             self.turn.memory.give(next.charged());
             if let Some(message) = &next.publish {
@@ -88,6 +89,7 @@ impl Engine {
     /// nothing of it is delivered.
     pub(super) fn store_lost(&mut self, seq: Seq) {
         let problem = Problem::from(Reason::StoreFailed);
+        self.turn.settled(seq);
         while let Some(next) = self.next_settled(seq) {
             self.turn.memory.give(next.charged());
             if let Some(open) = next.open {

@@ -7,7 +7,7 @@ use super::{Engine, STREAM_WRITES_MAX, Settings};
 use crate::base::frame::Gather;
 use crate::base::slab::Key;
 use crate::base::time::{Mono, Now, Wall};
-use crate::port::{Action, Ended, StoreDone, StoreOp};
+use crate::port::{Action, Ended, StoreDone};
 
 pub(super) mod calls;
 mod hub;
@@ -127,7 +127,7 @@ impl World {
                 Action::Close { key } => self.closed.push(key),
                 Action::Ask { key, packet, .. } => self.asked.push((key, packet)),
                 Action::ReadNames => self.engine.names_conf(self.now, None, None),
-                Action::Store(StoreOp::Accept { seq, .. }) if self.stores => {
+                Action::Store(seq, _) if self.stores => {
                     self.engine.stored(self.now, StoreDone::Durable(seq));
                 }
                 _ => {}

@@ -60,12 +60,14 @@ pub fn parse(text: &str) -> Result<Target, Problem> {
     if !clean.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(refuse("a URL that is not ASCII once it is parsed"));
     }
+    let origin = Origin {
+        scheme,
+        host: host.into(),
+        port,
+    };
     Ok(Target {
-        origin: Origin {
-            scheme,
-            host: host.into(),
-            port,
-        },
+        lane: lane(origin.to_string().as_bytes()),
+        origin,
         addrs,
         name,
         server_name,
@@ -74,6 +76,17 @@ pub fn parse(text: &str) -> Result<Target, Problem> {
         authorization: authorization(&url)?,
         url: clean.into(),
     })
+}
+
+/// The hash of a lane's name. It is kept in stores, so it is the same everywhere and for ever; and
+/// nobody can find a name that shares somebody else's lane.
+#[must_use]
+pub fn lane(name: &[u8]) -> u64 {
+    let digest = ring::digest::digest(&ring::digest::SHA256, name);
+    digest
+        .as_ref()
+        .first_chunk()
+        .map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
 fn refuse(detail: impl Into<Cow<'static, str>>) -> Problem {

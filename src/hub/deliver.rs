@@ -42,6 +42,7 @@ impl Hub {
         let terms = found.holds(now)?;
         Some(Callback {
             subscription,
+            number: 1,
             target: Arc::clone(&found.callback.target),
             link: Arc::clone(&found.link),
             seal: terms.seal.clone(),

@@ -38,6 +38,7 @@ pub(super) fn turn() -> Turn {
         actions: VecDeque::new(),
         dirty: VecDeque::new(),
         dirty_streams: VecDeque::new(),
+        handed: crate::port::Handed::default(),
     }
 }
 

@@ -42,6 +42,8 @@ pub enum Wants {
 pub struct Callback {
     /// The subscription, as the hub knows it.
     pub subscription: Key,
+    /// Its number, the same after a restart; never zero.
+    pub number: u64,
     /// Where it goes.
     pub target: Arc<Target>,
     /// The value of the Link field.

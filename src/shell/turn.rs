@@ -235,8 +235,8 @@ impl Server {
                 } => self.ask(key, server, &packet),
                 Action::Forget { key } => self.datagrams.forget(key),
                 Action::ReadNames => self.read_names(),
-                Action::Store(op) => {
-                    self.store.submit(op);
+                Action::Store(seq, op) => {
+                    self.store.submit(seq, op);
                     self.unflushed = true;
                 }
                 Action::StopListening => self.listeners.close(),

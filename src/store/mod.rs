@@ -1,15 +1,15 @@
 //! Where what is known is kept: one small trait, and the table of its backends by URL scheme.
 //! It decides nothing about messages, and the loop never waits for it.
 
-use crate::port::{StoreDone, StoreOp};
+use crate::port::{Seq, StoreDone, StoreOp};
 
 pub mod memory;
 
 /// A backend: operations are submitted, a flush makes what was submitted durable together, and
 /// completions come back, now or in a later turn, in the order of the sequence.
 pub trait Store {
-    /// Takes an operation over; it counts once a flush after it has completed.
-    fn submit(&mut self, op: StoreOp);
+    /// Takes an operation over under its number; it counts once a flush after it has completed.
+    fn submit(&mut self, seq: Seq, op: StoreOp);
 
     /// Begins to make everything submitted durable; never waits for it.
     fn flush(&mut self);

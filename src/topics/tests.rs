@@ -33,6 +33,8 @@ fn wish(query: &str) -> Wish {
 /// A message under these topics.
 fn message(number: u64, names: &[&str], body: &str) -> Arc<Message> {
     Arc::new(Message {
+        method: crate::model::Method::Post,
+        hops: 0,
         id: MessageId(u128::from(number) << 80),
         accepted: Wall(number * 1_000),
         content_type: Cow::Borrowed("application/x-www-form-urlencoded"),

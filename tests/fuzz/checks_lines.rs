@@ -29,6 +29,8 @@ pub fn json_line(data: &[u8]) {
 /// Panics if the line of that message does not say it.
 pub fn says_what_it_is(media_type: &str, body: &[u8], topic: &[u8]) {
     let message = Message {
+        method: hookah::model::Method::Post,
+        hops: 0,
         id: MessageId(7 << 80),
         accepted: Wall(1_763_880_000_001_999),
         content_type: Cow::Owned(media_type.to_owned()),

@@ -133,8 +133,10 @@ impl Feeds {
     }
 
     /// The store has spoken, and the engine will hear it at once.
-    pub fn stored(&mut self, at: u64, done: StoreDone) {
-        let (StoreDone::Durable(up_to) | StoreDone::Failed(up_to)) = done;
+    pub fn stored(&mut self, at: u64, done: &StoreDone) {
+        let (StoreDone::Durable(up_to) | StoreDone::Failed(up_to)) = *done else {
+            return;
+        };
         let settled = self.waiting.partition_point(|(seq, ..)| *seq <= up_to);
         for (_, number, id, bytes) in self.waiting.drain(..settled).collect::<Vec<_>>() {
             if matches!(done, StoreDone::Durable(_)) {

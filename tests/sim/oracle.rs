@@ -148,8 +148,10 @@ impl Oracle {
     }
 
     /// The store has told the engine.
-    pub fn stored(&mut self, world: &World, done: StoreDone) {
-        let (StoreDone::Durable(up_to) | StoreDone::Failed(up_to)) = done;
+    pub fn stored(&mut self, world: &World, done: &StoreDone) {
+        let (StoreDone::Durable(up_to) | StoreDone::Failed(up_to)) = *done else {
+            return;
+        };
         for (seq, id, _) in &self.accepts {
             if *seq > self.durable_up_to && *seq <= up_to && matches!(done, StoreDone::Durable(_)) {
                 self.kept.insert(*id, world.at());

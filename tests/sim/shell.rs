@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use hookah::base::frame::Gather;
 use hookah::base::slab::Key;
 use hookah::base::stats::Counter;
-use hookah::port::{Action, Ended, StoreOp};
+use hookah::port::{Action, Ended, Seq, StoreOp};
 
 use crate::behaviour::Door;
 use crate::net::{Item, LinkId, Peer};
@@ -59,8 +59,8 @@ impl Sim {
         self.store.flush(&mut self.world);
         while let Some(done) = self.store.done(&self.world) {
             self.world.note("stored", 0, 0);
-            self.oracle.stored(&self.world, done);
-            self.hub.stored(done);
+            self.oracle.stored(&self.world, &done);
+            self.hub.stored(&done);
             self.engine.stored(self.world.now, done);
         }
     }
@@ -275,7 +275,7 @@ impl Sim {
                     self.engine
                         .names_conf(now, hosts.as_deref(), resolv.as_deref());
                 }
-                Action::Store(op) => self.take_op(op),
+                Action::Store(seq, op) => self.take_op(seq, op),
                 Action::StopListening => {
                     self.world.note("stop listening", 0, 0);
                     self.listening = false;
@@ -290,25 +290,25 @@ impl Sim {
         link.unwrap_or_else(|| panic!("{verb} of {key:?}, which is not open"))
     }
 
-    fn take_op(&mut self, op: StoreOp) {
+    fn take_op(&mut self, seq: Seq, op: StoreOp) {
+        self.store.submit(seq);
         match op {
-            StoreOp::Accept { seq, message, .. } => {
+            StoreOp::Accept { message, .. } => {
                 self.world.note_bytes("accept", seq, &message.id.text());
                 self.oracle.accepted(&self.world, seq, &message);
                 self.hub.accepted(&self.world, seq, &message);
-                self.store.accept(seq);
             }
             StoreOp::End {
-                id,
-                number,
-                outcome,
+                id, number, end, ..
             } => {
+                let outcome = end.outcome;
                 self.world
                     .note_bytes(outcome.as_str(), u64::from(number), &id.text());
                 if !self.hub.ended(id, number, outcome) {
                     self.oracle.ended(&self.world, id, outcome);
                 }
             }
+            _ => {}
         }
     }
 

@@ -37,11 +37,11 @@ impl Store {
         }
     }
 
-    /// Takes an `Accept`; their numbers grow by one.
-    pub fn accept(&mut self, seq: Seq) {
+    /// Takes an operation; their numbers grow by one.
+    pub fn submit(&mut self, seq: Seq) {
         assert!(
             self.last == 0 || seq == self.last + 1,
-            "accept {seq} after {}",
+            "operation {seq} after {}",
             self.last
         );
         self.last = seq;
@@ -68,11 +68,10 @@ impl Store {
 
     /// What has come of a batch by now.
     pub fn done(&mut self, world: &World) -> Option<StoreDone> {
-        let (at, done) = *self.batches.front()?;
-        if at > world.at() {
+        let (at, _) = self.batches.front()?;
+        if *at > world.at() {
             return None;
         }
-        self.batches.pop_front();
-        Some(done)
+        self.batches.pop_front().map(|(_, done)| done)
     }
 }

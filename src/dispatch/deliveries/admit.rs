@@ -8,14 +8,14 @@ use crate::base::slab::Key;
 use crate::dispatch::delivery::{Delivery, State};
 use crate::dispatch::history::Log;
 use crate::model::{Message, Outcome};
-use crate::port::Turn;
+use crate::port::{StoreOp, Turn};
 
 impl Deliveries {
     /// Takes in a message whose `cost` is on the account already. It is held until `durable`.
     /// `None`, and nothing taken in, if there are no receivers or no places.
     pub fn insert(
         &mut self,
-        turn: &Turn,
+        turn: &mut Turn,
         message: &Arc<Message>,
         receivers: Receivers<'_>,
         plan: &Plan,
@@ -38,13 +38,13 @@ impl Deliveries {
         for target in receivers.targets {
             number += 1;
             let delivery = Delivery::held(key, number, Arc::clone(target), plan);
-            last = self.link(key, last, delivery);
+            last = self.link(turn, key, last, delivery);
         }
         for callback in receivers.callbacks {
             number += 1;
             let (now, settings) = (turn.now.mono, &self.settings.notices);
             let delivery = Delivery::notice(key, number, callback, plan, settings, now);
-            last = self.link(key, last, delivery);
+            last = self.link(turn, key, last, delivery);
         }
         if last.is_none() {
             self.messages.remove(key);
@@ -56,13 +56,21 @@ impl Deliveries {
     }
 
     /// Puts a delivery behind its message's last one; gives the last one there is then.
-    fn link(&mut self, message: Key, last: Option<Key>, mut delivery: Delivery) -> Option<Key> {
+    fn link(
+        &mut self,
+        turn: &mut Turn,
+        message: Key,
+        last: Option<Key>,
+        mut delivery: Delivery,
+    ) -> Option<Key> {
         delivery.before = last;
+        let open = self.messages.get_mut(message)?;
+        let work = delivery.work(turn.now, open.message.id);
         let Ok(delivery) = self.deliveries.insert(delivery) else {
             return last;
         };
-        let open = self.messages.get_mut(message)?;
         open.left += 1;
+        turn.hand(StoreOp::Work(work));
         match last.and_then(|last| self.deliveries.get_mut(last)) {
             Some(last) => last.sibling = Some(delivery),
             None => open.first = Some(delivery),

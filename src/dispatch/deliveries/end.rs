@@ -1,12 +1,15 @@
 //! How deliveries end, and with the last of them their message: what they held is given back, the
 //! store and whoever waits for it are told. It never decides that one has ended.
 
+use std::sync::Arc;
+
 use super::Deliveries;
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::dispatch::delivery::Delivery;
+use crate::model::record::End;
 use crate::model::{Ending, Outcome};
-use crate::port::{Action, StoreOp, Turn};
+use crate::port::{StoreOp, Turn};
 
 impl Deliveries {
     /// What waits too long, or was called off while it could not end, goes no further.
@@ -49,11 +52,18 @@ impl Deliveries {
             let (word, url) = (outcome.as_str(), &delivery.target.url);
             log::info!("delivery_ended id={id} outcome={word} url={url:?}");
         }
-        turn.actions.push_back(Action::Store(StoreOp::End {
+        let end = End {
+            outcome,
+            detail: delivery.called_off().unwrap_or_default(),
+            at: turn.now.wall,
+            target: Arc::clone(&delivery.target),
+        };
+        turn.hand(StoreOp::End {
             id,
             number,
-            outcome,
-        }));
+            end,
+            attempt: None,
+        });
         open.left -= 1;
         let last = open.left == 0;
         self.remember_end(turn, &delivery, outcome);

@@ -306,7 +306,7 @@ fn what_the_store_loses_is_fetched_again() {
     world.stores = false;
     let answer = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nnew";
     world.say(publisher, answer);
-    let seq = world.engine.accepted;
+    let seq = world.engine.turn.handed.last();
     world.engine.stored(world.now, StoreDone::Failed(seq));
     world.turn();
     assert_eq!(world.sent(subscriber), "", "it is not durable");

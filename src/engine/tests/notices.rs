@@ -19,6 +19,7 @@ impl World {
     fn callback(&self, port: u16) -> Callback {
         let url = format!("http://127.0.0.1:{port}/");
         Callback {
+            number: 1,
             subscription: Slab::with_bound(1).insert(()).unwrap(),
             target: Arc::new(target::parse(&url).unwrap()),
             link: "<http://t/>; rel=\"self\"".into(),
@@ -35,7 +36,6 @@ impl World {
         self.engine.ended(self.now, gone, Ended::Reset);
         let engine = &mut self.engine;
         engine.by_hand = true;
-        engine.accepted += 1;
         let content = Content {
             topic: b"t",
             content_type: "text/plain",
@@ -43,13 +43,12 @@ impl World {
             body: Frame::copy_of(b"content"),
             hops: 0,
         };
-        let accepted =
-            engine
-                .dispatch
-                .publish(&mut engine.turn, engine.accepted, content, callbacks);
+        let accepted = engine
+            .dispatch
+            .publish(&mut engine.turn, content, callbacks);
         let accepted = accepted.unwrap();
         engine.awaiting.push_back(Awaiting {
-            seq: engine.accepted,
+            seq: engine.turn.handed.last(),
             origin: Origin::Client(gone),
             open: accepted.open,
             publish: accepted.publish,

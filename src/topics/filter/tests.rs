@@ -18,6 +18,8 @@ const JSON: &str = "application/json";
 
 fn message(content_type: &str, body: &[u8]) -> Message {
     Message {
+        method: crate::model::Method::Post,
+        hops: 0,
         id: MessageId(1),
         accepted: Wall(0),
         content_type: Cow::Owned(content_type.to_owned()),

@@ -8,6 +8,8 @@ use crate::model::{MessageId, TopicNames};
 
 fn message(number: u128, body: &[u8]) -> Message {
     Message {
+        method: crate::model::Method::Post,
+        hops: 0,
         id: MessageId(number),
         accepted: Wall(0),
         content_type: Cow::Borrowed(form::MEDIA_TYPE),

@@ -91,9 +91,9 @@ impl Hub {
     }
 
     /// The store has spoken.
-    pub fn stored(&mut self, done: StoreDone) {
-        let StoreDone::Durable(up_to) = done else {
-            let StoreDone::Failed(up_to) = done else {
+    pub fn stored(&mut self, done: &StoreDone) {
+        let StoreDone::Durable(up_to) = *done else {
+            let StoreDone::Failed(up_to) = *done else {
                 return;
             };
             let lost = |told: &Told| !told.kept && told.seq <= up_to;

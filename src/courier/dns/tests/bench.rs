@@ -78,6 +78,7 @@ pub(super) fn bench_of(resolver: Resolver, hosts: &str, conf: &str) -> Bench {
             actions: VecDeque::new(),
             dirty: VecDeque::new(),
             dirty_streams: VecDeque::new(),
+            handed: crate::port::Handed::default(),
         },
         resolver,
         waiter: Key::from_bits(9 << 32).unwrap(),

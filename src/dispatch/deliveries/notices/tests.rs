@@ -52,6 +52,7 @@ impl Stage {
                 actions: VecDeque::new(),
                 dirty: VecDeque::new(),
                 dirty_streams: VecDeque::new(),
+                handed: crate::port::Handed::default(),
             },
             seq: 0,
             subscriptions: Slab::with_bound(1_000),
@@ -62,6 +63,7 @@ impl Stage {
     /// A subscriber whose lease lasts for a year.
     fn callback(&mut self, url: &str) -> Callback {
         Callback {
+            number: 1,
             subscription: self.subscriptions.insert(()).unwrap(),
             target: Arc::new(target::parse(url).unwrap()),
             link: "<http://hub/>; rel=\"hub\", <http://t/>; rel=\"self\"".into(),
@@ -89,9 +91,7 @@ impl Stage {
             body: Frame::copy_of(b"content"),
             hops: 0,
         };
-        let accepted = self
-            .dispatch
-            .publish(&mut self.turn, self.seq, content, callbacks);
+        let accepted = self.dispatch.publish(&mut self.turn, content, callbacks);
         let accepted = accepted.unwrap();
         self.settle(&accepted);
         accepted
@@ -178,11 +178,8 @@ impl Stage {
         let held = self.dispatch.deliveries.check();
         assert_eq!(held, self.turn.memory.held(), "the account is wrong");
         while let Some(action) = self.turn.actions.pop_front() {
-            if let Action::Store(StoreOp::End {
-                number, outcome, ..
-            }) = action
-            {
-                self.ends.push((number, outcome));
+            if let Action::Store(_, StoreOp::End { number, end, .. }) = action {
+                self.ends.push((number, end.outcome));
             }
         }
     }
@@ -373,7 +370,7 @@ fn without_memory_nothing_is_taken_in() {
     };
     let refused = stage
         .dispatch
-        .publish(&mut stage.turn, 1, content, &[callback]);
+        .publish(&mut stage.turn, content, &[callback]);
     assert_eq!(
         refused.unwrap_err().reason,
         crate::http::problem::Reason::MemoryFull

@@ -18,13 +18,9 @@ fn posted(stage: &mut Stage, query: &str, callbacks: &[Callback]) -> Accepted {
         assert!(topics.iter().eq([&b"t"[..]]));
         out.extend_from_slice(callbacks);
     };
-    let accepted = stage.dispatch.accept(
-        &mut stage.turn,
-        stage.seq,
-        &submission,
-        |_, _| Ok(()),
-        subscribed,
-    );
+    let accepted = stage
+        .dispatch
+        .accept(&mut stage.turn, &submission, |_, _| Ok(()), subscribed);
     let accepted = accepted.unwrap();
     stage.settle(&accepted);
     accepted
@@ -200,7 +196,7 @@ fn what_cannot_stand_in_a_head_did_not_come() {
         };
         let accepted = stage
             .dispatch
-            .publish(&mut stage.turn, 1, content, &[callback]);
+            .publish(&mut stage.turn, content, &[callback]);
         let accepted = accepted.unwrap();
         stage.settle(&accepted);
         let open = accepted.open.unwrap();
