@@ -98,7 +98,6 @@ impl Sim {
         self.listening = true;
         let backlog = setup::backlog_of(&self.settings);
         self.store.start(&mut self.world, backlog);
-        self.oracle.started(&self.world);
         if self.more_crashes > 0 && self.world.rng.chance(30) {
             self.more_crashes -= 1;
             self.light();

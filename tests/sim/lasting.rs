@@ -80,11 +80,6 @@ impl Oracle {
         }
     }
 
-    /// A new process has begun.
-    pub fn started(&mut self, world: &World) {
-        self.began = world.at();
-    }
-
     /// Whether nobody can tell from outside when something so far ahead is due: it was parked, and
     /// the wall clock was set meanwhile.
     pub fn is_unsure(&self, wait: u64, world: &World) -> bool {

@@ -89,7 +89,7 @@ pub struct Oracle {
     pub leaps: bool,
     /// and was.
     pub leapt: bool,
-    /// Ends of processes, and when the last began.
+    /// Ends of processes, and when the last one knew all that was before.
     pub crashes: u32,
     pub(super) began: u64,
     /// The longest that the store takes over something, its failures included.
@@ -182,6 +182,9 @@ impl Oracle {
 
     /// The store has told the engine.
     pub fn stored(&mut self, world: &World, done: &StoreDone) {
+        if matches!(done, StoreDone::Ready) {
+            self.began = world.at();
+        }
         let (StoreDone::Durable(up_to) | StoreDone::Failed(up_to)) = *done else {
             return;
         };

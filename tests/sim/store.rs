@@ -251,20 +251,19 @@ impl Store {
         let mut rest: VecDeque<Restored> = told.into();
         let mut at = world.at();
         let longest = self.temper.delay.1;
+        let pace = match longest {
+            0 => 0,
+            _ => world.rng.between(0, longest),
+        };
         while !rest.is_empty() {
             let most = world.rng.pick(&[1, 2, 512]).min(rest.len());
             let piece = rest.drain(..most).collect();
-            at += world.rng.between(0, longest);
+            at += pace;
             self.told.push_back((at, StoreDone::Restored(piece)));
             world.schedule(at, Event::Stored);
         }
-        self.ready_at = at + world.rng.between(0, longest);
+        self.ready_at = at + pace;
         self.told.push_back((self.ready_at, StoreDone::Ready));
         world.schedule(self.ready_at, Event::Stored);
-    }
-
-    /// Whether it still reads what was before.
-    pub fn is_restoring(&self, world: &World) -> bool {
-        world.at() < self.ready_at
     }
 }
