@@ -71,10 +71,6 @@ impl Target {
         let row = |(id, times): (&String, &Vec<Instant>)| (id.clone(), times[0], times.len());
         more.map(row).collect()
     }
-
-    pub fn count(&self) -> usize {
-        locked(&self.taken).len()
-    }
 }
 
 fn serve(stream: TcpStream, taken: &Mutex<Taken>, delay: &AtomicU64) -> io::Result<()> {
