@@ -92,6 +92,7 @@ const CHECKS: &[Check] = &[
     Check::new("lasting: syncs and writes that fail", lasting::io_errors),
     Check::new("lasting: a sync that takes two seconds", lasting::slow_sync),
     Check::new("lasting: a disk that is full", lasting::full),
+    Check::lengthy("lasting: a million that wait", lasting::million),
     Check::new("cost: instructions", cost::instructions),
     Check::new("cost: system calls", cost::system_calls),
 ];

@@ -4,9 +4,11 @@
 mod books;
 mod crash;
 mod disks;
+mod million;
 mod power;
 mod site;
 
 pub use crash::crash_loop;
 pub use disks::{full, io_errors, slow_sync};
+pub use million::million;
 pub use power::power_loop;
