@@ -56,7 +56,7 @@ pub fn million() -> Result {
     let waiting = metric(addr, "hookah_deliveries_waiting")?;
     ensure(waiting == WAITING, || format!("{waiting} wait afterwards"))?;
     let resident = process::status(server.id(), "VmRSS")?;
-    let held = metric(addr, "hookah_memory_bytes")?;
+    let held = metric(addr, "hookah_bytes_held")?;
     ensure(ready < READY_MAX, || format!("ready after {ready:?}"))?;
     let each = (resident.saturating_sub(empty) << 10) / WAITING;
     ensure(each <= EACH_MAX, || format!("{each} resident bytes each"))?;
