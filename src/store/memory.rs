@@ -23,4 +23,6 @@ impl Store for Memory {
     fn completion(&mut self) -> Option<StoreDone> {
         self.flushed.take().map(StoreDone::Durable)
     }
+
+    fn close(&mut self) {}
 }
