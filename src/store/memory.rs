@@ -71,6 +71,8 @@ impl Store for Memory {
     fn completion(&mut self) -> Option<StoreDone> {
         self.told.pop_front()
     }
+
+    fn close(&mut self) {}
 }
 
 /// What the clock on the wall says.
