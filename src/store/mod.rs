@@ -99,9 +99,10 @@ struct Backend {
 static BACKENDS: [Backend; 1] = [Backend {
     scheme: "memory",
     placed: false,
-    open: |_, _| {
+    open: |_, opening| {
+        let bytes = opening.memory_bytes.min(opening.keep_bytes);
         Ok(Opened {
-            store: Box::new(memory::Memory::default()),
+            store: Box::new(memory::Memory::new(bytes, opening.keep_age)),
             about: "memory (nothing survives a restart)".into(),
             volatile: true,
         })
