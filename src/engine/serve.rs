@@ -5,6 +5,7 @@ use super::hub::{Office, PAGE, Served};
 use super::life::Drain;
 use super::stored::{Awaiting, Origin};
 use super::visits::Visits;
+use super::condition::Condition;
 use super::{Engine, Settings, lanes, notices, routes};
 use crate::admin;
 use crate::base::index::Index;
@@ -53,6 +54,7 @@ pub(super) struct Rooms<'a> {
     hungry: &'a mut VecDeque<Key>,
     awaiting: &'a mut VecDeque<Awaiting>,
     settings: &'a Settings,
+    store: Condition,
     pub(super) visits: &'a mut Visits,
     /// Streams and polls that are to be ended.
     pub(super) doomed: &'a mut Vec<Key>,
@@ -79,6 +81,7 @@ impl Engine {
             hungry: &mut self.hungry,
             awaiting: &mut self.awaiting,
             settings: &self.settings,
+            store: self.store,
             visits: &mut self.visits,
             doomed: &mut self.doomed,
             draining: self.drain != Drain::No,
@@ -223,7 +226,8 @@ impl Service for Rooms<'_> {
             routes::Handler::Stream => (0, self.stream(turn, request, body)),
             routes::Handler::Messages => (0, self.message(turn, request, tail)),
             routes::Handler::About => (0, text(admin::about(request.host))),
-            routes::Handler::Health => (0, text("ok\n")),
+            routes::Handler::Health => (0, condition(self.store.is_well(), "ok\n", request)),
+            routes::Handler::Ready => (0, condition(self.store.takes(), "ready\n", request)),
             routes::Handler::Lanes => {
                 let query = request.query.unwrap_or_default();
                 json(
@@ -260,6 +264,9 @@ impl Rooms<'_> {
         tail: Option<&str>,
         body: &[u8],
     ) -> (Seq, Reply) {
+        if let Err(why) = self.store.takes() {
+            return (0, problem(why, request));
+        }
         let submission = Submission {
             tail,
             query: request.query,
@@ -293,12 +300,8 @@ impl Rooms<'_> {
         let reach = json
             .then(|| notices::reach(self.topics, &accepted))
             .flatten();
-        self.awaiting.push_back(Awaiting {
-            seq,
-            origin: Origin::Client(self.line),
-            open: accepted.open,
-            publish: accepted.publish,
-        });
+        let origin = Origin::Client(self.line);
+        self.awaiting.push_back(Awaiting::of(accepted, origin));
         let volatile = self.settings.volatile;
         let reply = Reply::Accepted {
             id,
@@ -317,6 +320,9 @@ impl Rooms<'_> {
         half: Half,
         body: &[u8],
     ) -> (Seq, Reply) {
+        if let Err(why) = self.store.takes() {
+            return (0, problem(why, request));
+        }
         let mut office = Office {
             hub: self.hub,
             dispatch: self.dispatch,
@@ -391,6 +397,14 @@ fn json(shown: Result<Vec<u8>, Problem>, request: &Request<'_>) -> (Seq, Reply) 
         Err(why) => problem(why, request),
     };
     (0, reply)
+}
+
+/// The word if all is well, else why it is not.
+fn condition(state: Result<(), Problem>, word: &'static str, request: &Request<'_>) -> Reply {
+    match state {
+        Ok(()) => text(word),
+        Err(why) => problem(why, request),
+    }
 }
 
 fn text(body: impl Into<std::borrow::Cow<'static, str>>) -> Reply {
