@@ -15,6 +15,7 @@ pub mod deliveries;
 mod delivery;
 mod draft;
 mod fields;
+pub mod flows;
 pub mod history;
 pub mod intake;
 pub mod notice;

@@ -91,13 +91,7 @@ pub trait Queue {
 
     /// It waits until `due`: its message is durable, or an attempt has failed. `may_park` if it can
     /// be dropped from memory.
-    fn later(
-        &mut self,
-        turn: &mut Turn,
-        whose: (Key, Seat),
-        due: Mono,
-        may_park: bool,
-    ) -> Spot;
+    fn later(&mut self, turn: &mut Turn, whose: (Key, Seat), due: Mono, may_park: bool) -> Spot;
 
     /// It is due.
     fn ready(&mut self, delivery: Key);

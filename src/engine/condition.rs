@@ -73,7 +73,7 @@ impl Engine {
             self.store = Condition::Well;
         }
         let now = self.turn.now.mono;
-        self.dispatch.deliveries.begin(now);
+        self.dispatch.deliveries.goes_on(now);
         let waiting = self.dispatch.deliveries.in_store();
         log::info!("store_ready deliveries={waiting}");
     }
@@ -84,12 +84,21 @@ impl Engine {
             match fact {
                 Restored::Last(id) => self.dispatch.goes_on(id),
                 Restored::Kept { table, key, value } => self.restore_kept(table, &key, &value),
-                Restored::Published(message) => self.topics.restore(&message),
+                Restored::Missing(_) | Restored::Published(_) => {}
                 Restored::Lane(parked) => {
                     let deliveries = &mut self.dispatch.deliveries;
                     deliveries.restore(&mut self.turn, &parked);
                 }
             }
+        }
+    }
+
+    fn restore_kept(&mut self, table: Table, key: &[u8], value: &[u8]) {
+        match table {
+            Table::Subscriptions | Table::Topics => {
+                self.hub.restore(&mut self.turn, table, key, value);
+            }
+            Table::Keys => {}
         }
     }
 
@@ -99,6 +108,13 @@ impl Engine {
         let callback_of = |number| hub.by_number(now, number);
         let deliveries = &mut self.dispatch.deliveries;
         deliveries.taken(&mut self.turn, (lane, rows), left, callback_of);
+    }
+
+    /// Parked deliveries were canceled; what is told of their lanes counts as of everything that
+    /// is durable by now.
+    pub(super) fn store_canceled(&mut self, lanes: &[Parked]) {
+        let deliveries = &mut self.dispatch.deliveries;
+        deliveries.lanes_canceled(&mut self.turn, lanes, self.durable);
     }
 
     /// Work that is due soon is asked for, unless nothing new is to begin.

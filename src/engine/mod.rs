@@ -275,10 +275,7 @@ impl Engine {
             StoreDone::Failed(seq) => self.store_lost(seq),
             StoreDone::Usable { trouble } => self.store_usable(trouble),
             StoreDone::Taken { lane, rows, left } => self.store_taken(lane, rows, left.as_ref()),
-            StoreDone::Canceled { ticket, lanes, .. } => {
-                let deliveries = &mut self.dispatch.deliveries;
-                deliveries.lanes_canceled(&mut self.turn, &lanes, ticket);
-            }
+            StoreDone::Canceled { lanes, .. } => self.store_canceled(&lanes),
             StoreDone::Found { .. } => {}
             StoreDone::Restored(facts) => self.store_restored(facts),
             StoreDone::Ready => self.store_ready(),

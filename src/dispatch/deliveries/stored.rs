@@ -174,7 +174,7 @@ impl Deliveries {
     }
 
     /// The store has said everything.
-    pub fn begin(&mut self, now: Mono) {
+    pub fn goes_on(&mut self, now: Mono) {
         self.queue.lanes.begin(now);
     }
 
@@ -188,7 +188,7 @@ impl Deliveries {
         self.queue.lanes.fired();
     }
 
-    /// Parked deliveries were canceled by the operation of that number.
+    /// Parked deliveries were canceled; `lanes` are as of everything up to that number.
     pub fn lanes_canceled(&mut self, turn: &mut Turn, lanes: &[Parked], seq: Seq) {
         self.queue.lanes.canceled(turn, lanes, seq);
     }

@@ -323,7 +323,10 @@ impl Lanes {
         }
         let ahead = |due: Mono| Mono(due.0.saturating_sub(micros(LEAD)));
         let fresh = self.fresh.first().map(|(due, _)| ahead(*due));
-        let overdue = self.overdue.first().map(|(due, _)| ahead(*due).max(self.pace.next()));
+        let overdue = self
+            .overdue
+            .first()
+            .map(|(due, _)| ahead(*due).max(self.pace.next()));
         let at = fresh.into_iter().chain(overdue).min();
         // Whoever frees what is missing asks again.
         let at = at.filter(|at| !stuck || *at > turn.now.mono);
@@ -343,7 +346,10 @@ impl Lanes {
         {
             return Some(*name);
         }
-        self.fresh.first().filter(|(due, _)| *due <= soon).map(|(_, name)| *name)
+        self.fresh
+            .first()
+            .filter(|(due, _)| *due <= soon)
+            .map(|(_, name)| *name)
     }
 
     /// Asks for the first of a lane; false if there is no room for anything.
@@ -398,7 +404,9 @@ impl Lanes {
         let lane = self.lanes.get_mut(&name).filter(|lane| lane.asked)?;
         turn.memory.give(reserved(lane.wanted));
         self.reserved -= reserved(lane.wanted);
-        let spare = lane.wanted.saturating_sub(u32::try_from(rows.len()).unwrap_or(u32::MAX));
+        let spare = lane
+            .wanted
+            .saturating_sub(u32::try_from(rows.len()).unwrap_or(u32::MAX));
         if lane.paced {
             self.pace.give_back(spare);
         }
@@ -434,7 +442,7 @@ impl Lanes {
         self.settle(turn, name);
     }
 
-    /// What the store says of lanes out of which it has canceled deliveries, by an operation of
+    /// What the store says of lanes out of which it has canceled deliveries, as of everything up to
     /// that number. Where more was parked since then it says too little, and too much that is
     /// believed to be there is put right by the next `Take`.
     pub fn canceled(&mut self, turn: &mut Turn, lanes: &[Parked], seq: Seq) {
@@ -468,7 +476,10 @@ impl Lanes {
             }
         }
         assert!(listed <= self.lanes.len(), "a lane stands in two lists");
-        assert!(self.keeps || self.lanes.is_empty(), "lanes of a store that forgets");
+        assert!(
+            self.keeps || self.lanes.is_empty(),
+            "lanes of a store that forgets"
+        );
         self.lanes.len() as u64 * LANE_BYTES + self.reserved
     }
 

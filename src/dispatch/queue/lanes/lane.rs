@@ -166,9 +166,10 @@ impl Lane {
             Kind::Unknown => u64::MAX,
             Kind::Known(order) if order.is_fifo() => u64::MAX,
             Kind::Known(_) if self.doubted => self.stored.0.max((now.wall + lead).0),
-            Kind::Known(_) => self.stored.0.saturating_add_signed(
-                signed(now.mono + lead).saturating_sub(self.due).max(0),
-            ),
+            Kind::Known(_) => self
+                .stored
+                .0
+                .saturating_add_signed(signed(now.mono + lead).saturating_sub(self.due).max(0)),
         }
     }
 
