@@ -10,6 +10,7 @@ use crate::base::time::{Mono, Now};
 use crate::dispatch::Settings;
 use crate::dispatch::deliveries::Plan;
 use crate::dispatch::notice::{self, Notice};
+use crate::dispatch::queue::{self, Order, Seat};
 use crate::dispatch::redirect::{self, Hop};
 use crate::dispatch::retry::Schedule;
 use crate::dispatch::sign::Signer;
@@ -64,6 +65,8 @@ pub(super) struct Delivery {
     /// Its number within the message, from 1.
     pub(super) number: u32,
     pub(super) target: Arc<Target>,
+    /// Its place in the queue.
+    pub(super) seat: Seat,
     pub(super) method: Method,
     /// Attempts begun.
     pub(super) attempts: u32,
@@ -141,6 +144,11 @@ impl Delivery {
             sibling: None,
             before: None,
             number,
+            seat: Seat {
+                lane: target.lane,
+                order: Order::Time,
+                taken: false,
+            },
             target,
             method: plan.method,
             attempts: 0,
@@ -173,6 +181,14 @@ impl Delivery {
             timeout: settings.timeout,
             expires: now + plan.delay + settings.expires,
             strict: callback.strict,
+            seat: Seat {
+                lane: notice::lane(callback, plan.delay),
+                order: match plan.delay.is_zero() {
+                    true => Order::Noticed,
+                    false => Order::Time,
+                },
+                taken: false,
+            },
             notice: Some(Box::new(Notice::of(callback))),
             ..Delivery::held(message, number, Arc::clone(&callback.target), plan)
         }
@@ -184,20 +200,28 @@ impl Delivery {
             State::Held { delay } => delay,
             _ => Duration::ZERO,
         };
-        let due = now.wall + delay;
         Work {
             id,
             number: self.number,
             target: Arc::clone(&self.target),
-            place: Place {
-                lane: self.target.lane,
-                rank: due.0,
-                due,
-                parked: false,
-            },
+            place: self.place(now, id, now.mono + delay),
             expires: now.wall + self.expires.since(now.mono),
             attempts: self.attempts,
             subscription: self.notice.as_ref().map_or(0, |notice| notice.number),
+        }
+    }
+
+    /// Its place among the work if it is due then.
+    pub(super) fn place(&self, now: Now, id: MessageId, due: Mono) -> Place {
+        let due = queue::wall_at(now, due);
+        Place {
+            lane: self.seat.lane,
+            rank: match self.seat.order.is_fifo() {
+                true => id.number(),
+                false => due.0,
+            },
+            due,
+            parked: false,
         }
     }
 
@@ -230,6 +254,13 @@ impl Delivery {
     pub(super) fn come_back(&mut self, memory: &mut Ledger) {
         memory.give(self.hop_bytes());
         self.hop = None;
+    }
+
+    /// Whether it can be dropped from memory while it waits: whoever keeps the order of notices knows
+    /// them by their keys, from the first offer on.
+    pub(super) fn may_park(&self) -> bool {
+        let offered = |notice: &Notice| notice.released || self.state == State::Offered;
+        !self.notice.as_ref().is_some_and(|it| offered(it))
     }
 
     /// Where the attempt under way goes.

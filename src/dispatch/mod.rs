@@ -14,7 +14,6 @@ mod compose;
 pub mod deliveries;
 mod delivery;
 mod draft;
-mod far;
 mod fields;
 pub mod flows;
 pub mod history;
@@ -22,6 +21,7 @@ pub mod intake;
 pub mod notice;
 pub mod options;
 mod plan;
+pub mod queue;
 mod redirect;
 pub mod retry;
 mod seal;
@@ -55,6 +55,10 @@ pub struct Settings {
     pub keys: Keys,
     /// Deliveries to those that subscribed to a topic.
     pub notices: notice::Settings,
+    /// What was overdue at the start begins at this pace, in deliveries a second.
+    pub recovery_rate: u32,
+    /// The store keeps what it is given, so that deliveries need not wait in memory.
+    pub keeps: bool,
 }
 
 impl Default for Settings {
@@ -67,6 +71,8 @@ impl Default for Settings {
             expires: Duration::from_secs(4 * 24 * 3_600),
             keys: Keys::default(),
             notices: notice::Settings::default(),
+            recovery_rate: 1_000,
+            keeps: false,
         }
     }
 }
@@ -143,6 +149,11 @@ impl Dispatch {
         let accepted = draft.admit(turn, &mut self.last, &mut self.deliveries)?;
         turn.stats.add(Counter::MessagesAccepted, 1);
         Ok(accepted)
+    }
+
+    /// Ids go on after this one.
+    pub fn goes_on(&mut self, last: MessageId) {
+        self.last = self.last.max(last);
     }
 
     /// Takes in what was not posted here but fetched, or handed over by another room: a message

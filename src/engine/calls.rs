@@ -22,6 +22,7 @@ impl Engine {
             self.dial_name_servers();
             self.carry_hub();
             self.join_lanes();
+            self.ask_store();
             // A place that was given up goes to who waits longest, not back to whoever gave it up.
             if let Some(lane) = self.next_starved() {
                 self.pump(lane);

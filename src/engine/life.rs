@@ -186,7 +186,11 @@ impl Engine {
         stats.set(Counter::LinesOutbound, outbound as u64);
         stats.set(
             Counter::DeliveriesWaiting,
-            self.dispatch.deliveries.len() as u64,
+            self.dispatch.deliveries.len() as u64 + self.dispatch.deliveries.in_store(),
+        );
+        stats.set(
+            Counter::DeliveriesStored,
+            self.dispatch.deliveries.in_store(),
         );
         stats.set(Counter::Streams, self.topics.streams() as u64);
         stats.set(Counter::Topics, self.topics.len() as u64);

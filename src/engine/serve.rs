@@ -1,6 +1,7 @@
 //! Inbound lines: bytes to requests, requests to rooms, replies to lines.
 //! It routes and never interprets a body.
 
+use super::condition::Condition;
 use super::hub::{Office, PAGE, Served};
 use super::life::Drain;
 use super::stored::{Awaiting, Origin};
@@ -52,7 +53,9 @@ pub(super) struct Rooms<'a> {
     pub(super) topics: &'a mut Topics,
     hungry: &'a mut VecDeque<Key>,
     awaiting: &'a mut VecDeque<Awaiting>,
+    durable: Seq,
     settings: &'a Settings,
+    store: Condition,
     pub(super) visits: &'a mut Visits,
     /// Streams and polls that are to be ended.
     pub(super) doomed: &'a mut Vec<Key>,
@@ -78,7 +81,9 @@ impl Engine {
             topics: &mut self.topics,
             hungry: &mut self.hungry,
             awaiting: &mut self.awaiting,
+            durable: self.durable,
             settings: &self.settings,
+            store: self.store,
             visits: &mut self.visits,
             doomed: &mut self.doomed,
             draining: self.drain != Drain::No,
@@ -223,7 +228,8 @@ impl Service for Rooms<'_> {
             routes::Handler::Stream => (0, self.stream(turn, request, body)),
             routes::Handler::Messages => (0, self.message(turn, request, tail)),
             routes::Handler::About => (0, text(admin::about(request.host))),
-            routes::Handler::Health => (0, text("ok\n")),
+            routes::Handler::Health => (0, condition(self.store.is_well(), "ok\n", request)),
+            routes::Handler::Ready => (0, condition(self.store.takes(), "ready\n", request)),
             routes::Handler::Lanes => {
                 let query = request.query.unwrap_or_default();
                 json(
@@ -237,14 +243,26 @@ impl Service for Rooms<'_> {
             }
             routes::Handler::Hub(_) if request.method != Method::Post => (0, text(PAGE)),
             routes::Handler::Hub(half) => self.hub(turn, request, half, body),
-            routes::Handler::Topics => json(self.topics(turn, request, tail), request),
+            routes::Handler::Topics => {
+                let (_, reply) = json(self.topics(turn, request, tail), request);
+                match request.method {
+                    Method::Delete => self.once_kept(turn, reply),
+                    _ => (0, reply),
+                }
+            }
             routes::Handler::Subscriptions => {
                 let query = request.query.unwrap_or_default();
-                let shown = match request.method {
-                    Method::Delete => admin::subscriptions::remove(self.hub, turn, query),
-                    _ => admin::subscriptions::list(self.hub, turn.now, query),
-                };
-                json(shown, request)
+                match request.method {
+                    Method::Delete => {
+                        let shown = admin::subscriptions::remove(self.hub, turn, query);
+                        let (_, reply) = json(shown, request);
+                        self.once_kept(turn, reply)
+                    }
+                    _ => json(
+                        admin::subscriptions::list(self.hub, turn.now, query),
+                        request,
+                    ),
+                }
             }
             routes::Handler::Metrics => (0, text(admin::metrics(&turn.stats))),
         }
@@ -260,6 +278,9 @@ impl Rooms<'_> {
         tail: Option<&str>,
         body: &[u8],
     ) -> (Seq, Reply) {
+        if let Err(why) = self.store.takes() {
+            return (0, problem(why, request));
+        }
         let submission = Submission {
             tail,
             query: request.query,
@@ -293,12 +314,8 @@ impl Rooms<'_> {
         let reach = json
             .then(|| notices::reach(self.topics, &accepted))
             .flatten();
-        self.awaiting.push_back(Awaiting {
-            seq,
-            origin: Origin::Client(self.line),
-            open: accepted.open,
-            publish: accepted.publish,
-        });
+        let origin = Origin::Client(self.line);
+        self.awaiting.push_back(Awaiting::of(accepted, origin));
         let volatile = self.settings.volatile;
         let reply = Reply::Accepted {
             id,
@@ -306,6 +323,16 @@ impl Rooms<'_> {
             volatile,
             reach,
         };
+        (seq, reply)
+    }
+
+    /// An answer that goes once all that has been done so far lasts.
+    fn once_kept(&mut self, turn: &Turn, reply: Reply) -> (Seq, Reply) {
+        let seq = turn.handed.last();
+        if seq <= self.durable {
+            return (0, reply);
+        }
+        self.awaiting.push_back(Awaiting::answer(seq, self.line));
         (seq, reply)
     }
 
@@ -317,6 +344,9 @@ impl Rooms<'_> {
         half: Half,
         body: &[u8],
     ) -> (Seq, Reply) {
+        if let Err(why) = self.store.takes() {
+            return (0, problem(why, request));
+        }
         let mut office = Office {
             hub: self.hub,
             dispatch: self.dispatch,
@@ -327,7 +357,8 @@ impl Rooms<'_> {
             peer: self.peer,
         };
         match office.serve(turn, request, half, body) {
-            Served::Now(reply) => (0, reply),
+            Served::Kept(reply) => self.once_kept(turn, reply),
+            Served::Held(reply) => (0, reply),
             Served::Taken(accepted) => self.taken(request, accepted),
             Served::Refused(why, retry_after) => {
                 if why.reason == Reason::TargetForbidden {
@@ -391,6 +422,14 @@ fn json(shown: Result<Vec<u8>, Problem>, request: &Request<'_>) -> (Seq, Reply) 
         Err(why) => problem(why, request),
     };
     (0, reply)
+}
+
+/// The word if all is well, else why it is not.
+fn condition(state: Result<(), Problem>, word: &'static str, request: &Request<'_>) -> Reply {
+    match state {
+        Ok(()) => text(word),
+        Err(why) => problem(why, request),
+    }
 }
 
 fn text(body: impl Into<std::borrow::Cow<'static, str>>) -> Reply {

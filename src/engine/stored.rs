@@ -1,12 +1,15 @@
-//! What the store has said: messages that are durable go on their way, those it lost are refused.
+//! What the store has said: messages that are durable go on their way, those it lost are refused,
+//! and so is whatever else a client waits for.
 //! It keeps the order of acceptance and nothing else.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{Engine, serve::context};
 use crate::base::slab::Key;
 use crate::conn::Conn;
-use crate::dispatch::publish_cost;
+use crate::dispatch::queue::lanes::Parking;
+use crate::dispatch::{Accepted, publish_cost};
 use crate::http::problem::{Problem, Reason};
 use crate::model::Message;
 use crate::port::Seq;
@@ -22,6 +25,8 @@ pub(super) struct Awaiting {
     pub(super) open: Option<Key>,
     /// The message, if it goes to topics.
     pub(super) publish: Option<Arc<Message>>,
+    /// What of it goes to the store alone, if anything does.
+    pub(super) parking: Option<Box<Parking>>,
 }
 
 /// Whom a message came from.
@@ -31,14 +36,40 @@ pub(super) enum Origin {
     Client(Key),
     /// A topic of the hub that was fetched.
     Topic(Key),
+    /// Nobody: it was promised together with what brought it about, and is never refused.
+    Promised,
 }
 
 impl Awaiting {
-    /// Bytes on the account of memory for what is to be published.
+    /// A message that was taken in.
+    pub(super) fn of(accepted: Accepted, origin: Origin) -> Awaiting {
+        Awaiting {
+            seq: accepted.seq,
+            origin,
+            open: accepted.open,
+            publish: accepted.publish,
+            parking: accepted.parking,
+        }
+    }
+
+    /// The answer to a client waits, and nothing else.
+    pub(super) fn answer(seq: Seq, line: Key) -> Awaiting {
+        Awaiting {
+            seq,
+            origin: Origin::Client(line),
+            open: None,
+            publish: None,
+            parking: None,
+        }
+    }
+
+    /// Bytes on the account of memory for what is to be published, and for what will be in the
+    /// store alone.
     pub(super) fn charged(&self) -> u64 {
-        self.publish
-            .as_ref()
-            .map_or(0, |message| publish_cost(message.bytes()))
+        let publish = self.publish.as_ref();
+        let parking = self.parking.as_ref();
+        publish.map_or(0, |message| publish_cost(message.bytes()))
+            + parking.map_or(0, |parking| parking.charged())
     }
 }
 
@@ -65,12 +96,16 @@ impl Engine {
                 (None, Some(message)) => deliveries.published(&mut self.turn, message),
                 (None, None) => {}
             }
+            if let Some(parking) = &next.parking {
+                deliveries.parked(&mut self.turn, parking);
+            }
             let key = match next.origin {
                 Origin::Client(key) => key,
                 Origin::Topic(key) => {
                     self.hub.stored(&mut self.turn, key, true);
                     continue;
                 }
+                Origin::Promised => continue,
             };
             let Some(line) = self.lines.get_mut(key) else {
                 continue;
@@ -85,15 +120,24 @@ impl Engine {
         }
     }
 
-    /// What was accepted up to `seq` and is not durable was lost: its clients get a 503, and
-    /// nothing of it is delivered.
+    /// What was accepted up to `seq` and is neither durable nor promised was lost: its clients get
+    /// a 503, and nothing of it is delivered. What was promised waits on.
     pub(super) fn store_lost(&mut self, seq: Seq) {
         let problem = Problem::from(Reason::StoreFailed);
         self.turn.settled(seq);
+        let mut promised = VecDeque::new();
         while let Some(next) = self.next_settled(seq) {
+            if let Origin::Promised = next.origin {
+                promised.push_back(next);
+                continue;
+            }
             self.turn.memory.give(next.charged());
+            let deliveries = &mut self.dispatch.deliveries;
             if let Some(open) = next.open {
-                self.dispatch.deliveries.lost(&mut self.turn, open);
+                deliveries.lost(&mut self.turn, open);
+            }
+            if let Some(parking) = &next.parking {
+                deliveries.unparked(&mut self.turn, parking);
             }
             let key = match next.origin {
                 Origin::Client(key) => key,
@@ -101,6 +145,7 @@ impl Engine {
                     self.hub.stored(&mut self.turn, key, false);
                     continue;
                 }
+                Origin::Promised => continue,
             };
             let Some(line) = self.lines.get_mut(key) else {
                 continue;
@@ -112,6 +157,9 @@ impl Engine {
             if !self.unpause(key) {
                 self.settle_inbound(key);
             }
+        }
+        while let Some(last) = promised.pop_back() {
+            self.awaiting.push_front(last);
         }
         // What was refused is settled: later numbers must not wait for it.
         self.durable = self.durable.max(seq);
