@@ -98,6 +98,11 @@ impl Store {
         self.fresh.push((seq, op));
     }
 
+    /// Whether anything waits for a flush.
+    pub fn has_fresh(&self) -> bool {
+        !self.fresh.is_empty()
+    }
+
     /// Ends the batch: all that was taken since the last flush becomes durable together.
     pub fn flush(&mut self, world: &mut World) {
         let ops = std::mem::take(&mut self.fresh);

@@ -61,7 +61,7 @@ pub fn judge(oracle: &Oracle, orders: &[Order], targets: &[Target]) {
         let since = fate.durable.unwrap_or(at);
         let stops = u64::from(oracle.crashes) * (bound + 2 * MINUTE);
         let bound = bound + stops + oracle.lane_slack(order.target, target);
-        let spent = at <= since + bound || oracle.crowded || oracle.leapt;
+        let spent = at <= since + bound || oracle.crowded || oracle.is_clock_wild();
         assert!(spent, "{order:?} took {} us", at - since);
     }
     judge_shut(oracle, orders, targets);
@@ -117,7 +117,8 @@ fn judge_end(
             }
         }
         Outcome::Expired => {
-            let old = order.expires.is_some() || oracle.leapt;
+            // What is in the store alone expires by the wall clock.
+            let old = order.expires.is_some() || oracle.is_clock_wild();
             assert!(old, "expired: {order:?}");
         }
         Outcome::Canceled => panic!("nobody called it off: {order:?}"),
@@ -130,7 +131,7 @@ fn judge_good(oracle: &Oracle, order: &Order, target: &Target, attempts: &[&Sent
     let rounds = (order.filler as u64 + 1_000) / 500 * 2;
     let travel = if oracle.calm { 0 } else { rounds * 125 * MS };
     let time = order.timeout_or_default();
-    if order.expires.is_some() || order.forbidden || oracle.leapt {
+    if order.expires.is_some() || order.forbidden || oracle.is_clock_wild() {
         return;
     }
     if target
@@ -164,7 +165,7 @@ fn judge_shut(oracle: &Oracle, orders: &[Order], targets: &[Target]) {
         let connects = oracle.connects.get(&number).copied().unwrap_or(0);
         // Those that an end of the process cut are made again.
         let cut = placed().count() as u32 * oracle.crashes;
-        let right = (budgets..=budgets + cut).contains(&connects) || oracle.leapt;
+        let right = (budgets..=budgets + cut).contains(&connects) || oracle.is_clock_wild();
         assert!(
             right,
             "{connects} connects, not {budgets}, to target {number} ({target:?})"
