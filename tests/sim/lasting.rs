@@ -80,6 +80,17 @@ impl Oracle {
         }
     }
 
+    /// A message was on the disk before anything else was.
+    pub fn stocked(&mut self, world: &World, order: usize, id: MessageId) {
+        self.accepts.insert(id, (0, world.at()));
+        self.kept.insert(id, world.at());
+        self.name(order, id);
+        self.fates[order].resumed = Some(Resumed {
+            attempts: Some(0),
+            due: world.now.wall,
+        });
+    }
+
     /// Whether the wall clock, by which what is in the store alone comes back and expires, was set.
     pub fn is_clock_wild(&self) -> bool {
         self.leapt || self.jumps

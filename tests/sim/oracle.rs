@@ -244,7 +244,7 @@ impl Oracle {
     }
 
     /// An order's id is known now, and with it what the store was told of it.
-    fn name(&mut self, order: usize, id: MessageId) {
+    pub(super) fn name(&mut self, order: usize, id: MessageId) {
         let accepted = self.accepts.get(&id);
         let fate = &mut self.fates[order];
         let known = fate.id.replace(id);
