@@ -99,9 +99,9 @@ struct Backend {
 static BACKENDS: [Backend; 1] = [Backend {
     scheme: "memory",
     placed: false,
-    open: |_, _| {
+    open: |_, opening| {
         Ok(Opened {
-            store: Box::new(memory::Memory::default()),
+            store: Box::new(memory::Memory::new(opening.memory_bytes)),
             about: "memory (nothing survives a restart)".into(),
             volatile: true,
         })

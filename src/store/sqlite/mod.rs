@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 mod lock;
+mod reader;
 mod record;
 mod schema;
 
