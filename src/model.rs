@@ -151,7 +151,7 @@ pub struct Message {
 }
 
 /// What a message brings along only if its options said so.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Default, PartialEq, Eq)]
 pub struct Extra {
     /// Fields for its targets, in one piece: each begins with the line end before it.
     pub fields: Box<[u8]>,
@@ -164,6 +164,14 @@ pub struct Extra {
     pub options: Box<str>,
     /// The message that it repeats.
     pub resend_of: Option<MessageId>,
+}
+
+/// Without the options, among which there may be a secret.
+impl fmt::Debug for Extra {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (label, event) = (&self.label, &self.event);
+        write!(out, "Extra(label {label:?}, event {event:?}, …)")
+    }
 }
 
 impl Extra {
