@@ -16,6 +16,7 @@ mod delivery;
 mod draft;
 mod far;
 mod fields;
+pub mod flows;
 pub mod history;
 pub mod intake;
 pub mod notice;

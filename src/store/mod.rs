@@ -84,7 +84,7 @@ impl Refusal {
 }
 
 /// What may be asked for, for people.
-pub const NAMES: &str = "memory";
+pub const NAMES: &str = "memory, sqlite:PATH";
 
 /// A row of the table.
 struct Backend {
@@ -96,17 +96,31 @@ struct Backend {
     open: fn(&str, Opening) -> Result<Opened, Refusal>,
 }
 
-static BACKENDS: [Backend; 1] = [Backend {
-    scheme: "memory",
-    placed: false,
-    open: |_, opening| {
-        Ok(Opened {
-            store: Box::new(memory::Memory::new(opening.memory_bytes)),
-            about: "memory (nothing survives a restart)".into(),
-            volatile: true,
-        })
+static BACKENDS: [Backend; 2] = [
+    Backend {
+        scheme: "memory",
+        placed: false,
+        open: |_, opening| {
+            Ok(Opened {
+                store: Box::new(memory::Memory::new(opening.memory_bytes)),
+                about: "memory (nothing survives a restart)".into(),
+                volatile: true,
+            })
+        },
     },
-}];
+    Backend {
+        scheme: "sqlite",
+        placed: true,
+        open: |place, opening| {
+            let store = sqlite::open(Path::new(place), opening)?;
+            Ok(Opened {
+                store: Box::new(store),
+                about: format!("{place} (what was answered with 202 survives a crash)"),
+                volatile: false,
+            })
+        },
+    },
+];
 
 /// An opened store, and what to tell people about it.
 pub struct Opened {
@@ -148,7 +162,11 @@ mod tests {
 
     #[test]
     fn names_are_a_scheme_and_a_place_if_it_has_one() {
-        for name in ["memory"] {
+        for name in [
+            "memory",
+            "sqlite:hookah.db",
+            "sqlite:/var/lib/hookah/a:b.db",
+        ] {
             assert!(is_known(name), "{name}");
         }
         for name in [

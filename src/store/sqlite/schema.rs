@@ -8,6 +8,10 @@ use rusqlite::{Connection, TransactionBehavior};
 /// "Hook", in the file's header: the file is ours.
 pub(super) const APPLICATION_ID: i32 = 0x486f_6f6b;
 
+/// The index of what is in the store alone.
+pub(super) const PARKED: &str =
+    "CREATE INDEX parked ON work (lane, rank, number, delivery, due) WHERE parked = 1;";
+
 /// What leads from each version to the next, the empty file being version 0.
 const STEPS: [fn() -> String; 1] = [version_1];
 
@@ -95,7 +99,6 @@ fn version_1() -> String {
             parked INTEGER NOT NULL, attempts INTEGER NOT NULL, expires INTEGER NOT NULL,
             subscription INTEGER NOT NULL, url TEXT NOT NULL, authorization TEXT,
             crc INTEGER NOT NULL, PRIMARY KEY (number, delivery)) WITHOUT ROWID;
-        CREATE INDEX parked ON work (lane, rank, number, delivery, due) WHERE parked = 1;
         CREATE TABLE attempts (number INTEGER NOT NULL, delivery INTEGER NOT NULL,
             attempt INTEGER NOT NULL, at INTEGER, took INTEGER, status INTEGER, error TEXT,
             detail TEXT, outcome TEXT, why TEXT, ended_at INTEGER, url TEXT, subscription INTEGER,
@@ -123,6 +126,7 @@ fn version_1() -> String {
             coalesce(a.why, a.detail) AS detail
         FROM messages m LEFT JOIN attempts a ON a.number = m.number AND a.outcome IS NOT NULL;",
     );
+    text.push_str(PARKED);
     text
 }
 
