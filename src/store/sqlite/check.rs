@@ -6,13 +6,13 @@ use std::path::Path;
 
 use rusqlite::{Connection, Row};
 
-use super::reader::{self, Targets};
+use super::reader;
 use super::record::{self, ATTEMPT, Damaged, MESSAGE, WORK, id_of};
 use super::schema::{self, Kind};
 use super::lock;
 use crate::base::exit::Exit;
 use crate::model::record::Table;
-use crate::store::{Checked, Refusal};
+use crate::store::{Checked, Refusal, Targets};
 
 /// Findings of SQLite about its pages that are told at most.
 const FINDINGS_MAX: u32 = 100;
@@ -244,6 +244,3 @@ fn each(
     }
     Ok(())
 }
-
-#[cfg(test)]
-mod tests;

@@ -15,10 +15,14 @@ use super::{Opening, Refusal, Store};
 use crate::base::exit::Exit;
 use crate::base::time::{Wall, micros};
 use crate::port::{Seq, StoreDone, StoreOp};
+pub(super) use check::check;
 use exchange::{Exchange, Handed};
 use file::{Failed, Trouble};
+use reader::Reader;
 use schema::Kind;
+use worker::Worker;
 
+mod check;
 mod exchange;
 mod file;
 mod kept;
@@ -26,6 +30,7 @@ mod lock;
 mod reader;
 mod record;
 mod restore;
+mod retention;
 mod schema;
 mod worker;
 mod writer;
@@ -66,14 +71,18 @@ pub fn open(path: &Path, opening: Opening) -> Result<Sqlite, Refusal> {
         log::info!("store_created path={}", path.display());
     }
     let exchange = Arc::new(Exchange::new(Arc::clone(&opening.wake)));
-    let worker = worker::Worker::new(path.clone(), opening, Arc::clone(&exchange));
+    let unstarted = |why: io::Error| Refusal {
+        exit: Exit::Software,
+        why: format!("no thread for the store: {why}"),
+    };
+    let told = Arc::clone(&exchange);
+    let out = Arc::new(move |done| told.tell([done]));
+    let reader = Reader::start(&path, opening.target, out).map_err(unstarted)?;
+    let worker = Worker::new(path, opening, Arc::clone(&exchange), reader);
     let started = thread::Builder::new()
         .name("store".to_owned())
         .spawn(move || worker.run(db));
-    let worker = started.map_err(|why| Refusal {
-        exit: Exit::Software,
-        why: format!("no thread for the store: {why}"),
-    })?;
+    let worker = started.map_err(unstarted)?;
     Ok(Sqlite {
         exchange,
         submitted: Vec::new(),
