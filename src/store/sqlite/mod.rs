@@ -17,12 +17,15 @@ use crate::base::time::{Wall, micros};
 use crate::port::{Seq, StoreDone, StoreOp};
 use exchange::{Exchange, Handed};
 use file::{Failed, Trouble};
+use reader::Reader;
 use schema::Kind;
+use worker::Worker;
 
 mod exchange;
 mod file;
 mod kept;
 mod lock;
+mod reader;
 mod record;
 mod restore;
 mod schema;
@@ -65,14 +68,18 @@ pub fn open(path: &Path, opening: Opening) -> Result<Sqlite, Refusal> {
         log::info!("store_created path={}", path.display());
     }
     let exchange = Arc::new(Exchange::new(Arc::clone(&opening.wake)));
-    let worker = worker::Worker::new(path.clone(), opening, Arc::clone(&exchange));
+    let unstarted = |why: io::Error| Refusal {
+        exit: Exit::Software,
+        why: format!("no thread for the store: {why}"),
+    };
+    let told = Arc::clone(&exchange);
+    let out = Arc::new(move |done| told.tell([done]));
+    let reader = Reader::start(&path, opening.target, out).map_err(unstarted)?;
+    let worker = Worker::new(path, opening, Arc::clone(&exchange), reader);
     let started = thread::Builder::new()
         .name("store".to_owned())
         .spawn(move || worker.run(db));
-    let worker = started.map_err(|why| Refusal {
-        exit: Exit::Software,
-        why: format!("no thread for the store: {why}"),
-    })?;
+    let worker = started.map_err(unstarted)?;
     Ok(Sqlite {
         exchange,
         submitted: Vec::new(),

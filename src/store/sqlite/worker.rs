@@ -19,12 +19,13 @@ use rusqlite::Connection;
 use super::exchange::{Call, Exchange, Handed};
 use super::file::{self, Failed, Trouble};
 use super::kept::Kept;
+use super::reader::Reader;
 use super::schema::{self, Kind};
 use super::writer::{Memo, Writer};
 use super::{refusal, restore};
 use crate::base::exit::Exit;
 use crate::model::MessageId;
-use crate::model::record::{Found, Restored};
+use crate::model::record::Restored;
 use crate::port::{Seq, StoreDone, StoreOp};
 use crate::store::{Opening, Refusal};
 
@@ -46,6 +47,7 @@ pub(super) struct Worker {
     path: PathBuf,
     opening: Opening,
     exchange: Arc<Exchange>,
+    reader: Reader,
     /// The operations of the transaction under way,
     batch: Vec<Handed>,
     /// and what some of them have done in it.
@@ -68,12 +70,18 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(path: PathBuf, opening: Opening, exchange: Arc<Exchange>) -> Worker {
+    pub(super) fn new(
+        path: PathBuf,
+        opening: Opening,
+        exchange: Arc<Exchange>,
+        reader: Reader,
+    ) -> Worker {
         Worker {
             chores: Chores::new(&path, &opening),
             path,
             opening,
             exchange,
+            reader,
             batch: Vec::new(),
             memos: Vec::new(),
             done: Vec::new(),
@@ -285,7 +293,7 @@ impl Worker {
         self.exchange
             .tell(std::iter::once(durable).chain(self.done.drain(..)));
         for (_, op) in self.batch.drain(..) {
-            answer(&self.exchange, op);
+            answer(&self.reader, op);
         }
         Ok(())
     }
@@ -336,11 +344,11 @@ impl Worker {
             self.last = *seq;
         }
         let mut memos = mem::take(&mut self.memos).into_iter().peekable();
-        let exchange = &self.exchange;
+        let reader = &self.reader;
         let batch = self.batch.drain(..).filter_map(|(seq, op)| match op {
             // Whoever looks at what there is need not wait for the disk.
             StoreOp::Ask { .. } => {
-                answer(exchange, op);
+                answer(reader, op);
                 None
             }
             op => {
@@ -388,10 +396,9 @@ impl Worker {
     }
 }
 
-/// Answers a question.
-fn answer(exchange: &Exchange, op: StoreOp) {
-    if let StoreOp::Ask { ticket, .. } = op {
-        let found = Found::Failed("this store answers no questions");
-        exchange.tell([StoreDone::Found { ticket, found }]);
+/// Hands a question on.
+fn answer(reader: &Reader, op: StoreOp) {
+    if let StoreOp::Ask { ticket, question } = op {
+        reader.ask(ticket, question);
     }
 }

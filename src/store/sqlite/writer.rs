@@ -3,19 +3,17 @@
 
 use rusqlite::{CachedStatement, Connection, Statement, params};
 
+use super::reader::Targets;
 use super::record::{self, Ended, HELD, PARKED, number_of};
 use crate::base::index::Index;
 use crate::base::time::Wall;
 use crate::model::record::{Attempt, End, Parked, Place, Table, Work};
-use crate::model::{Message, MessageId, Outcome, Target};
+use crate::model::{Message, MessageId, Outcome};
 use crate::port::{StoreDone, StoreOp};
 
 mod take;
 
 pub(super) use take::note_damaged;
-
-/// Makes a target of its URL and its Authorization field.
-pub(super) type Targets = fn(&str, Option<&str>) -> Option<Target>;
 
 /// Statements that stay prepared besides those that the writer holds.
 const STATEMENTS_MAX: usize = 48;

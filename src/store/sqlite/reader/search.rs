@@ -153,7 +153,9 @@ impl Page<'_, '_> {
                 }
                 self.last = Some(number);
             }
-            let stands = || Ok(self.view.open_status(row.get(1)?, row.get(2)?) == wanted);
+            let stands = || -> rusqlite::Result<bool> {
+                Ok(self.view.open_status(row.get(1)?, row.get(2)?) == wanted)
+            };
             if found.is_none() && stands()? {
                 found = Some(number);
                 self.consider(number, false, true)?;
