@@ -77,17 +77,6 @@ impl Window {
         }
     }
 
-    /// The one that began last did not.
-    pub(super) fn unbegin(&mut self) {
-        if let Some(entry) = self.entries.back_mut() {
-            self.begun -= 1;
-            entry.count -= 1;
-            if entry.count == 0 {
-                self.entries.pop_back();
-            }
-        }
-    }
-
     /// Of the time before `began` nothing is known: supposes that it was used to the full and
     /// evenly, so that what follows begins evenly too.
     pub(super) fn suppose(&mut self, began: Mono, now: Mono, rate: Rate) {
@@ -136,7 +125,11 @@ impl Window {
 
     /// Sweeps its accounts.
     pub(super) fn check(&self) {
-        let sum: u64 = self.entries.iter().map(|entry| u64::from(entry.count)).sum();
+        let sum: u64 = self
+            .entries
+            .iter()
+            .map(|entry| u64::from(entry.count))
+            .sum();
         assert_eq!(sum, self.begun, "beginnings are miscounted: {self:?}");
     }
 }
