@@ -64,6 +64,26 @@ pub(super) fn bring_up(db: &mut Connection) -> rusqlite::Result<()> {
     change.commit()
 }
 
+/// Whether every table, index and view of ours is there as we make it. What somebody added is left
+/// to them.
+pub(super) fn is_as_made(db: &Connection) -> rusqlite::Result<bool> {
+    let mut model = Connection::open_in_memory()?;
+    bring_up(&mut model)?;
+    let text = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL";
+    let mut ours = model.prepare(text)?;
+    let mut ours = ours.query([])?;
+    let mut same = db.prepare(&format!(
+        "{text} AND type = ? AND name = ? AND tbl_name = ? AND sql = ?"
+    ))?;
+    while let Some(row) = ours.next()? {
+        let column = |number| row.get::<_, String>(number);
+        if !same.exists([column(0)?, column(1)?, column(2)?, column(3)?])? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Times are microseconds since 1970. A message's `number` and `tail` are the two halves of its
 /// id. Deliveries that have not ended stand in `work`: `parked` is 1 for what is in the store
 /// alone, 0 for what the server has in memory, 2 for what is damaged. An attempt's `outcome` is

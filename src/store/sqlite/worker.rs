@@ -20,6 +20,7 @@ use super::exchange::{Call, Exchange, Handed};
 use super::file::{self, Failed, Trouble};
 use super::kept::Kept;
 use super::reader::Reader;
+use super::retention::Retention;
 use super::schema::{self, Kind};
 use super::writer::{Memo, Writer};
 use super::{refusal, restore};
@@ -63,6 +64,7 @@ pub(super) struct Worker {
     /// The file that we write, whatever its name leads to now.
     identity: (u64, u64),
     chores: Chores,
+    retention: Retention,
     /// What the loop was told last about taking in.
     told: Option<&'static str>,
     /// Until when the end of the process waits for what is left.
@@ -78,6 +80,7 @@ impl Worker {
     ) -> Worker {
         Worker {
             chores: Chores::new(&path, &opening),
+            retention: Retention::new(),
             path,
             opening,
             exchange,
@@ -248,8 +251,8 @@ impl Worker {
             let call = if self.closing.is_some() {
                 Call::Close
             } else {
-                let until = self.chores.next();
-                self.exchange.next(&mut self.batch, until)
+                let times = self.chores.next().into_iter().chain(self.retention.next());
+                self.exchange.next(&mut self.batch, times.min())
             };
             if !self.batch.is_empty() {
                 self.commit(writer)?;
@@ -264,6 +267,7 @@ impl Worker {
             let now = Instant::now();
             let idle = call == Call::Idle;
             self.chores.after(writer.db(), now, idle)?;
+            self.retention.after(writer.db(), idle, &self.opening)?;
             self.say_usable();
         }
     }

@@ -1,7 +1,7 @@
 //! What each operation does to the tables, inside a transaction that the worker begins and ends.
 //! Every operation may be applied twice: what it brings about is the same.
 
-use rusqlite::{CachedStatement, Connection, Statement, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Statement, params};
 
 use super::reader::Targets;
 use super::record::{self, Ended, HELD, PARKED, number_of};
@@ -52,6 +52,8 @@ pub(super) struct Writer<'c> {
     later: Statement<'c>,
     end: Statement<'c>,
     attempt: Statement<'c>,
+    /// By how many milliseconds the ids of messages were ahead of the clock at most.
+    ahead: u64,
     /// How many deliveries are parked in each lane; nothing while operations are repeated, when
     /// the table itself is asked.
     parked: Option<Index<u64, u64>>,
@@ -71,6 +73,12 @@ impl<'c> Writer<'c> {
             later: db.prepare(LATER)?,
             end: db.prepare(END)?,
             attempt: db.prepare(record::INSERT_ATTEMPT)?,
+            ahead: db
+                .query_row("SELECT value FROM meta WHERE key = 'ahead'", [], |row| {
+                    row.get::<_, i64>(0)
+                })
+                .optional()?
+                .map_or(0, i64::cast_unsigned),
             parked: None,
         })
     }
@@ -186,7 +194,15 @@ impl<'c> Writer<'c> {
 
     fn accept(&mut self, message: &Message) -> rusqlite::Result<()> {
         record::bind_message(&mut self.message, message)?;
-        self.message.raw_execute().map(|_| ())
+        self.message.raw_execute()?;
+        // Only after the clock went back: whoever looks for times must look that much further.
+        let ahead = (message.id.number() >> 16).saturating_sub(message.accepted.millis());
+        if ahead > self.ahead {
+            self.ahead = ahead;
+            self.cached("INSERT OR REPLACE INTO meta (key, value) VALUES ('ahead', ?)")?
+                .execute([ahead.cast_signed()])?;
+        }
+        Ok(())
     }
 
     fn add(&mut self, work: &Work) -> rusqlite::Result<()> {
