@@ -9,12 +9,15 @@ use crate::base::frame::Frame;
 use crate::base::slab::{Key, Slab};
 use crate::base::stats::Counter;
 use crate::base::time::Mono;
-use crate::model::{Answer, Callback, Ending, Fault, Message, Method, Target, Ticket, Wants};
+use crate::model::{
+    Answer, Callback, Ending, Fault, Message, MessageId, Method, Target, Ticket, Wants,
+};
 use crate::port::{Caller, Turn};
 
 use super::Settings;
 use super::compose;
 use super::delivery::{Delivery, Next, State, Terms, charge};
+use super::draft::Accepted;
 use super::far::Far;
 use super::history::{History, Log};
 use super::notice;
@@ -26,6 +29,7 @@ mod due;
 mod end;
 mod look;
 mod notices;
+mod receipts;
 
 pub use notices::{Fate, Report};
 
@@ -130,6 +134,10 @@ pub struct Deliveries {
     offers: VecDeque<Key>,
     /// What became of notices, for who releases them.
     reports: VecDeque<Report>,
+    /// The id of the last message.
+    last: MessageId,
+    /// Messages of our own that wait for the store.
+    own: VecDeque<Accepted>,
     pub(super) history: History,
 }
 
@@ -148,6 +156,8 @@ impl Deliveries {
             near: 0,
             offers: VecDeque::new(),
             reports: VecDeque::new(),
+            last: MessageId::default(),
+            own: VecDeque::new(),
             history: History::new(seed),
         }
     }
@@ -283,7 +293,7 @@ impl Caller for Deliveries {
         self.log(turn, key, ending, next);
         self.remember(turn, key, ending, next, refused, answer);
         match next {
-            Next::End(outcome) => self.end(turn, key, outcome, Some(ending)),
+            Next::End(outcome) => self.decide(turn, key, outcome, ending, answer),
             Next::Retry { number, at_least } => {
                 self.retry(turn, key, number, at_least);
                 self.report_retry(key, ending);

@@ -82,10 +82,10 @@ impl Deliveries {
         match delivery.state {
             State::Held { .. } | State::Active => {}
             State::Waiting { node, .. } => {
-                self.end(turn, key, Outcome::Canceled, None);
+                self.end(turn, key, Outcome::Canceled, None, None);
                 self.stop_waiting(turn, node);
             }
-            State::Offered | State::Queued => self.end(turn, key, Outcome::Canceled, None),
+            State::Offered | State::Queued => self.end(turn, key, Outcome::Canceled, None, None),
         }
     }
 

@@ -214,7 +214,14 @@ impl<'s> Reader<'s> {
                 } else {
                     &mut self.given
                 };
-                set(given, text, self.now).or_else(refuse)
+                set(given, text, self.now).or_else(refuse)?;
+                if !lost {
+                    let start = self.scratch.text.len();
+                    self.scratch.text.extend_from_slice(value);
+                    let range = start..self.scratch.text.len();
+                    self.scratch.said.push((index, range));
+                }
+                Ok(())
             }
             Take::Unsupported => {
                 let detail = format!("{spelled} is not supported by this version");
@@ -224,7 +231,7 @@ impl<'s> Reader<'s> {
     }
 
     /// Adds a field for the target, unless an earlier source has given one of that name.
-    fn field(&mut self, name: &[u8], value: &[u8]) -> Result<(), &'static str> {
+    pub(super) fn field(&mut self, name: &[u8], value: &[u8]) -> Result<(), &'static str> {
         fields::add(&mut self.scratch.fields, self.fields_settled, name, value)
     }
 
