@@ -233,12 +233,13 @@ impl Replies {
         (refused, freed)
     }
 
-    /// The answer that was held under that number is known now.
-    pub fn settle(&mut self, number: u64, reply: Reply) {
+    /// The answer that was held under that number is known now; it goes once the store has made
+    /// everything up to `seq` durable.
+    pub fn settle(&mut self, number: u64, seq: Seq, reply: Reply) {
         let is_it =
             |pending: &&mut Pending| matches!(pending.reply, Reply::Held(it) if it == number);
         if let Some(pending) = self.queue.iter_mut().find(is_it) {
-            pending.reply = reply;
+            (pending.seq, pending.reply) = (seq, reply);
         }
     }
 

@@ -114,6 +114,7 @@ fn notices_only(hops: u8) -> Plan {
             ..Terms::default()
         },
         strict: false,
+        gates: None,
     }
 }
 

@@ -80,6 +80,8 @@ pub struct Intake<'a> {
     pub options: Options,
     /// Fields that go out beside our own, ready to be appended to a head.
     pub fields: &'a [u8],
+    /// What of the options its deliveries need later, as a query string.
+    pub kept: &'a [u8],
     /// Servers of our kind that the request has passed.
     pub hops: u8,
     /// Those of them that the publisher named, and that did not merely pass by.
@@ -158,6 +160,7 @@ pub struct Scratch {
     text: Vec<u8>,
     value: Vec<u8>,
     fields: Vec<u8>,
+    kept: Vec<u8>,
     urls: Vec<Range<usize>>,
     topics: Vec<Range<usize>>,
     /// Options by their rows, their values in the text.
@@ -170,6 +173,7 @@ impl Scratch {
         self.text.clear();
         self.value.clear();
         self.fields.clear();
+        self.kept.clear();
         self.urls.clear();
         self.topics.clear();
         self.said.clear();
@@ -251,6 +255,7 @@ impl<'a> Parts<'a> {
             topics: texts(&scratch.topics),
             options: self.options,
             fields: &scratch.fields,
+            kept: &scratch.kept,
             hops: self.hops,
             brought: scratch.fields.get(..self.brought).unwrap_or_default(),
             content_type: self.content_type,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::stats::Counter;
+use crate::base::time::Mono;
 use crate::http::form;
 use crate::http::problem::{Problem, Reason};
 use crate::model::{Callback, Extra, Target, TopicNames};
@@ -16,11 +17,14 @@ mod delivery;
 mod draft;
 mod far;
 mod fields;
+pub mod flows;
+pub mod gate;
 pub mod history;
 pub mod intake;
 pub mod notice;
 pub mod once;
 pub mod options;
+mod plan;
 mod receipt;
 mod redirect;
 pub mod retry;
@@ -30,7 +34,6 @@ pub mod status;
 pub mod target;
 
 use deliveries::{Deliveries, Plan, Receivers};
-use delivery::Terms;
 use draft::{Body, Draft};
 use intake::{Intake, Scratch, Submission, batch};
 use once::{First, Once};
@@ -88,11 +91,11 @@ pub struct Dispatch {
 }
 
 impl Dispatch {
-    /// Nothing on its way. `seed` is for the map of known targets.
+    /// Nothing on its way. `seed` is for the maps; `began` is when the process did.
     #[must_use]
-    pub fn new(settings: Settings, seed: u64) -> Dispatch {
+    pub fn new(settings: Settings, seed: u64, began: Mono) -> Dispatch {
         Dispatch {
-            deliveries: Deliveries::new(settings.clone(), seed.rotate_left(32)),
+            deliveries: Deliveries::new(settings.clone(), seed.rotate_left(32), began),
             settings,
             once: Once::new(seed.rotate_left(16)),
             known: Targets::new(seed),
@@ -199,13 +202,20 @@ impl Dispatch {
         for (option, target) in intake.options.tells.iter() {
             vet(target, intake.options.strict).map_err(|why| receipt::named(option, why))?;
         }
+        let (gates, flows) = (&intake.options.gates, self.deliveries.flows());
+        if gates
+            .as_ref()
+            .is_some_and(|it| !it.have_room(flows, &self.targets))
+        {
+            return Err(Reason::FlowsFull.into());
+        }
         let topics = TopicNames::of(intake.topics.bytes());
         self.callbacks.clear();
         if topics.bytes() > 0 {
             callbacks_of(&topics, &mut self.callbacks);
         }
         let extra = extra(&mut intake);
-        let plan = plan(turn, &intake);
+        let plan = Plan::asked(turn.now, &intake);
         let receivers = Receivers {
             targets: &self.targets,
             callbacks: &self.callbacks,
@@ -246,30 +256,10 @@ fn extra(intake: &mut Intake<'_>) -> Option<Box<Extra>> {
         fields: intake.fields.into(),
         label: options.label.take(),
         event: options.event.take(),
+        options: std::str::from_utf8(intake.kept).unwrap_or_default().into(),
         ..Extra::default()
     };
     (extra != Extra::default()).then(|| Box::new(extra))
-}
-
-fn plan(turn: &Turn, intake: &Intake<'_>) -> Plan {
-    let (now, options) = (turn.now, &intake.options);
-    Plan {
-        method: intake.method,
-        delay: options.not_before.since(now.wall),
-        retries: options.retries,
-        schedule: options.schedule.clone(),
-        timeout: options.timeout,
-        strict: options.strict,
-        expires: now.mono + options.expires_at.since(now.wall),
-        terms: Terms {
-            hops: intake.hops,
-            redirects: options.redirects,
-            capture: options.capture,
-            success: options.success.clone(),
-            signer: options.signer.clone(),
-            tells: options.tells.clone(),
-        },
-    }
 }
 
 /// The usual media type is no allocation.

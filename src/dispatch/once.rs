@@ -162,6 +162,11 @@ impl Once {
         };
         self.order.remove(&(taken.until, taken.id));
         turn.memory.give(cost(key));
+        if self.order.is_empty()
+            && let Some(node) = self.timer.take()
+        {
+            turn.wheel.cancel(node);
+        }
         if stored {
             turn.hand(StoreOp::Keep {
                 table: Table::Keys,

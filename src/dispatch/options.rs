@@ -8,6 +8,8 @@ use crate::base::time::Wall;
 use crate::base::units::BOOL_FORM;
 use crate::dispatch::Settings;
 use crate::dispatch::fields::FIELD_FORM;
+use crate::dispatch::flows::RATE_FORM;
+use crate::dispatch::gate::Gates;
 use crate::dispatch::receipt::{self, Tells};
 use crate::dispatch::retry::{SCHEDULE_FORM, Schedule};
 use crate::dispatch::sign::{GITHUB_SECRET_FORM, SCHEME_FORM, SECRET_FORM, Scheme, Secret, Signer};
@@ -17,9 +19,12 @@ use crate::http::problem::{Problem, Reason, SHOWN_CHARS_MAX};
 use crate::model::Method;
 
 use self::Place::{Anywhere, Field, Header, HeaderPrefix};
-use self::Take::{Forward, Hidden, Line, Topic, Unsupported, Url, Value};
+use self::Take::{Forward, Hidden, Line, Topic, Url, Value};
 
+mod text;
 mod values;
+
+pub(super) use text::note;
 
 /// Retries that a message may ask for at most.
 pub const RETRIES_MAX: u32 = 1_000;
@@ -65,6 +70,8 @@ pub struct Options {
     pub tells: Tells,
     /// The publisher's own name for the request, under which it is taken once.
     pub once: Option<Box<str>>,
+    /// Its queue and its flow, if it asked for any.
+    pub gates: Option<Arc<Gates>>,
 }
 
 /// What the options of one message said, before the defaults.
@@ -93,6 +100,7 @@ pub struct Given {
     errback: Option<Box<str>>,
     /// `idempotency-key`.
     pub once: Option<Box<str>>,
+    gates: Gates,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -135,6 +143,7 @@ impl Given {
             event: self.event,
             capture: self.capture.unwrap_or(CAPTURE_BYTES),
             strict: self.strict,
+            gates: self.gates.shared(),
             tells,
             once: self.once,
         })
@@ -151,6 +160,13 @@ impl Given {
             callback: target("callback", &self.callback)?,
             errback: target("errback", &self.errback)?,
         })
+    }
+
+    /// Whether it is to be signed with a key that is not among ours.
+    #[must_use]
+    pub fn names_unknown_key(&self, defaults: &Settings) -> bool {
+        let name = self.sign.as_ref();
+        name.is_some_and(|name| defaults.keys.get(name).is_none())
     }
 
     /// What signs, of a secret that came along or of a name. No refusal repeats a secret.
@@ -218,9 +234,6 @@ pub enum Take {
     /// It is the value of a field for the target, whose name stands behind the header's prefix;
     /// may be repeated.
     Forward,
-    /// This version cannot do it. To drop someone's signature or queue in silence would be worse
-    /// than to refuse.
-    Unsupported,
 }
 
 /// One option.
@@ -286,10 +299,12 @@ table! {
     "sign-scheme" Value(values::sign_scheme), Anywhere, SCHEME_FORM, "how to sign", "standard";
     "idempotency-key" Value(values::once), Header("Idempotency-Key"), values::ONCE_FORM,
         "for 24 hours the same request is taken once";
-    "queue" Unsupported, Anywhere, "", "a FIFO, one in flight";
-    "flow-key" Unsupported, Anywhere, "", "what shares rate and parallelism";
-    "rate" Unsupported, Anywhere, "", "attempts per time and flow key";
-    "parallelism" Unsupported, Anywhere, "", "attempts in flight per flow key";
+    "queue" Value(values::queue), Anywhere, values::NAME_FORM, "a FIFO by that name, one in flight";
+    "flow-key" Value(values::flow_key), Anywhere, values::NAME_FORM,
+        "what shares rate and parallelism", "the target's origin";
+    "rate" Value(values::rate), Anywhere, RATE_FORM, "attempts per time and flow key", "none";
+    "parallelism" Value(values::parallelism), Anywhere, "1 to 10000",
+        "attempts in flight per flow key";
     "label" Value(values::label), Anywhere, values::LABEL_FORM, "a filter for the history";
     "event" Value(values::event), Anywhere, values::LABEL_FORM,
         "the event name that SSE readers get";
@@ -297,6 +312,18 @@ table! {
         "bytes kept of the target's answer", "64k";
     "targets" Value(values::targets), Anywhere, "public", "`public` forbids private addresses";
 }
+
+/// Options that are done with once a message is taken in, or that it keeps in a place of its own.
+const DONE_WITH: [&str; 8] = [
+    "method",
+    "forward-headers",
+    "delay",
+    "not-before",
+    "expires",
+    "idempotency-key",
+    "label",
+    "event",
+];
 
 const SIGN_FORM: &str = "the NAME of a HOOKAH_SIGN_<NAME> that the server was started with";
 
@@ -307,6 +334,13 @@ pub const NAME_BYTES_MAX: usize = 32;
 const _: () = assert!(TABLE.len() <= 64);
 
 impl Row {
+    /// Whether deliveries need its value when they go on later, so that the message keeps it. A new
+    /// option is kept unless it stands among those that are not.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        matches!(self.take, Value(_) | Hidden(_)) && !DONE_WITH.contains(&self.name)
+    }
+
     /// Whether it may stand more than once in one source.
     #[must_use]
     pub fn is_repeatable(&self) -> bool {

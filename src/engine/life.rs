@@ -158,6 +158,12 @@ impl Engine {
         self.dispatch.deliveries.len()
     }
 
+    /// Whether what has not ended is forgotten at a restart.
+    #[must_use]
+    pub fn is_volatile(&self) -> bool {
+        self.settings.volatile
+    }
+
     /// Whether nothing is left: no line, no delivery, no timer, no byte on the account but
     /// those lent to what is remembered.
     #[must_use]
@@ -183,6 +189,10 @@ impl Engine {
             Counter::DeliveriesWaiting,
             self.dispatch.deliveries.len() as u64,
         );
+        let deliveries = &self.dispatch.deliveries;
+        stats.set(Counter::Queues, deliveries.queues().len() as u64);
+        stats.set(Counter::Flows, deliveries.flows().len() as u64);
+        stats.set(Counter::FlowsWaiting, deliveries.flows().waiting() as u64);
         stats.set(Counter::Streams, self.topics.streams() as u64);
         stats.set(Counter::Topics, self.topics.len() as u64);
         stats.set(Counter::TopicsBytes, self.topics.bytes() as u64);

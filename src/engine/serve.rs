@@ -240,14 +240,26 @@ impl Service for Rooms<'_> {
             }
             routes::Handler::Hub(_) if request.method != Method::Post => (0, text(PAGE)),
             routes::Handler::Hub(half) => self.hub(turn, request, half, body),
-            routes::Handler::Topics => json(self.topics(turn, request, tail), request),
+            routes::Handler::Topics => {
+                let (_, reply) = json(self.topics(turn, request, tail), request);
+                match request.method {
+                    Method::Delete => self.once_kept(turn, reply),
+                    _ => (0, reply),
+                }
+            }
             routes::Handler::Subscriptions => {
                 let query = request.query.unwrap_or_default();
-                let shown = match request.method {
-                    Method::Delete => admin::subscriptions::remove(self.hub, turn, query),
-                    _ => admin::subscriptions::list(self.hub, turn.now, query),
-                };
-                json(shown, request)
+                match request.method {
+                    Method::Delete => {
+                        let shown = admin::subscriptions::remove(self.hub, turn, query);
+                        let (_, reply) = json(shown, request);
+                        self.once_kept(turn, reply)
+                    }
+                    _ => json(
+                        admin::subscriptions::list(self.hub, turn.now, query),
+                        request,
+                    ),
+                }
             }
             routes::Handler::Metrics => (0, text(admin::metrics(&turn.stats))),
         }
@@ -324,6 +336,16 @@ impl Rooms<'_> {
         stored::await_store(self.awaiting, next);
     }
 
+    /// An answer that goes once all that has been done so far lasts.
+    fn once_kept(&mut self, turn: &Turn, reply: Reply) -> (Seq, Reply) {
+        let seq = turn.handed.last();
+        if seq <= self.durable {
+            return (0, reply);
+        }
+        self.awaiting.push_back(Awaiting::answer(seq, self.line));
+        (seq, reply)
+    }
+
     /// A POST to the hub.
     fn hub(
         &mut self,
@@ -342,7 +364,8 @@ impl Rooms<'_> {
             peer: self.peer,
         };
         match office.serve(turn, request, half, body) {
-            Served::Now(reply) => (0, reply),
+            Served::Kept(reply) => self.once_kept(turn, reply),
+            Served::Held(reply) => (0, reply),
             Served::Taken(accepted) => self.taken(request, accepted),
             Served::Refused(why, retry_after) => {
                 if why.reason == Reason::TargetForbidden {

@@ -1,4 +1,5 @@
-//! What the store has said: messages that are durable go on their way, those it lost are refused.
+//! What the store has said: messages that are durable go on their way, those it lost are refused,
+//! and so is whatever else a client waits for.
 //! It keeps the order of acceptance and nothing else.
 
 use std::collections::VecDeque;
@@ -38,6 +39,16 @@ pub(super) enum Origin {
 }
 
 impl Awaiting {
+    /// The answer to a client waits, and nothing else.
+    pub(super) fn answer(seq: Seq, line: Key) -> Awaiting {
+        Awaiting {
+            seq,
+            origin: Origin::Client(line),
+            open: None,
+            publish: None,
+        }
+    }
+
     /// Bytes on the account of memory for what is to be published.
     pub(super) fn charged(&self) -> u64 {
         self.publish

@@ -230,14 +230,14 @@ impl Inbound {
     }
 
     /// The answer that was held under that number is known now.
-    pub fn settle(&mut self, context: &mut Context<'_>, number: u64, reply: Reply) {
+    pub fn settle(&mut self, context: &mut Context<'_>, number: u64, (seq, reply): (Seq, Reply)) {
         if let Some(desk) = &mut self.desk {
             let refused = matches!(reply, Reply::Problem { .. });
             context
                 .turn
                 .stats
                 .add(Counter::RequestsRefused, u64::from(refused));
-            desk.replies.settle(number, reply);
+            desk.replies.settle(number, seq, reply);
         }
         self.send(context);
     }

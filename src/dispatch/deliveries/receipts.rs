@@ -190,6 +190,7 @@ impl Deliveries {
             expires: turn.now.mono + settings.expires,
             terms: owed.terms.clone(),
             strict: owed.strict,
+            gates: None,
         }
     }
 

@@ -221,11 +221,10 @@ impl<'s> Reader<'s> {
                     let range = start..self.scratch.text.len();
                     self.scratch.said.push((index, range));
                 }
+                if row.is_kept() && !lost {
+                    options::note(row, text, &mut self.scratch.kept);
+                }
                 Ok(())
-            }
-            Take::Unsupported => {
-                let detail = format!("{spelled} is not supported by this version");
-                Err(Problem::new(Reason::BadOption, detail))
             }
         }
     }

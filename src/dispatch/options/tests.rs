@@ -49,12 +49,7 @@ fn names_are_unique_and_well_formed() {
         );
         assert!(!row.help.is_empty());
         assert!(row.name.len() < NAME_BYTES_MAX);
-        assert_eq!(
-            row.allowed.is_empty(),
-            matches!(row.take, Take::Unsupported),
-            "{}",
-            row.name
-        );
+        assert!(!row.allowed.is_empty(), "{}", row.name);
     }
 }
 
@@ -286,6 +281,7 @@ fn without_options_the_defaults_hold() {
         strict: false,
         tells: Tells::default(),
         once: None,
+        gates: None,
     };
     assert_eq!(options, want);
 }
@@ -314,6 +310,7 @@ fn values_become_options() {
         strict: false,
         tells: Tells::default(),
         once: None,
+        gates: None,
     };
     assert_eq!(options, Ok(want));
 }
@@ -443,5 +440,37 @@ fn a_key_is_short_and_printable() {
     for key in ["", "a\tb", "\u{e9}", "\u{7f}", &"k".repeat(256)] {
         let why = set("idempotency-key", key).unwrap_err();
         assert!(why.contains("allowed: 1 to 255 printable"), "{why}");
+    }
+}
+
+#[test]
+fn what_may_hold_it_back_is_read() {
+    let gates = |given: &[(&str, &str)]| settled(given).unwrap().gates;
+    assert_eq!(gates(&[("retries", "1")]), None);
+    let all = gates(&[
+        ("queue", "orders"),
+        ("flow-key", "k"),
+        ("rate", "10/1m"),
+        ("parallelism", "3"),
+    ]);
+    let rate = crate::dispatch::flows::Rate::parse("10/1m").ok();
+    let want = Gates {
+        queue: Some("orders".into()),
+        flow_key: Some("k".into()),
+        rate,
+        parallelism: Some(3),
+    };
+    assert_eq!(all.as_deref(), Some(&want));
+    let long = "x".repeat(256);
+    for (name, values) in [
+        ("queue", &["", "a\nb", &long][..]),
+        ("flow-key", &["", "\u{7f}", &long]),
+        ("rate", &["", "10", "0/1m", "10/1x", "1/32d"]),
+        ("parallelism", &["", "0", "10001", "-1", "a"]),
+    ] {
+        for value in values {
+            assert!(set(name, value).is_err(), "{name}={value:?}");
+        }
+        assert!(set(name, &long[1..]).is_ok() || ["rate", "parallelism"].contains(&name));
     }
 }
