@@ -10,6 +10,7 @@ use crate::base::time::{Mono, Now, Wall};
 use crate::port::{Action, Ended, StoreDone};
 
 pub(super) mod calls;
+mod flows;
 mod hub;
 mod notices;
 mod polls;
