@@ -17,7 +17,7 @@ impl Deliveries {
     pub(super) fn wait(&mut self, turn: &mut Turn, key: Key, due: Mono) {
         let may_park = self.deliveries.get(key).is_some_and(|it| it.may_park());
         if let Some(due) = self.stand(turn, key, due, may_park) {
-            self.tell(turn, key, due, (true, None));
+            self.tell_store(turn, key, due, (true, None));
             self.drop_parked(turn, key);
         }
     }
@@ -37,7 +37,7 @@ impl Deliveries {
         let at = due.min(expires);
         self.queue.lanes.failed(turn, seat);
         let parked = self.stand(turn, key, due, may_park).is_some();
-        self.tell(turn, key, at, (parked, attempt));
+        self.tell_store(turn, key, at, (parked, attempt));
         if parked {
             self.drop_parked(turn, key);
         }
@@ -49,7 +49,7 @@ impl Deliveries {
         let delivery = self.deliveries.get_mut(key)?;
         let due = due.min(delivery.expires);
         match self.queue.later(turn, (key, delivery.seat), due, may_park) {
-            Spot::Due => self.ready(key),
+            Spot::Due => self.ready(turn, key),
             Spot::Here(node) => delivery.state = State::Waiting { due, node },
             Spot::Parked => return Some(due),
         }
@@ -57,7 +57,7 @@ impl Deliveries {
     }
 
     /// The store hears when it goes on and where it is until then.
-    fn tell(
+    fn tell_store(
         &self,
         turn: &mut Turn,
         key: Key,
@@ -109,8 +109,11 @@ impl Deliveries {
         Some(open)
     }
 
-    /// It is due: it joins its lane, or is offered to whoever releases it.
-    fn ready(&mut self, key: Key) {
+    /// It is due: it joins its lane, or asks its flow first, or is offered to whoever releases it.
+    fn ready(&mut self, turn: &mut Turn, key: Key) {
+        if self.ask_flow(turn, key) {
+            return;
+        }
         let Some(delivery) = self.deliveries.get_mut(key) else {
             return;
         };
@@ -134,9 +137,9 @@ impl Deliveries {
     }
 
     /// A delivery's node fired: it is due.
-    pub fn fired(&mut self, key: Key) {
+    pub fn fired(&mut self, turn: &mut Turn, key: Key) {
         self.queue.fired();
-        self.ready(key);
+        self.ready(turn, key);
     }
 
     /// A delivery that is due and has to join its origin's lane, and when it is given up there.

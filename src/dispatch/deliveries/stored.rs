@@ -12,7 +12,7 @@ use crate::dispatch::draft::notices_only;
 use crate::dispatch::queue::Seat;
 use crate::dispatch::queue::lanes::{Brought, Parking};
 use crate::model::record::{End, Parked, Taken, Work};
-use crate::model::{Callback, Message, Outcome};
+use crate::model::{Callback, Message, MessageId, Outcome};
 use crate::port::{Seq, StoreOp, Turn};
 
 impl Deliveries {
@@ -24,41 +24,41 @@ impl Deliveries {
         left: Option<&Parked>,
         callback_of: impl Fn(u64) -> Option<Callback>,
     ) {
-        let Some(brought) = self.queue.lanes.brought(turn, lane, &rows, left) else {
+        let Some(mut brought) = self.queue.lanes.brought(turn, lane, &rows) else {
             return;
         };
+        let mut entered = Vec::with_capacity(rows.len());
         for row in rows {
             let callback = match row.work.subscription {
                 0 => None,
                 number => callback_of(number),
             };
-            self.take_in(turn, (lane, &brought), row, callback);
+            entered.extend(self.take_in(turn, (lane, &mut brought), &row, callback));
         }
-        self.queue.lanes.seen_to(turn, lane);
+        // Only now, for what has to wait long goes back to the lane.
+        self.queue.lanes.seen_to(turn, lane, &brought, left);
+        for (key, due) in entered {
+            self.queue_up(turn, key, due);
+        }
     }
 
+    /// One of them is held from now on, unless it has ended; its key and when it is due.
     fn take_in(
         &mut self,
         turn: &mut Turn,
-        (lane, brought): (u64, &Brought),
-        row: Taken,
+        (lane, brought): (u64, &mut Brought),
+        row: &Taken,
         callback: Option<Callback>,
-    ) {
+    ) -> Option<(Key, Mono)> {
         let (work, now) = (&row.work, turn.now);
-        if work.subscription != 0 && callback.is_none() {
-            return self.end_stored(turn, work, Outcome::Canceled, "unsubscribed");
-        }
-        if work.expires <= now.wall {
-            return self.end_stored(turn, work, Outcome::Expired, "");
-        }
-        let plan = match Plan::of(&row.message, work, &self.settings, now) {
+        let plan = match self.plan_of(row, callback.as_ref(), now) {
             Ok(plan) => plan,
-            Err(_) if callback.is_some() => notices_only(row.message.hops),
-            Err(detail) => return self.end_stored(turn, work, Outcome::Failed, detail),
+            Err((outcome, detail)) => {
+                self.end_stored(turn, work, outcome, detail);
+                return None;
+            }
         };
-        let Some(open) = self.reopen(turn, &row.message, &plan) else {
-            return;
-        };
+        let open = self.reopen(turn, &row.message, &plan)?;
         let seat = Seat {
             lane,
             order: brought.order,
@@ -72,10 +72,29 @@ impl Deliveries {
         };
         turn.memory.charge(made.charge());
         let (schedule, jitter) = made.pace(&self.settings);
-        let due = brought.due(turn, &row, schedule.longest(jitter));
-        if let Some(key) = self.link_first(open, made) {
-            self.queue.lanes.enter(lane);
-            self.wait(turn, key, due);
+        let due = brought.due(turn, row, schedule.longest(jitter));
+        let key = self.link_first(open, made)?;
+        self.queue.lanes.enter(lane);
+        if let Some(gate) = self.deliveries.get_mut(key).and_then(|it| it.gate.as_mut()) {
+            gate.restored = true;
+        }
+        self.line_up(turn, key, work.id.number());
+        Some((key, due))
+    }
+
+    /// Its plan; or how it ends, and why.
+    fn plan_of(
+        &self,
+        row: &Taken,
+        callback: Option<&Callback>,
+        now: Now,
+    ) -> Result<Plan, (Outcome, &'static str)> {
+        if row.work.subscription != 0 && callback.is_none() {
+            return Err((Outcome::Canceled, "unsubscribed"));
+        }
+        match Plan::of(&row.message, &row.work, &self.settings, now) {
+            Err(_) if callback.is_some() => Ok(notices_only(row.message.hops)),
+            plan => plan.map_err(|detail| (Outcome::Failed, detail)),
         }
     }
 
@@ -171,6 +190,11 @@ impl Deliveries {
     /// What the store says of a lane at the start.
     pub fn restore(&mut self, turn: &mut Turn, parked: &Parked) {
         self.queue.lanes.restore(turn, parked);
+    }
+
+    /// Ids go on after this one.
+    pub fn ids_go_on(&mut self, last: MessageId) {
+        self.last = self.last.max(last);
     }
 
     /// The store has said everything.

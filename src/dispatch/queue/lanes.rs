@@ -86,6 +86,8 @@ pub struct Brought {
     /// The lane's order; `None` if nothing told.
     pub order: Order,
     lane: Lane,
+    /// When one of the rows is due, as the store has it and as it is, if the lane was doubted.
+    known: Option<(Wall, Mono)>,
 }
 
 /// All lanes that have work, in memory or parked.
@@ -395,14 +397,8 @@ impl Lanes {
     }
 
     /// The store has answered a `Take`. The rows themselves follow, each by [`Lanes::enter`] if it
-    /// is held from now on.
-    pub fn brought(
-        &mut self,
-        turn: &mut Turn,
-        name: u64,
-        rows: &[Taken],
-        left: Option<&Parked>,
-    ) -> Option<Brought> {
+    /// is held from now on, then [`Lanes::seen_to`].
+    pub fn brought(&mut self, turn: &mut Turn, name: u64, rows: &[Taken]) -> Option<Brought> {
         let lane = self.lanes.get_mut(&name).filter(|lane| lane.asked)?;
         turn.memory.give(reserved(lane.wanted));
         self.reserved -= reserved(lane.wanted);
@@ -421,12 +417,10 @@ impl Lanes {
             (Kind::Unknown, None) => Order::Time,
         };
         lane.kind = Kind::Known(order);
-        let before = lane.clone();
-        lane.is_left(turn.now, left, self.start, LEAD);
-        self.parked = (self.parked + u64::from(lane.count)).saturating_sub(before.count.into());
         Some(Brought {
             order,
-            lane: before,
+            lane: lane.clone(),
+            known: None,
         })
     }
 
@@ -439,8 +433,19 @@ impl Lanes {
         }
     }
 
-    /// All rows of a `Take` have been seen to.
-    pub fn seen_to(&mut self, turn: &mut Turn, name: u64) {
+    /// All rows of a `Take` have been looked at; `left` is what the store says is parked still.
+    pub fn seen_to(
+        &mut self,
+        turn: &mut Turn,
+        name: u64,
+        brought: &Brought,
+        left: Option<&Parked>,
+    ) {
+        if let Some(lane) = self.lanes.get_mut(&name) {
+            let before = lane.count;
+            lane.is_left(turn.now, left, self.start, brought.known);
+            self.parked = (self.parked + u64::from(lane.count)).saturating_sub(before.into());
+        }
         self.settle(turn, name);
     }
 
@@ -457,7 +462,7 @@ impl Lanes {
             };
             unlist(&mut self.fresh, &mut self.overdue, parked.lane, lane);
             let before = lane.count;
-            lane.is_left(turn.now, Some(parked), self.start, LEAD);
+            lane.is_left(turn.now, Some(parked), self.start, None);
             self.parked = (self.parked + u64::from(lane.count)).saturating_sub(before.into());
             self.settle(turn, parked.lane);
         }
@@ -505,12 +510,14 @@ impl Lanes {
 impl Brought {
     /// When one of the rows is due; `longest` is the longest wait of its schedule.
     #[must_use]
-    pub fn due(&self, turn: &Turn, row: &Taken, longest: Duration) -> Mono {
-        let now = turn.now;
-        match self.lane.is_doubted() && row.work.place.due > now.wall + LEAD {
-            true => doubted_due(now, &row.work, row.message.accepted, longest),
-            false => self.lane.due_of(row.work.place.due),
+    pub fn due(&mut self, turn: &Turn, row: &Taken, longest: Duration) -> Mono {
+        let (now, stored) = (turn.now, row.work.place.due);
+        if !self.lane.is_doubted() || stored <= now.wall + LEAD {
+            return self.lane.due_of(stored);
         }
+        let due = doubted_due(now, &row.work, row.message.accepted, longest);
+        self.known = Some((stored, due));
+        due
     }
 }
 

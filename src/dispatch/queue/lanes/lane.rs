@@ -10,6 +10,8 @@ use crate::model::record::{Parked, Work};
 /// How long a lane is trusted to wait at most when its time comes from a clock that may have been
 /// set since: the longest wait of the usual schedule, and the longest that a target may ask for.
 pub(super) const TRUST: Duration = Duration::from_secs(24 * 3_600);
+/// A wall clock that differs by less was not set.
+const SET_MIN: Duration = Duration::from_secs(1);
 /// Deliveries of a lane without an order that are taken together at most.
 const WINDOW_MAX: u8 = 128;
 /// The same of a lane that keeps an order: only one of them goes.
@@ -51,6 +53,8 @@ pub(super) struct Lane {
     loaded: bool,
     /// `due` is earlier than the store has it, for that was not to be trusted.
     doubted: bool,
+    /// The wall clock was set between two that are parked in it.
+    mixed: bool,
     /// It stands in one of the lists of those that may be asked.
     pub(super) stands: bool,
 }
@@ -71,6 +75,7 @@ impl Lane {
             paced: false,
             loaded: false,
             doubted: false,
+            mixed: false,
             stands: false,
         }
     }
@@ -134,6 +139,10 @@ impl Lane {
             true => back,
             false => stored < self.stored,
         };
+        if self.count > 0 {
+            let expected = self.due.saturating_add(distance(stored, self.stored));
+            self.mixed |= expected.abs_diff(due) > micros(SET_MIN);
+        }
         if self.count == 0 || first {
             (self.due, self.stored) = (due, stored);
             (self.paced, self.doubted) = (false, false);
@@ -185,24 +194,38 @@ impl Lane {
         self.doubted
     }
 
-    /// What the store says is left of it after a `Take`.
-    pub(super) fn is_left(&mut self, now: Now, left: Option<&Parked>, start: Mono, lead: Duration) {
+    /// What the store says is left of it after a `Take`. `known` is when one that was taken is due,
+    /// as the store has it and as it is, where the lane's own time was doubted.
+    pub(super) fn is_left(
+        &mut self,
+        now: Now,
+        left: Option<&Parked>,
+        start: Mono,
+        known: Option<(Wall, Mono)>,
+    ) {
         let Some(left) = left.filter(|left| left.count > 0) else {
             self.count = 0;
             (self.stored, self.due) = (Wall(u64::MAX), i64::MAX);
-            (self.paced, self.doubted, self.loaded) = (false, false, false);
+            (self.paced, self.doubted) = (false, false);
+            (self.loaded, self.mixed) = (false, false);
             return;
         };
+        if let Some((stored, due)) = known {
+            (self.stored, self.due) = (stored, signed(due));
+            (self.doubted, self.loaded) = (false, false);
+        }
         self.count = u32::try_from(left.count).unwrap_or(u32::MAX);
         let wall = by_wall(now, left.due);
-        let own = match self.doubted || self.due == i64::MAX {
-            true => wall,
-            false => self.due.saturating_add(distance(left.due, self.stored)),
-        };
+        let own = self.due.saturating_add(distance(left.due, self.stored));
+        let blank = self.doubted || self.due == i64::MAX;
         self.stored = left.due;
-        self.due = own.min(wall);
+        self.due = match (blank, self.mixed) {
+            (true, _) => wall,
+            (false, true) => own.min(wall),
+            (false, false) => own,
+        };
         // What a clock that was set forward makes overdue is no reason to begin it all at once.
-        let jumped = own > signed(now.mono + lead) && wall <= signed(now.mono);
+        let jumped = self.mixed && wall <= signed(now.mono) && own > wall;
         self.paced = self.due <= signed(start) || jumped;
         self.doubt(now);
     }
