@@ -198,11 +198,6 @@ impl Rig {
         }
     }
 
-    /// Why the process would have to end, if it has to.
-    pub fn refusal(&mut self) -> Option<String> {
-        self.store().refusal().map(|refusal| refusal.why)
-    }
-
     fn store(&mut self) -> &mut Box<dyn Store> {
         self.store.as_mut().expect("it is open")
     }
