@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::file::Trouble;
+use super::record::{id_of, number_of};
 use super::wall;
 use crate::base::time::Wall;
+use crate::model::MessageId;
 use crate::store::Opening;
 
 /// How long one step takes, its commit left aside.
@@ -222,7 +224,23 @@ fn forget(db: &Connection, number: i64) -> rusqlite::Result<(usize, bool)> {
         return Ok((some.execute([number, delivery])?, false));
     }
     let mut attempts = db.prepare_cached("DELETE FROM attempts WHERE number = ?")?;
-    let mut message = db.prepare_cached("DELETE FROM messages WHERE number = ?")?;
-    let rows = attempts.execute([number])? + message.execute([number])?;
-    Ok((rows, true))
+    let rows = attempts.execute([number])?;
+    let mut message =
+        db.prepare_cached("DELETE FROM messages WHERE number = ? RETURNING tail")?;
+    let tail = message.query_row([number], |row| row.get(0))?;
+    keep_last(db, id_of(number, tail))?;
+    Ok((rows + 1, true))
+}
+
+/// Where no message is left that has a later id, the id itself is kept: none may come twice.
+fn keep_last(db: &Connection, id: MessageId) -> rusqlite::Result<()> {
+    let mut later = db.prepare_cached("SELECT 1 FROM messages WHERE number > ? LIMIT 1")?;
+    if later.exists([number_of(id)])? {
+        return Ok(());
+    }
+    let mut keep = db.prepare_cached(
+        "INSERT INTO meta (key, value) VALUES ('last', ?)
+         ON CONFLICT DO UPDATE SET value = max(value, excluded.value)",
+    )?;
+    keep.execute([&id.0.to_be_bytes()[..]]).map(|_| ())
 }

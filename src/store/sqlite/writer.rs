@@ -136,6 +136,9 @@ impl<'c> Writer<'c> {
 
     /// Keeps the greatest id for a start that finds no message any more.
     pub(super) fn keep_last(&mut self, id: MessageId) -> rusqlite::Result<()> {
+        if id == MessageId::default() {
+            return Ok(());
+        }
         self.cached("INSERT OR REPLACE INTO meta (key, value) VALUES ('last', ?)")?
             .execute([&id.0.to_be_bytes()[..]])
             .map(|_| ())
