@@ -32,6 +32,7 @@ mod counting;
 mod crowds;
 mod garbage;
 mod keeping;
+mod lasting;
 mod lying;
 mod naming;
 mod posting;
