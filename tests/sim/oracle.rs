@@ -297,18 +297,9 @@ impl Oracle {
             }
             return check_hop(&orders[order], &head);
         }
-        let attempt = head
-            .field("hookah-attempt")
-            .and_then(|value| value.parse().ok());
-        let Some(attempt) = attempt else {
-            panic!("no Hookah-Attempt in {:?}", head.fields)
-        };
         tap.open = Some(self.sent.len());
         let (at, first) = (tap.began, tap.begun == 1);
-        let id = head.field("webhook-id").and_then(MessageId::parse);
-        let Some(id) = id else {
-            panic!("no webhook-id in {:?}", head.fields)
-        };
+        let (id, attempt) = receipts::labels(&head);
         self.name(order, id);
         assert!(
             self.kept.contains_key(&id),

@@ -29,6 +29,17 @@ pub fn number(target: &str) -> Option<usize> {
     rest.strip_suffix("?from=sim")?.parse().ok()
 }
 
+/// Of which message a request is, and which attempt at it.
+pub fn labels(head: &Message) -> (MessageId, u32) {
+    let id = head.field("webhook-id").and_then(MessageId::parse);
+    let attempt = head.field("hookah-attempt");
+    let attempt = attempt.and_then(|value| value.parse().ok());
+    match (id, attempt) {
+        (Some(id), Some(attempt)) => (id, attempt),
+        _ => panic!("no webhook-id or no Hookah-Attempt in {:?}", head.fields),
+    }
+}
+
 /// How many receipts that order has if it ends so.
 pub fn count(order: &Order, outcome: Outcome) -> usize {
     let failed = matches!(outcome, Outcome::Failed | Outcome::Expired);
@@ -80,16 +91,13 @@ impl Oracle {
 
     /// A receipt goes out.
     pub fn told(&mut self, orders: &[Order], order: usize, link: LinkId, head: &Message) {
-        let id = head.field("webhook-id").and_then(MessageId::parse);
-        let id = id.unwrap_or_else(|| panic!("no webhook-id in {:?}", head.fields));
+        let (id, attempt) = labels(head);
         let of = self.receipts.0.get(&id);
         assert_eq!(of, self.fates[order].id.as_ref(), "{id} tells of another");
         assert!(
             self.kept.contains_key(&id),
             "{id} goes out before it is durable"
         );
-        let attempt = head.field("hookah-attempt").unwrap_or("").parse();
-        let attempt: u32 = attempt.expect("Hookah-Attempt");
         assert!(attempt <= ATTEMPTS_MAX, "attempt {attempt} at {id}");
         let Some(tap) = self.taps.get_mut(&link) else {
             return;

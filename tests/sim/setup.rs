@@ -258,9 +258,16 @@ fn client(sim: &mut Sim) {
 
 /// A random order to a random target.
 fn order(sim: &mut Sim) -> Order {
+    let spelling = sim.world.rng.pick(&Spelling::ALL);
+    spelled(sim, spelling)
+}
+
+/// A random order in that spelling.
+fn spelled(sim: &mut Sim, spelling: Spelling) -> Order {
     let target = sim.world.rng.between(0, sim.targets.len() as u64 - 1) as usize;
     let number = sim.order(target).number;
     sim.orders[number].randomize(&mut sim.world.rng);
+    sim.orders[number].spelling = spelling;
     crowd::share(sim, number);
     // Whether an end was lost with a crash, only the store knows.
     if !sim.lasts && sim.world.rng.chance(25) {
@@ -275,13 +282,7 @@ fn order(sim: &mut Sim) -> Order {
 /// Orders in one batch.
 fn batch(sim: &mut Sim) -> Client {
     let count = sim.world.rng.between(1, 6);
-    let orders: Vec<Order> = (0..count)
-        .map(|_| {
-            let number = order(sim).number;
-            sim.orders[number].spelling = Spelling::Path;
-            sim.orders[number].clone()
-        })
-        .collect();
+    let orders: Vec<Order> = (0..count).map(|_| spelled(sim, Spelling::Path)).collect();
     repeats::batch(&mut sim.world.rng, &orders)
 }
 

@@ -167,6 +167,15 @@ fn many_messages_go_in_one_request() {
         (&*arrivals[1].method, arrivals[1].field("X-Two")),
         ("PUT", "2")
     );
+    settled(&server);
+    target.has_no_more();
+}
+
+#[test]
+fn a_batch_may_be_lines_and_one_that_is_broken_is_refused() {
+    let (server, target) = (Server::start(), Target::willing());
+    let url = target.url("/");
+    let mut client = Client::connect(server.addr());
     let lines = format!("{{\"url\":\"{url}4\"}}\n{{\"url\":\"{url}5\"}}\n");
     let answer = client.send(post("/dispatch/batch", "", lines)).answer();
     assert_eq!(
