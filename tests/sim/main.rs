@@ -29,6 +29,8 @@ mod plan;
 mod pollers;
 mod publication;
 mod readers;
+mod receipts;
+mod repeats;
 mod requests;
 mod rng;
 mod rules;

@@ -12,6 +12,7 @@ use crate::http::Message;
 use crate::lasting::{Resumed, Waiting};
 use crate::net::LinkId;
 use crate::order::{CREDENTIALS, Order};
+use crate::receipts::{self, Receipts};
 use crate::tap::{Heard, Tap};
 use crate::targets::Target;
 use crate::world::{HOUR, MS, SECOND, World};
@@ -82,7 +83,7 @@ pub struct Oracle {
     /// Answers of the hub that its world has not seen yet.
     pub mail: Vec<(Want, Message)>,
     /// Requests to each target.
-    sent_to: BTreeMap<usize, u32>,
+    pub(super) sent_to: BTreeMap<usize, u32>,
     /// Nothing survives the process.
     pub volatile: bool,
     /// The wall clock may be set while there is no process,
@@ -103,6 +104,8 @@ pub struct Oracle {
     pub(super) ends: BTreeMap<MessageId, (u64, Outcome)>,
     pub(super) kept: BTreeMap<MessageId, u64>,
     pub(super) taps: BTreeMap<LinkId, Tap>,
+    /// What tells of ends.
+    pub(super) receipts: Receipts,
 }
 
 /// The longest cool-down, a fifth of jitter, and the longest deadline of a probe.
@@ -139,6 +142,7 @@ impl Oracle {
             ends: BTreeMap::new(),
             kept: BTreeMap::new(),
             taps: BTreeMap::new(),
+            receipts: Receipts::default(),
         }
     }
 
@@ -175,6 +179,9 @@ impl Oracle {
             promised,
         });
         self.feeds.accepted(seq, message);
+        if promised {
+            self.tells(message);
+        }
         if let Some(order) = Order::number_in_body(&message.body) {
             self.name(order, message.id);
         }
@@ -275,6 +282,9 @@ impl Oracle {
         let Some(Heard::Asked(head)) = tap.wrote(world.at(), bytes) else {
             return;
         };
+        if let Some(order) = receipts::number(head.word(1)) {
+            return self.told(orders, order, link, &head);
+        }
         let order = Order::number_in_hook(head.word(1));
         let Some(order) = order else {
             panic!("nobody ordered {:?}", head.start)
@@ -287,18 +297,9 @@ impl Oracle {
             }
             return check_hop(&orders[order], &head);
         }
-        let attempt = head
-            .field("hookah-attempt")
-            .and_then(|value| value.parse().ok());
-        let Some(attempt) = attempt else {
-            panic!("no Hookah-Attempt in {:?}", head.fields)
-        };
         tap.open = Some(self.sent.len());
         let (at, first) = (tap.began, tap.begun == 1);
-        let id = head.field("webhook-id").and_then(MessageId::parse);
-        let Some(id) = id else {
-            panic!("no webhook-id in {:?}", head.fields)
-        };
+        let (id, attempt) = receipts::labels(&head);
         self.name(order, id);
         assert!(
             self.kept.contains_key(&id),
@@ -353,7 +354,7 @@ impl Oracle {
     }
 
     /// Never more than `parallelism` requests to one target whose answers are not decided.
-    fn check_lane(&self, orders: &[Order], target: usize) {
+    pub(super) fn check_lane(&self, orders: &[Order], target: usize) {
         let undecided = |tap: &&Tap| {
             let open = tap.open.filter(|_| !tap.told);
             open.is_some_and(|sent| orders[self.sent[sent].order].target == target)

@@ -2,8 +2,9 @@
 //! and what its target must get. It does not travel by itself; clients frame it.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
+use crate::receipts;
 use crate::rng::Rng;
 use crate::world::{MS, SECOND};
 
@@ -68,6 +69,10 @@ pub struct Order {
     pub forbidden: bool,
     /// It carries credentials and a signature, meant for its own target and nobody else.
     pub private: bool,
+    /// Its target is told how it ended: `callback`.
+    pub callback: bool,
+    /// Its target is told if it failed or expired: `errback`.
+    pub errback: bool,
 }
 
 /// dispatch.md section 4.
@@ -116,6 +121,8 @@ impl Order {
             strict: false,
             forbidden: false,
             private: false,
+            callback: false,
+            errback: false,
         }
     }
 
@@ -194,6 +201,18 @@ impl Order {
         self.method.unwrap_or(default)
     }
 
+    /// A message of a batch that asks for the same.
+    pub fn item(&self) -> String {
+        let members = self.options().into_iter();
+        let members = members.map(|(name, value)| format!("{name:?}: {value:?}"));
+        let members: Vec<String> = members.collect();
+        let body = STANDARD.encode(self.payload().unwrap_or_default());
+        let (url, media) = (self.url(), self.media_out());
+        let own = format!("\"url\": {url:?}, \"body_base64\": {body:?}");
+        let headers = format!("\"headers\": {{\"content-type\": {media:?}}}");
+        format!("{{{}}}", [members, vec![own, headers]].concat().join(", "))
+    }
+
     fn url(&self) -> String {
         format!("{}{}", self.base, self.hook())
     }
@@ -225,6 +244,11 @@ impl Order {
         }
         if self.strict {
             options.push(("_targets", "public".to_owned()));
+        }
+        for (name, asked) in [("_callback", self.callback), ("_errback", self.errback)] {
+            if asked {
+                options.push((name, receipts::url(&self.base, self.number)));
+            }
         }
         if self.private {
             let secret = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";

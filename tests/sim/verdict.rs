@@ -8,6 +8,7 @@ use hookah::model::Outcome;
 use crate::names::Names;
 use crate::oracle::{Oracle, Sent};
 use crate::order::Order;
+use crate::receipts;
 use crate::targets::Target;
 use crate::world::{MINUTE, MS, SECOND};
 
@@ -44,6 +45,7 @@ pub fn judge(oracle: &Oracle, orders: &[Order], targets: &[Target]) {
             wire.len()
         );
         judge_end(oracle, order, target, &attempts, outcome);
+        oracle.judge_receipts(order, outcome);
         judge_good(oracle, order, target, &attempts, outcome);
         let total: u64 = (2..=order.budget())
             .map(|next| order.wait_before(next) / 5 * 6)
@@ -78,7 +80,10 @@ pub fn judge_names(names: &Names, orders: &[Order], targets: &[Target]) {
             0 => u32::from(order.target == number),
             redirects => 1 + redirects,
         };
-        let attempts = orders.iter().map(|order| hops(order) * order.budget());
+        let told = |order: &Order| u32::from(order.callback) + u32::from(order.errback);
+        let told = |order: &Order| told(order) * receipts::ATTEMPTS_MAX;
+        let attempts = orders.iter();
+        let attempts = attempts.map(|order| hops(order) * (order.budget() + told(order)));
         let attempts: u32 = attempts.sum();
         let most = 2 * attempts * 16;
         assert!(name.asked <= most, "{name:?} for {attempts} attempts");
@@ -161,6 +166,8 @@ fn judge_shut(oracle: &Oracle, orders: &[Order], targets: &[Target]) {
         }
         let kept = |order: &&Order| oracle.fates[order.number].durable.is_some();
         let budgets: u32 = placed().filter(kept).map(Order::budget).sum();
+        let told: usize = placed().map(|order| oracle.receipts_of(order)).sum();
+        let budgets = budgets + told as u32 * receipts::ATTEMPTS_MAX;
         let connects = oracle.connects.get(&number).copied().unwrap_or(0);
         // Those that an end of the process cut are made again.
         let cut = placed().count() as u32 * oracle.crashes;
