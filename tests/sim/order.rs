@@ -4,6 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::gates::{self, Flow};
 use crate::rng::Rng;
 use crate::world::{MS, SECOND};
 
@@ -68,6 +69,10 @@ pub struct Order {
     pub forbidden: bool,
     /// It carries credentials and a signature, meant for its own target and nobody else.
     pub private: bool,
+    /// `queue`.
+    pub queue: Option<&'static str>,
+    /// `flow-key`, `rate` and `parallelism`.
+    pub flow: Option<Flow>,
 }
 
 /// dispatch.md section 4.
@@ -116,6 +121,8 @@ impl Order {
             strict: false,
             forbidden: false,
             private: false,
+            queue: None,
+            flow: None,
         }
     }
 
@@ -135,6 +142,8 @@ impl Order {
         self.filler = rng.pick(&[0, 0, 10, 300, 3_000, 70_000]);
         self.redirects = rng.pick(&[0, 0, 1, 3]);
         self.private = rng.chance(20);
+        self.queue = rng.chance(20).then(|| rng.pick(&gates::QUEUES));
+        self.flow = rng.chance(25).then(|| rng.pick(&gates::FLOWS));
     }
 
     /// Attempts at most: the first and its retries.
@@ -147,6 +156,11 @@ impl Order {
         let schedule = self.schedule.as_deref().unwrap_or(&SCHEDULE_DEFAULT);
         let step = (next as usize).saturating_sub(2).min(schedule.len() - 1);
         schedule[step]
+    }
+
+    /// Whether it may have to wait for others than those of its lane.
+    pub fn is_gated(&self) -> bool {
+        self.queue.is_some() || self.flow.is_some()
     }
 
     /// The deadline of one attempt.
@@ -225,6 +239,10 @@ impl Order {
         }
         if self.strict {
             options.push(("_targets", "public".to_owned()));
+        }
+        options.extend(self.queue.map(|name| ("_queue", name.to_owned())));
+        if let Some(flow) = &self.flow {
+            options.extend(flow.options());
         }
         if self.private {
             let secret = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
@@ -361,7 +379,7 @@ impl Order {
     }
 }
 
-fn duration(micros: u64) -> String {
+pub fn duration(micros: u64) -> String {
     if micros.is_multiple_of(SECOND) {
         format!("{}s", micros / SECOND)
     } else {

@@ -34,6 +34,7 @@ mod garbage;
 mod keeping;
 mod lying;
 mod naming;
+mod pacing;
 mod posting;
 mod refusing;
 mod retrying;
