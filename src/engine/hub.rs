@@ -20,7 +20,7 @@ use crate::http::problem::{Problem, Reason};
 use crate::http::request::Request;
 use crate::hub::request::{self, Asked, Half};
 use crate::hub::{Client, Content, Decision, Hub, Refused, Ticket, Verdict};
-use crate::port::Turn;
+use crate::port::{Seq, Turn};
 use crate::topics::Topics;
 
 /// What people see at the hub's address.
@@ -42,8 +42,10 @@ pub(super) struct Office<'a> {
 
 /// What a request to the hub comes to.
 pub(super) enum Served {
-    /// It is answered at once.
-    Now(Reply),
+    /// It is answered once what has been done so far lasts.
+    Kept(Reply),
+    /// It is answered when its subscriber is.
+    Held(Reply),
     /// Its content was taken in.
     Taken(Accepted),
     /// It is refused; seconds to wait, if that may help.
@@ -97,20 +99,20 @@ impl Office<'_> {
             Asked::Ping(topics) => {
                 let is_read = |name: &str| self.topics.readers(name.as_bytes()) > 0;
                 self.hub.ping(turn, topics, from, is_read, &vet)?;
-                return Ok(Served::Now(plain(204, "")));
+                return Ok(Served::Kept(plain(204, "")));
             }
             Asked::Content(content) => return self.content(turn, &content, from, headers),
         };
-        Ok(Served::Now(match verdict {
+        Ok(match verdict {
             Verdict::Pending(warning) => {
                 let line = warning.map_or(String::new(), |warning| warning + "\n");
-                plain(202, line)
+                Served::Kept(plain(202, line))
             }
             Verdict::Verifying(ticket) => {
                 self.waiters.insert(ticket, self.line);
-                Reply::Held(ticket)
+                Served::Held(Reply::Held(ticket))
             }
-        }))
+        })
     }
 
     /// A fat ping (hub.md C28): a message like any other.
@@ -148,6 +150,15 @@ fn is_local(courier: &Courier, peer: IpAddr) -> bool {
     let own = &courier.settings().policy.own;
     let loopback = !own.is_empty() && own.iter().all(|addr| addr.ip().is_loopback());
     loopback && peer.to_canonical().is_loopback()
+}
+
+fn not_verified() -> Reply {
+    Reply::Problem {
+        problem: Reason::NotVerified.into(),
+        json: false,
+        allow: None,
+        retry_after: None,
+    }
 }
 
 fn plain(status: u16, body: impl Into<std::borrow::Cow<'static, str>>) -> Reply {
@@ -248,27 +259,25 @@ impl Engine {
                 continue;
             };
             let reply = match confirmed {
-                true => plain(204, ""),
-                false => Reply::Problem {
-                    problem: Reason::NotVerified.into(),
-                    json: false,
-                    allow: None,
-                    retry_after: None,
-                },
+                true => (self.turn.handed.last(), plain(204, "")),
+                false => (0, not_verified()),
             };
             self.answer_held(line, ticket, reply);
         }
         carried
     }
 
-    /// A client that was kept waiting gets its answer.
-    fn answer_held(&mut self, key: Key, ticket: Ticket, reply: Reply) {
+    /// A client that was kept waiting gets its answer, once what it says lasts.
+    fn answer_held(&mut self, key: Key, ticket: Ticket, reply: (Seq, Reply)) {
         let Some(line) = self.lines.get_mut(key) else {
             return;
         };
         let Conn::Inbound(inbound) = &mut line.conn else {
             return;
         };
+        if reply.0 > self.durable {
+            self.awaiting.push_back(Awaiting::answer(reply.0, key));
+        }
         inbound.settle(&mut context!(self), ticket, reply);
         if !self.unpause(key) {
             self.settle_inbound(key);

@@ -107,16 +107,17 @@ impl Gates {
         }
     }
 
-    /// An attempt of an order goes out.
-    pub fn goes_out(&mut self, order: &Order, at: u64) {
+    /// An attempt of an order goes out, of a server that `began` then: what the one before it sent
+    /// this one can only guess.
+    pub fn goes_out(&mut self, order: &Order, at: u64, began: u64) {
         let Some((flow, (count, span))) = order.flow.and_then(|it| Some((it, it.rate?))) else {
             return;
         };
         let sent = self.sent.entry(flow.name(order)).or_default();
         sent.push(at);
         // A socket may take the first byte of one that was sent a little later.
-        let since = at.saturating_sub(span - SLACK - MS);
-        let recent = sent.iter().filter(|at| **at > since).count();
+        let since = at.saturating_sub(span - SLACK - MS).max(began);
+        let recent = sent.iter().filter(|at| **at >= since).count();
         assert!(
             recent <= count,
             "{recent} in {span} us of {flow:?}: {order:?}"

@@ -8,6 +8,7 @@ mod asks;
 mod behaviour;
 mod chunks;
 mod clients;
+mod crash;
 mod crowd;
 #[allow(dead_code)]
 #[path = "../support/decode.rs"]
@@ -19,6 +20,7 @@ mod http;
 mod hub;
 mod kept;
 mod lanes;
+mod lasting;
 mod names;
 mod net;
 mod notices;
@@ -37,6 +39,7 @@ mod shell;
 mod sim;
 mod store;
 mod stories;
+mod stories_crash;
 mod stories_formats;
 mod stories_gates;
 mod stories_guard;

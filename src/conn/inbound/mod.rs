@@ -173,7 +173,8 @@ impl Inbound {
         self.close_if_draining(context);
         let Some(desk) = &mut self.desk else { return };
         let had = desk.unsent();
-        desk.replies
+        desk.charged += desk
+            .replies
             .render(context.durable, &mut desk.out, context.date);
         if had == 0 && desk.unsent() > 0 {
             self.stalled_since = context.turn.now.mono;
@@ -229,14 +230,14 @@ impl Inbound {
     }
 
     /// The answer that was held under that number is known now.
-    pub fn settle(&mut self, context: &mut Context<'_>, number: u64, reply: Reply) {
+    pub fn settle(&mut self, context: &mut Context<'_>, number: u64, (seq, reply): (Seq, Reply)) {
         if let Some(desk) = &mut self.desk {
             let refused = matches!(reply, Reply::Problem { .. });
             context
                 .turn
                 .stats
                 .add(Counter::RequestsRefused, u64::from(refused));
-            desk.replies.settle(number, reply);
+            desk.replies.settle(number, seq, reply);
         }
         self.send(context);
     }
@@ -244,7 +245,8 @@ impl Inbound {
     /// The store lost what was accepted up to `seq` and is not durable.
     pub fn refuse_lost(&mut self, context: &mut Context<'_>, seq: Seq, problem: &Problem) {
         if let Some(desk) = &mut self.desk {
-            let refused = desk.replies.fail(context.durable, seq, problem);
+            let (refused, freed) = desk.replies.fail(context.durable, seq, problem);
+            context.turn.memory.give(freed);
             context.turn.stats.add(Counter::RequestsRefused, refused);
         }
         self.send(context);
@@ -420,7 +422,8 @@ impl Inbound {
     /// Bytes it has on the account of memory.
     #[must_use]
     pub fn charged(&self) -> u64 {
-        self.charged + self.desk.as_ref().map_or(0, |desk| desk.charged)
+        let desk = self.desk.as_ref();
+        self.charged + desk.map_or(0, |desk| desk.charged + desk.replies.held())
     }
 
     /// Whether the client has finished sending.
