@@ -8,6 +8,7 @@ use hookah::port::{Seq, StoreDone};
 
 use crate::clients::Want;
 use crate::feeds::Feeds;
+use crate::gates::Gates;
 use crate::http::Message;
 use crate::lasting::{Resumed, Waiting};
 use crate::net::LinkId;
@@ -80,6 +81,8 @@ pub struct Oracle {
     pub connects: BTreeMap<usize, u32>,
     /// Topics and their readers.
     pub feeds: Feeds,
+    /// Queues and flows.
+    pub gates: Gates,
     /// Answers of the hub that its world has not seen yet.
     pub mail: Vec<(Want, Message)>,
     /// Requests to each target.
@@ -128,6 +131,7 @@ impl Oracle {
             sent: Vec::new(),
             connects: BTreeMap::new(),
             feeds: Feeds::default(),
+            gates: Gates::default(),
             mail: Vec::new(),
             sent_to: BTreeMap::new(),
             volatile,
@@ -182,6 +186,7 @@ impl Oracle {
         if promised {
             self.tells(message);
         }
+        self.gates.accepted(message);
         if let Some(order) = Order::number_in_body(&message.body) {
             self.name(order, message.id);
         }
@@ -314,12 +319,21 @@ impl Oracle {
             retry_after: 0,
         };
         self.check_attempt(&orders[order], &targets[orders[order].target], &sent, world);
+        let (kept, ended) = (&self.kept, &self.ends);
+        let lives = |id: &MessageId| kept.contains_key(id) && !ended.contains_key(id);
+        self.gates.check_turn(id, lives);
+        let last = self.fates[order].attempts.last();
+        // What is sent again for a dead line is the same attempt.
+        if last.is_none_or(|last| self.sent[*last].attempt != sent.attempt) {
+            self.gates.goes_out(&orders[order], sent.at, self.began);
+        }
         self.check_alone(link, order);
         self.fates[order].resumed = None;
         self.fates[order].attempts.push(self.sent.len());
         self.sent.push(sent);
         *self.sent_to.entry(orders[order].target).or_default() += 1;
         self.check_lane(orders, orders[order].target);
+        self.check_flow(orders, order);
     }
 
     /// The engine read from a target or a reader.
@@ -364,6 +378,22 @@ impl Oracle {
             flying <= self.parallelism,
             "{flying} requests in flight to target {target}"
         );
+    }
+
+    /// Never more than its parallelism of one flow.
+    fn check_flow(&self, orders: &[Order], order: usize) {
+        let Some((flow, max)) = Gates::parallelism(&orders[order]) else {
+            return;
+        };
+        let undecided = |tap: &&Tap| {
+            let open = tap.open.filter(|_| !tap.told);
+            let order = open.map(|sent| &orders[self.sent[sent].order]);
+            order
+                .and_then(Gates::parallelism)
+                .is_some_and(|it| it.0 == flow)
+        };
+        let flying = self.taps.values().filter(undecided).count();
+        assert!(flying <= max, "{flying} requests in flight of {flow}");
     }
 
     /// Whether an attempt may go out now, with that number.
@@ -439,7 +469,7 @@ impl Oracle {
             sent.at + 2 * MS >= ended + least || unsure,
             "too early: {sent:?} after {last:?}, {wait} us"
         );
-        if world.jumped || self.crowded {
+        if world.jumped || self.crowded || order.is_gated() {
             return;
         }
         let latest = last
@@ -463,7 +493,7 @@ impl Oracle {
         };
         let due = durable.max(since + order.delay);
         let bound = due + SLACK + self.lane_slack(order.target, target) + target.lookup_within();
-        if target.sees_every_attempt() && !self.crowded {
+        if target.sees_every_attempt() && !self.crowded && !order.is_gated() {
             assert!(
                 sent.at <= bound,
                 "held up by {} us: {order:?}",

@@ -4,6 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
+use crate::gates::{self, Flow};
 use crate::receipts;
 use crate::rng::Rng;
 use crate::world::{MS, SECOND};
@@ -73,6 +74,10 @@ pub struct Order {
     pub callback: bool,
     /// Its target is told if it failed or expired: `errback`.
     pub errback: bool,
+    /// `queue`.
+    pub queue: Option<&'static str>,
+    /// `flow-key`, `rate` and `parallelism`.
+    pub flow: Option<Flow>,
 }
 
 /// dispatch.md section 4.
@@ -123,6 +128,8 @@ impl Order {
             private: false,
             callback: false,
             errback: false,
+            queue: None,
+            flow: None,
         }
     }
 
@@ -142,6 +149,8 @@ impl Order {
         self.filler = rng.pick(&[0, 0, 10, 300, 3_000, 70_000]);
         self.redirects = rng.pick(&[0, 0, 1, 3]);
         self.private = rng.chance(20);
+        self.queue = rng.chance(20).then(|| rng.pick(&gates::QUEUES));
+        self.flow = rng.chance(25).then(|| rng.pick(&gates::FLOWS));
     }
 
     /// Attempts at most: the first and its retries.
@@ -154,6 +163,11 @@ impl Order {
         let schedule = self.schedule.as_deref().unwrap_or(&SCHEDULE_DEFAULT);
         let step = (next as usize).saturating_sub(2).min(schedule.len() - 1);
         schedule[step]
+    }
+
+    /// Whether it may have to wait for others than those of its lane.
+    pub fn is_gated(&self) -> bool {
+        self.queue.is_some() || self.flow.is_some()
     }
 
     /// The deadline of one attempt.
@@ -249,6 +263,10 @@ impl Order {
             if asked {
                 options.push((name, receipts::url(&self.base, self.number)));
             }
+        }
+        options.extend(self.queue.map(|name| ("_queue", name.to_owned())));
+        if let Some(flow) = &self.flow {
+            options.extend(flow.options());
         }
         if self.private {
             let secret = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
@@ -385,7 +403,7 @@ impl Order {
     }
 }
 
-fn duration(micros: u64) -> String {
+pub fn duration(micros: u64) -> String {
     if micros.is_multiple_of(SECOND) {
         format!("{}s", micros / SECOND)
     } else {

@@ -63,7 +63,7 @@ pub fn judge(oracle: &Oracle, orders: &[Order], targets: &[Target]) {
         let since = fate.durable.unwrap_or(at);
         let stops = u64::from(oracle.crashes) * (bound + 2 * MINUTE);
         let bound = bound + stops + oracle.lane_slack(order.target, target);
-        let spent = at <= since + bound || oracle.crowded || oracle.leapt;
+        let spent = at <= since + bound || oracle.crowded || oracle.leapt || order.is_gated();
         assert!(spent, "{order:?} took {} us", at - since);
     }
     judge_shut(oracle, orders, targets);
@@ -122,7 +122,8 @@ fn judge_end(
             }
         }
         Outcome::Expired => {
-            let old = order.expires.is_some() || oracle.leapt;
+            // Those before it in its queue may take days.
+            let old = order.expires.is_some() || oracle.leapt || order.is_gated();
             assert!(old, "expired: {order:?}");
         }
         Outcome::Canceled => panic!("nobody called it off: {order:?}"),
@@ -135,7 +136,8 @@ fn judge_good(oracle: &Oracle, order: &Order, target: &Target, attempts: &[&Sent
     let rounds = (order.filler as u64 + 1_000) / 500 * 2;
     let travel = if oracle.calm { 0 } else { rounds * 125 * MS };
     let time = order.timeout_or_default();
-    if order.expires.is_some() || order.forbidden || oracle.leapt {
+    let held = oracle.leapt || (order.is_gated() && end == Outcome::Expired);
+    if order.expires.is_some() || order.forbidden || held {
         return;
     }
     if target
@@ -157,7 +159,7 @@ fn judge_shut(oracle: &Oracle, orders: &[Order], targets: &[Target]) {
         let shut = target.is_always_shut();
         let placed = || orders.iter().filter(|order| order.target == number);
         let known = |order: &Order| oracle.fates[order.number].id.is_some();
-        let expiring = placed().any(|order| order.expires.is_some());
+        let expiring = placed().any(|order| order.expires.is_some() || order.is_gated());
         if !shut
             || expiring
             || !placed().all(|order| known(order) || oracle.fates[order.number].refused)

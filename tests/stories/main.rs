@@ -36,6 +36,7 @@ mod keeping;
 mod lasting;
 mod lying;
 mod naming;
+mod pacing;
 mod posting;
 mod refusing;
 mod retrying;
