@@ -33,8 +33,9 @@ impl Deliveries {
         let Some(delivery) = self.deliveries.get(key) else {
             return;
         };
-        self.queue.lanes.failed(&delivery.seat);
-        let (at, may_park) = (due.min(delivery.expires), delivery.may_park());
+        let (seat, expires, may_park) = (delivery.seat, delivery.expires, delivery.may_park());
+        let at = due.min(expires);
+        self.queue.lanes.failed(turn, seat);
         let parked = self.stand(turn, key, due, may_park).is_some();
         self.tell_store(turn, key, at, (parked, attempt));
         if parked {
