@@ -151,7 +151,7 @@ pub struct Message {
 }
 
 /// What a message brings along only if its options said so.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extra {
     /// Fields for its targets, in one piece: each begins with the line end before it.
     pub fields: Box<[u8]>,

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use crate::base::stats::{Counter, Row, Stats};
 
 pub mod lanes;
+pub mod messages;
 mod page;
 pub mod subscriptions;
 pub mod topics;

@@ -44,6 +44,8 @@ pub enum Reply {
     },
     /// The answer is not known yet: `settle` brings it under the same number.
     Held(u64),
+    /// What was asked for, as JSON.
+    Told(Box<Told>),
     /// 204: which methods are allowed (RFC 9110 section 9.3.7).
     Methods(&'static str),
     /// A short text.
@@ -80,6 +82,15 @@ impl Reply {
         }
     }
 
+    /// Bytes on the account of memory until it is sent.
+    #[must_use]
+    pub fn charged(&self) -> u64 {
+        match self {
+            Reply::Told(told) => told.charged,
+            _ => 0,
+        }
+    }
+
     /// The same answer, for scripts of that origin too.
     #[must_use]
     pub fn shared(self, origin: Option<Arc<str>>) -> Reply {
@@ -91,6 +102,19 @@ impl Reply {
             None => self,
         }
     }
+}
+
+/// An answer that was made for this request alone.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// The status.
+    pub status: u16,
+    /// Fields of its own.
+    pub fields: Vec<(&'static str, String)>,
+    /// The body, which is JSON.
+    pub body: Vec<u8>,
+    /// Bytes of it that are on the account of memory until it is sent.
+    pub charged: u64,
 }
 
 /// Whom a message with topics goes to besides its own targets, as of its acceptance.
@@ -139,6 +163,8 @@ struct Pending {
 #[derive(Debug, Default)]
 pub struct Replies {
     queue: VecDeque<Pending>,
+    /// Bytes on the account of memory for those that are told.
+    charged: u64,
 }
 
 impl Replies {
@@ -196,13 +222,24 @@ impl Replies {
         refused
     }
 
-    /// The answer that was held under that number is known now.
-    pub fn settle(&mut self, number: u64, reply: Reply) {
+    /// The answer that was held under that number is known now, and may go once everything up to
+    /// `seq` is durable. Gives it back if nobody waits for it any more.
+    pub fn settle(&mut self, number: u64, seq: Seq, reply: Reply) -> Option<Reply> {
         let is_it =
             |pending: &&mut Pending| matches!(pending.reply, Reply::Held(it) if it == number);
-        if let Some(pending) = self.queue.iter_mut().find(is_it) {
-            pending.reply = reply;
-        }
+        let Some(pending) = self.queue.iter_mut().find(is_it) else {
+            return Some(reply);
+        };
+        self.charged += reply.charged();
+        pending.seq = pending.seq.max(seq);
+        pending.reply = reply;
+        None
+    }
+
+    /// Bytes on the account of memory.
+    #[must_use]
+    pub fn charged(&self) -> u64 {
+        self.charged
     }
 
     /// Whether the line becomes a stream now: that is what comes next, and it is taken.
@@ -231,8 +268,10 @@ impl Replies {
         }
     }
 
-    /// Writes what may go now to `out`, in order. `date` is the text of the Date field.
-    pub fn render(&mut self, durable: Seq, out: &mut Vec<u8>, date: &str) {
+    /// Writes what may go now to `out`, in order; how many bytes of it are on the account. `date`
+    /// is the text of the Date field.
+    pub fn render(&mut self, durable: Seq, out: &mut Vec<u8>, date: &str) -> u64 {
+        let before = self.charged;
         while let Some(pending) = self.queue.front()
             && pending.seq <= durable
             && !matches!(
@@ -241,8 +280,10 @@ impl Replies {
             )
         {
             write_reply(out, pending, date);
+            self.charged -= pending.reply.charged();
             self.queue.pop_front();
         }
+        before - self.charged
     }
 }
 
@@ -266,6 +307,7 @@ fn write_reply(out: &mut Vec<u8>, pending: &Pending, date: &str) {
             let body = json.then(|| accepted_json(*id, reach.as_deref()));
             write_accepted(out, *id, body.as_deref(), *volatile, &how);
         }
+        Reply::Told(told) => write_told(out, told, &how),
         Reply::Methods(allow) => write_methods(out, allow, &how),
         Reply::Text {
             status,
@@ -291,6 +333,17 @@ fn write_reply(out: &mut Vec<u8>, pending: &Pending, date: &str) {
             write_problem(out, problem, *json, *allow, *retry_after, &how);
         }
     }
+}
+
+fn write_told(out: &mut Vec<u8>, told: &Told, how: &How<'_>) {
+    let fields: Vec<_> = told.fields.iter().map(|(name, it)| (*name, &**it)).collect();
+    let answer = Answer {
+        status: told.status,
+        content_type: Some("application/json"),
+        fields: &fields,
+        body: &told.body,
+    };
+    write::answer(out, &answer, how);
 }
 
 /// Which methods are allowed, and to a browser's preflight what scripts of the origin may send

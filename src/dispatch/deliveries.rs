@@ -6,17 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::frame::Frame;
+use crate::base::index::Index;
 use crate::base::slab::{Key, Slab};
 use crate::base::stats::Counter;
 use crate::base::time::Mono;
-use crate::model::{Answer, Callback, Ending, Fault, Message, Method, Target, Ticket, Wants};
-use crate::port::{Caller, Turn};
+use crate::model::record::Attempt;
+use crate::model::{
+    Answer, Callback, Ending, Fault, Message, MessageId, Method, Target, Ticket, Wants,
+};
+use crate::port::{Caller, StoreOp, Turn};
 
 use super::Settings;
 use super::compose;
 use super::delivery::{Delivery, Next, State, Terms, charge};
 use super::far::Far;
-use super::history::{History, Log};
 use super::notice;
 use super::redirect::{self, Hop};
 use super::retry::Schedule;
@@ -41,15 +44,10 @@ const UNFINISHED: Ending = Ending::Fault {
 #[derive(Debug)]
 struct Open {
     message: Arc<Message>,
-    method: Method,
     terms: Terms,
     /// Its deliveries that have not ended, each naming the next.
     first: Option<Key>,
     left: u32,
-    /// What happened so far.
-    log: Log,
-    /// Bytes on the account of memory for the log.
-    log_bytes: u64,
 }
 
 /// What an accepted message's deliveries have in common.
@@ -108,17 +106,22 @@ impl Plan {
 }
 
 impl Open {
-    /// What it is charged besides its deliveries and its log, in bytes.
+    /// What it is charged besides its deliveries, in bytes.
     fn bytes(&self) -> u64 {
         (self.message.bytes() + self.terms.bytes()) as u64
     }
 }
 
-/// Everything on its way, and what is remembered of it.
+/// Everything on its way.
 #[derive(Debug)]
 pub struct Deliveries {
     settings: Settings,
     messages: Slab<Open>,
+    by_id: Index<MessageId, Key>,
+    /// Messages that somebody waits for, and how many do.
+    watched: Index<MessageId, u32>,
+    /// Those of them whose last delivery here has ended.
+    gone: VecDeque<MessageId>,
     deliveries: Slab<Delivery>,
     due: VecDeque<Key>,
     far: Far,
@@ -130,17 +133,19 @@ pub struct Deliveries {
     offers: VecDeque<Key>,
     /// What became of notices, for who releases them.
     reports: VecDeque<Report>,
-    pub(super) history: History,
 }
 
 impl Deliveries {
-    /// Nothing on its way. `seed` is for the map of what is remembered.
+    /// Nothing on its way. `seed` is for its maps.
     #[must_use]
     pub fn new(settings: Settings, seed: u64) -> Deliveries {
         let bound = u32::MAX as usize - 1;
         Deliveries {
             settings,
             messages: Slab::with_bound(bound),
+            by_id: Index::new(seed),
+            watched: Index::new(seed.rotate_left(16)),
+            gone: VecDeque::new(),
             deliveries: Slab::with_bound(bound),
             due: VecDeque::new(),
             far: Far::default(),
@@ -148,7 +153,6 @@ impl Deliveries {
             near: 0,
             offers: VecDeque::new(),
             reports: VecDeque::new(),
-            history: History::new(seed),
         }
     }
 }
@@ -281,11 +285,11 @@ impl Caller for Deliveries {
             };
         }
         self.log(turn, key, ending, next);
-        self.remember(turn, key, ending, next, refused, answer);
+        let attempt = self.attempt(turn, key, ending, next, refused, answer);
         match next {
-            Next::End(outcome) => self.end(turn, key, outcome, Some(ending)),
+            Next::End(outcome) => self.end(turn, key, outcome, Some(ending), attempt),
             Next::Retry { number, at_least } => {
-                self.retry(turn, key, number, at_least);
+                self.retry(turn, key, (number, at_least), attempt);
                 self.report_retry(key, ending);
             }
             Next::Follow => {}
@@ -294,7 +298,14 @@ impl Caller for Deliveries {
 }
 
 impl Deliveries {
-    fn retry(&mut self, turn: &mut Turn, key: Key, number: u32, at_least: Option<Duration>) {
+    /// The next attempt is that retry, after at least that wait; `attempt` is the one before.
+    fn retry(
+        &mut self,
+        turn: &mut Turn,
+        key: Key,
+        (number, at_least): (u32, Option<Duration>),
+        attempt: Option<Attempt>,
+    ) {
         turn.stats.add(Counter::AttemptsFailed, 1);
         let random = turn.rng.u64();
         let Some(delivery) = self.deliveries.get_mut(key) else {
@@ -303,7 +314,27 @@ impl Deliveries {
         delivery.come_back(&mut turn.memory);
         let (schedule, jitter) = delivery.pace(&self.settings);
         let wait = schedule.wait(number, jitter, random, at_least);
-        self.wait(turn, key, turn.now.mono + wait);
+        let due = turn.now.mono + wait;
+        self.later(turn, key, due, attempt);
+        self.wait(turn, key, due);
+    }
+
+    /// The store hears when a delivery goes on, and of the attempt that has just ended.
+    fn later(&self, turn: &mut Turn, key: Key, due: Mono, attempt: Option<Attempt>) {
+        let Some(delivery) = self.deliveries.get(key) else {
+            return;
+        };
+        let Some(open) = self.messages.get(delivery.message) else {
+            return;
+        };
+        let place = delivery.place(turn.now, due.min(delivery.expires));
+        turn.hand(StoreOp::Later {
+            id: open.message.id,
+            number: delivery.number,
+            place,
+            attempts: delivery.attempts,
+            attempt,
+        });
     }
 
     /// The attempt goes on at `location`, in that origin's lane. The error is why it does not.
@@ -365,19 +396,20 @@ impl Deliveries {
             self.far.len() == 0 || self.far_timer.is_some(),
             "nobody looks at the due-index"
         );
-        let (mut left, mut log_bytes) = (0, 0);
-        for (_, open) in self.messages.iter() {
+        let mut left = 0;
+        for (key, open) in self.messages.iter() {
             left += open.left as usize;
+            let named = self.by_id.get(&open.message.id);
+            assert_eq!(named, Some(&key), "a message without its id");
             let (mut last, mut next, mut listed) = (None, open.first, 0);
             while let Some(delivery) = next.and_then(|key| self.deliveries.get(key)) {
                 assert_eq!(delivery.before, last, "a list that goes one way only");
                 (last, next, listed) = (next, delivery.sibling, listed + 1);
             }
             assert_eq!((next, listed), (None, open.left), "a list with a gap");
-            bytes += open.bytes() + open.log_bytes;
-            log_bytes += open.log_bytes;
+            bytes += open.bytes();
         }
-        self.history.check(self.messages.len(), log_bytes);
+        assert_eq!(self.by_id.len(), self.messages.len(), "an id of no message");
         assert_eq!(
             left,
             self.deliveries.len(),

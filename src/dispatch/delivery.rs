@@ -79,6 +79,8 @@ pub(super) struct Delivery {
     pub(super) began: Now,
     /// Where the attempt under way was sent on to, if it was.
     pub(super) hop: Option<Box<Hop>>,
+    /// Why it is not tried again, in one word.
+    pub(super) called_off: Option<&'static str>,
     /// What it has besides if it goes to a subscriber.
     pub(super) notice: Option<Box<Notice>>,
 }
@@ -152,6 +154,7 @@ impl Delivery {
             state: State::Held { delay: plan.delay },
             began: Now::default(),
             hop: None,
+            called_off: None,
             notice: None,
         }
     }
@@ -184,20 +187,25 @@ impl Delivery {
             State::Held { delay } => delay,
             _ => Duration::ZERO,
         };
-        let due = now.wall + delay;
         Work {
             id,
             number: self.number,
             target: Arc::clone(&self.target),
-            place: Place {
-                lane: self.target.lane,
-                rank: due.0,
-                due,
-                parked: false,
-            },
+            place: self.place(now, now.mono + delay),
             expires: now.wall + self.expires.since(now.mono),
             attempts: self.attempts,
             subscription: self.notice.as_ref().map_or(0, |notice| notice.number),
+        }
+    }
+
+    /// Its place among the work if it is due then.
+    pub(super) fn place(&self, now: Now, due: Mono) -> Place {
+        let due = now.wall + due.since(now.mono);
+        Place {
+            lane: self.target.lane,
+            rank: due.0,
+            due,
+            parked: false,
         }
     }
 
@@ -232,6 +240,11 @@ impl Delivery {
         self.hop = None;
     }
 
+    /// Whether an attempt is under way, perhaps about to go on where it was sent.
+    pub(super) fn is_active(&self) -> bool {
+        self.state == State::Active || self.hop.is_some()
+    }
+
     /// Where the attempt under way goes.
     pub(super) fn target_now(&self) -> &Arc<Target> {
         self.hop.as_ref().map_or(&self.target, |hop| &hop.target)
@@ -246,12 +259,7 @@ impl Delivery {
     /// Whether no attempt may begin any more.
     pub(super) fn is_over(&self, now: Mono) -> bool {
         let lapsed = self.notice.as_ref().is_some_and(|it| it.until <= now);
-        self.expires <= now || lapsed || self.called_off().is_some()
-    }
-
-    /// Why it was called off, if it was.
-    pub(super) fn called_off(&self) -> Option<&'static str> {
-        self.notice.as_ref()?.called_off
+        self.expires <= now || lapsed || self.called_off.is_some()
     }
 
     /// Whether it has to be released before it goes.
@@ -276,11 +284,20 @@ impl Delivery {
     /// Judges the ending of the attempt under way (dispatch.md sections 4, 7 and 10): what counts
     /// as success delivers and so does 303, 410 is final and so is a target that we
     /// forbid, a redirect is followed while hops are
-    /// left, everything else is tried again while the budget lasts.
+    /// left, everything else is tried again while the budget lasts. What was called off meanwhile
+    /// is delivered, or canceled.
     pub(super) fn judge(&self, terms: &Terms, ending: &Ending) -> Next {
-        if let Some(notice) = &self.notice {
-            return self.judge_notice(notice, ending);
+        if self.notice.is_some() {
+            return self.judge_notice(ending);
         }
+        match self.judge_webhook(terms, ending) {
+            Next::End(Outcome::Delivered) => Next::End(Outcome::Delivered),
+            _ if self.called_off.is_some() => Next::End(Outcome::Canceled),
+            next => next,
+        }
+    }
+
+    fn judge_webhook(&self, terms: &Terms, ending: &Ending) -> Next {
         let hops = self.hop.as_ref().map_or(0, |hop| hop.count);
         match ending {
             Ending::Answer { status, .. } if *status == 303 || terms.success.has(*status) => {
@@ -304,10 +321,10 @@ impl Delivery {
         }
     }
 
-    fn judge_notice(&self, notice: &Notice, ending: &Ending) -> Next {
+    fn judge_notice(&self, ending: &Ending) -> Next {
         match (notice::verdict(ending), ending) {
             (Some(outcome), _) => Next::End(outcome),
-            (None, _) if notice.called_off.is_some() => Next::End(Outcome::Canceled),
+            (None, _) if self.called_off.is_some() => Next::End(Outcome::Canceled),
             (None, Ending::Answer { retry_after, .. }) => self.retry(*retry_after),
             (None, Ending::Fault { .. }) => self.retry(None),
         }

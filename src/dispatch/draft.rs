@@ -30,6 +30,8 @@ pub struct Accepted {
     pub publish: Option<Arc<Message>>,
     /// Subscribers that it goes to.
     pub callbacks: usize,
+    /// Deliveries that it has, those to subscribers too.
+    pub deliveries: usize,
 }
 
 /// What a message is charged while it waits to be published, in bytes.
@@ -85,7 +87,7 @@ impl<'a> Content<'a> {
 }
 
 /// The plan of what has no targets of its own: notices are tried as their settings say.
-fn notices_only(hops: u8) -> Plan {
+pub(super) fn notices_only(hops: u8) -> Plan {
     Plan {
         method: Method::Post,
         delay: Duration::ZERO,
@@ -202,6 +204,7 @@ impl Draft<'_> {
             open,
             publish,
             callbacks: self.receivers.callbacks.len(),
+            deliveries: self.receivers.targets.len() + self.receivers.callbacks.len(),
         })
     }
 }

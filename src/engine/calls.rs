@@ -20,6 +20,7 @@ impl Engine {
     pub(super) fn run_lanes(&mut self) {
         loop {
             self.dial_name_servers();
+            self.carry_gone();
             self.carry_hub();
             self.join_lanes();
             // A place that was given up goes to who waits longest, not back to whoever gave it up.

@@ -20,7 +20,7 @@ use crate::http::problem::{Problem, Reason};
 use crate::http::request::Request;
 use crate::hub::request::{self, Asked, Half};
 use crate::hub::{Client, Content, Decision, Hub, Refused, Ticket, Verdict};
-use crate::port::Turn;
+use crate::port::{Seq, Turn};
 use crate::topics::Topics;
 
 /// What people see at the hub's address.
@@ -256,20 +256,18 @@ impl Engine {
                     retry_after: None,
                 },
             };
-            self.answer_held(line, ticket, reply);
+            self.answer_held(line, ticket, 0, reply);
         }
         carried
     }
 
-    /// A client that was kept waiting gets its answer.
-    fn answer_held(&mut self, key: Key, ticket: Ticket, reply: Reply) {
-        let Some(line) = self.lines.get_mut(key) else {
-            return;
+    /// A client that was kept waiting gets its answer, once everything up to `seq` is durable.
+    pub(super) fn answer_held(&mut self, key: Key, ticket: Ticket, seq: Seq, reply: Reply) {
+        let line = self.lines.get_mut(key);
+        let Some(Conn::Inbound(inbound)) = line.map(|line| &mut line.conn) else {
+            return self.turn.memory.give(reply.charged());
         };
-        let Conn::Inbound(inbound) = &mut line.conn else {
-            return;
-        };
-        inbound.settle(&mut context!(self), ticket, reply);
+        inbound.settle(&mut context!(self), ticket, seq, reply);
         if !self.unpause(key) {
             self.settle_inbound(key);
         }

@@ -28,8 +28,10 @@ use crate::topics::{self, Topics};
 mod callers;
 mod calls;
 mod hub;
+mod inquiries;
 mod lanes;
 mod life;
+mod messages;
 mod names;
 mod notices;
 mod polls;
@@ -42,6 +44,7 @@ mod visits;
 mod window;
 mod wishes;
 
+use inquiries::Inquiries;
 use streams::feed_of;
 use visits::Visits;
 
@@ -126,6 +129,7 @@ pub struct Engine {
     hub: Hub,
     /// The lines of those who wait for the hub's verdict.
     waiters: Index<Ticket, Key>,
+    inquiries: Inquiries,
     /// Offers are left to the test.
     #[cfg(test)]
     by_hand: bool,
@@ -151,7 +155,7 @@ impl Engine {
     pub fn new(settings: Settings, seed: [u8; 32], now: Now) -> Engine {
         let mut rng = Rng::new(seed);
         let nodes = dispatch::NEAR_MAX + courier::LANES_TIMED_MAX + courier::TIMERS_MAX + 16;
-        let timers_max = settings.lines_max + nodes;
+        let timers_max = settings.lines_max + nodes + inquiries::INQUIRIES_MAX;
         let courier = Courier::new(settings.courier.clone(), settings.lines_max / 2, rng.u64());
         let dispatch = Dispatch::new(settings.dispatch.clone(), rng.u64());
         let hub = Hub::new(settings.hub.clone(), &mut rng);
@@ -166,6 +170,7 @@ impl Engine {
             doomed: Vec::new(),
             hub,
             waiters: Index::new(rng.u64()),
+            inquiries: Inquiries::default(),
             #[cfg(test)]
             by_hand: false,
             #[cfg(test)]
@@ -263,10 +268,10 @@ impl Engine {
         match done {
             StoreDone::Durable(seq) => self.store_kept(seq),
             StoreDone::Failed(seq) => self.store_lost(seq),
+            StoreDone::Found { ticket, found } => self.found(ticket, found),
+            StoreDone::Canceled { ticket, count, .. } => self.canceled(ticket, count),
+            StoreDone::Taken { .. } => self.cancel_taken(),
             StoreDone::Usable { .. }
-            | StoreDone::Taken { .. }
-            | StoreDone::Canceled { .. }
-            | StoreDone::Found { .. }
             | StoreDone::Restored(_)
             | StoreDone::Ready => {}
         }
@@ -285,7 +290,6 @@ impl Engine {
             self.fire(timer);
         }
         self.run_lanes();
-        self.dispatch.deliveries.make_way(&mut self.turn);
         self.turn.stats.add(Counter::Turns, 1);
         self.measure();
     }
@@ -304,6 +308,7 @@ impl Engine {
             Timer::Delivery(key) => self.dispatch.deliveries.fired(key),
             Timer::Far => self.dispatch.deliveries.look_far(&mut self.turn),
             Timer::Lane(key) => self.lane_fired(key),
+            Timer::Inquiry(key) => self.inquiry_fired(key),
             Timer::Hub => self.hub.fired(&mut self.turn),
             Timer::Topics => self.sweep_topics(),
             Timer::Drain => self.drain.time_is_up(),

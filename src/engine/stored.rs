@@ -8,7 +8,7 @@ use crate::base::slab::Key;
 use crate::conn::Conn;
 use crate::dispatch::publish_cost;
 use crate::http::problem::{Problem, Reason};
-use crate::model::Message;
+use crate::model::{Message, MessageId};
 use crate::port::Seq;
 
 /// A message that waits for the store.
@@ -31,6 +31,10 @@ pub(super) enum Origin {
     Client(Key),
     /// A topic of the hub that was fetched.
     Topic(Key),
+    /// Somebody who has many resent; this is one of them.
+    Resend(Key, MessageId),
+    /// Ourselves: nobody waits for it.
+    Nobody,
 }
 
 impl Awaiting {
@@ -60,10 +64,8 @@ impl Engine {
                 self.publish(message);
             }
             let deliveries = &mut self.dispatch.deliveries;
-            match (next.open, &next.publish) {
-                (Some(open), _) => deliveries.durable(&mut self.turn, open),
-                (None, Some(message)) => deliveries.published(&mut self.turn, message),
-                (None, None) => {}
+            if let Some(open) = next.open {
+                deliveries.durable(&mut self.turn, open);
             }
             let key = match next.origin {
                 Origin::Client(key) => key,
@@ -71,6 +73,11 @@ impl Engine {
                     self.hub.stored(&mut self.turn, key, true);
                     continue;
                 }
+                Origin::Resend(key, id) => {
+                    self.resent(key, id, true);
+                    continue;
+                }
+                Origin::Nobody => continue,
             };
             let Some(line) = self.lines.get_mut(key) else {
                 continue;
@@ -101,6 +108,11 @@ impl Engine {
                     self.hub.stored(&mut self.turn, key, false);
                     continue;
                 }
+                Origin::Resend(key, id) => {
+                    self.resent(key, id, false);
+                    continue;
+                }
+                Origin::Nobody => continue,
             };
             let Some(line) = self.lines.get_mut(key) else {
                 continue;

@@ -173,7 +173,8 @@ impl Inbound {
         self.close_if_draining(context);
         let Some(desk) = &mut self.desk else { return };
         let had = desk.unsent();
-        desk.replies
+        desk.charged += desk
+            .replies
             .render(context.durable, &mut desk.out, context.date);
         if had == 0 && desk.unsent() > 0 {
             self.stalled_since = context.turn.now.mono;
@@ -228,15 +229,17 @@ impl Inbound {
         self.send(context);
     }
 
-    /// The answer that was held under that number is known now.
-    pub fn settle(&mut self, context: &mut Context<'_>, number: u64, reply: Reply) {
-        if let Some(desk) = &mut self.desk {
-            let refused = matches!(reply, Reply::Problem { .. });
-            context
-                .turn
-                .stats
-                .add(Counter::RequestsRefused, u64::from(refused));
-            desk.replies.settle(number, reply);
+    /// The answer that was held under that number is known now, and goes once everything up to
+    /// `seq` is durable.
+    pub fn settle(&mut self, context: &mut Context<'_>, number: u64, seq: Seq, reply: Reply) {
+        let refused = u64::from(matches!(reply, Reply::Problem { .. }));
+        let left = match &mut self.desk {
+            Some(desk) => desk.replies.settle(number, seq, reply),
+            None => Some(reply),
+        };
+        match left {
+            Some(reply) => context.turn.memory.give(reply.charged()),
+            None => context.turn.stats.add(Counter::RequestsRefused, refused),
         }
         self.send(context);
     }
@@ -420,7 +423,7 @@ impl Inbound {
     /// Bytes it has on the account of memory.
     #[must_use]
     pub fn charged(&self) -> u64 {
-        self.charged + self.desk.as_ref().map_or(0, |desk| desk.charged)
+        self.charged + self.desk.as_ref().map_or(0, |desk| desk.charged())
     }
 
     /// Whether the client has finished sending.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::{Deliveries, Open, Plan, Receivers};
 use crate::base::slab::Key;
 use crate::dispatch::delivery::{Delivery, State};
-use crate::dispatch::history::Log;
 use crate::model::{Message, Outcome};
 use crate::port::{StoreOp, Turn};
 
@@ -25,12 +24,9 @@ impl Deliveries {
         }
         let open = Open {
             message: Arc::clone(message),
-            method: plan.method,
             terms: plan.terms.clone(),
             first: None,
             left: 0,
-            log: Log::default(),
-            log_bytes: 0,
         };
         let key = self.messages.insert(open).ok()?;
         let mut last = None;
@@ -50,8 +46,7 @@ impl Deliveries {
             self.messages.remove(key);
             return None;
         }
-        let log = self.history.open(message.id, key);
-        self.messages.get_mut(key)?.log = log;
+        self.by_id.insert(message.id, key);
         Some(key)
     }
 
@@ -87,8 +82,8 @@ impl Deliveries {
             };
             next = delivery.sibling;
             match delivery.state {
-                State::Held { .. } if delivery.called_off().is_some() => {
-                    self.end(turn, key, Outcome::Canceled, None);
+                State::Held { .. } if delivery.called_off.is_some() => {
+                    self.end(turn, key, Outcome::Canceled, None, None);
                 }
                 State::Held { delay } => {
                     let due = turn.now.mono + delay;
@@ -110,7 +105,6 @@ impl Deliveries {
             next = delivery.sibling;
         }
         turn.memory.give(open.bytes());
-        self.history.give(turn, open.log_bytes);
-        self.history.forget(open.message.id, open.log);
+        self.forget(open.message.id);
     }
 }

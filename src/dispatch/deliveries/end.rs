@@ -7,28 +7,29 @@ use super::Deliveries;
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::dispatch::delivery::Delivery;
-use crate::model::record::End;
-use crate::model::{Ending, Outcome};
+use crate::model::record::{Attempt, End};
+use crate::model::{Ending, MessageId, Outcome};
 use crate::port::{StoreOp, Turn};
 
 impl Deliveries {
     /// What waits too long, or was called off while it could not end, goes no further.
     pub(super) fn give_up(&mut self, turn: &mut Turn, key: Key) {
         let delivery = self.deliveries.get(key);
-        let outcome = match delivery.and_then(|delivery| delivery.called_off()) {
+        let outcome = match delivery.and_then(|delivery| delivery.called_off) {
             Some(_) => Outcome::Canceled,
             None => Outcome::Expired,
         };
-        self.end(turn, key, outcome, None);
+        self.end(turn, key, outcome, None, None);
     }
 
-    /// A delivery has ended, with its last attempt's ending if that was why.
+    /// A delivery has ended, with its last attempt and the ending of that if that was why.
     pub(super) fn end(
         &mut self,
         turn: &mut Turn,
         key: Key,
         outcome: Outcome,
         ending: Option<&Ending>,
+        attempt: Option<Attempt>,
     ) {
         let Some(delivery) = self.deliveries.remove(key) else {
             return;
@@ -52,9 +53,11 @@ impl Deliveries {
             let (word, url) = (outcome.as_str(), &delivery.target.url);
             log::info!("delivery_ended id={id} outcome={word} url={url:?}");
         }
+        let called_off = delivery.called_off;
+        let detail = called_off.filter(|_| outcome == Outcome::Canceled);
         let end = End {
             outcome,
-            detail: delivery.called_off().unwrap_or_default(),
+            detail: detail.unwrap_or_default(),
             at: turn.now.wall,
             target: Arc::clone(&delivery.target),
         };
@@ -62,17 +65,22 @@ impl Deliveries {
             id,
             number,
             end,
-            attempt: None,
+            attempt,
         });
         open.left -= 1;
         let last = open.left == 0;
-        self.remember_end(turn, &delivery, outcome);
         self.unlink(&delivery);
-        if last && let Some(mut open) = self.messages.remove(delivery.message) {
+        if last && let Some(open) = self.messages.remove(delivery.message) {
             turn.memory.give(open.bytes());
-            self.history.give(turn, open.log_bytes);
-            open.log.message(&open.message, open.method);
-            self.history.ended(turn, id, open.log);
+            self.forget(id);
+        }
+    }
+
+    /// Nothing of that message is left here. Whoever waits for it looks at what has become of it.
+    pub(super) fn forget(&mut self, id: MessageId) {
+        self.by_id.remove(&id);
+        if !self.watched.is_empty() && self.watched.contains(&id) {
+            self.gone.push_back(id);
         }
     }
 
