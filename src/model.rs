@@ -151,7 +151,7 @@ pub struct Message {
 }
 
 /// What a message brings along only if its options said so.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Extra {
     /// Fields for its targets, in one piece: each begins with the line end before it.
     pub fields: Box<[u8]>,
@@ -164,6 +164,14 @@ pub struct Extra {
     pub options: Box<str>,
     /// The message that it repeats.
     pub resend_of: Option<MessageId>,
+}
+
+/// Without the options, among which there may be a secret.
+impl fmt::Debug for Extra {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (label, event) = (&self.label, &self.event);
+        write!(out, "Extra(label {label:?}, event {event:?}, …)")
+    }
 }
 
 impl Extra {
@@ -203,6 +211,19 @@ impl TopicNames {
             bytes.extend_from_slice(&name[..usize::from(len)]);
         }
         TopicNames(bytes.into())
+    }
+
+    /// The names in the form in which they are kept: each after its length, two bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Reads that form; `None` if it is not whole.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<TopicNames> {
+        let read: usize = names_in(bytes).map(|name| 2 + name.len()).sum();
+        (read == bytes.len()).then(|| TopicNames(bytes.into()))
     }
 
     /// The names in their order.
@@ -439,6 +460,22 @@ mod tests {
         let names: [&[u8]; 5] = [b"a", b"b", b"a", b"", b"b"];
         let held = TopicNames::of(names.into_iter());
         assert_eq!(held.iter().collect::<Vec<_>>(), [&b"a"[..], b"b", b""]);
+    }
+
+    #[test]
+    fn topics_are_read_back_whole_or_not_at_all() {
+        let held = TopicNames::of([&b"a"[..], b"", b"news"].into_iter());
+        let bytes = held.as_bytes();
+        assert_eq!(TopicNames::from_bytes(bytes), Some(held.clone()));
+        assert_eq!(TopicNames::from_bytes(b""), Some(TopicNames::default()));
+        for cut in [1, 2, 4, 6, bytes.len() - 1] {
+            let whole = [3, 5].contains(&cut);
+            assert_eq!(
+                TopicNames::from_bytes(&bytes[..cut]).is_some(),
+                whole,
+                "{cut}"
+            );
+        }
     }
 
     #[test]

@@ -17,6 +17,9 @@
 //!   its kept-alive lines; a sink answers each webhook with 200 over lines that stay open.
 //!   The run ends when all webhooks have arrived. Beside `floor.rs`: a bare epoll relay that
 //!   parses nothing, with the same number and size of messages on both sides.
+//! * **lasting**: intake and relay with the store in one file on this bench's disk, beside intake
+//!   in memory and beside the floor; and how long a 202 takes on one line, and on 64 of them that
+//!   post half of what they could, beside the disk's own time to sync 4 KiB.
 //! * **tls**: the relay over https beside the relay over http, both by Hookah: on lines that
 //!   stay open, and to a sink that closes after each answer, so that each webhook costs a
 //!   connection, resumed where the session is known. A tenth of the count.
@@ -44,6 +47,7 @@
 #![deny(unsafe_code)]
 
 mod floor;
+mod lasting;
 mod load;
 mod server;
 mod sink;
@@ -81,7 +85,7 @@ Usage: cargo bench --bench peers [-- OPTIONS]
   --streams N      readers (1000 and then 10000)
   --messages N     messages in a run of streams (for 200000 deliveries)
   --hookah PATH    another build of the server
-  --only PART      start, intake, relay, tls, streams or storm";
+  --only PART      start, intake, relay, lasting, tls, streams or storm";
 
 /// How long a server that has just started is left alone before its memory is read.
 const SETTLE: Duration = Duration::from_millis(50);
@@ -185,8 +189,10 @@ impl fmt::Display for Options {
 
 fn part(text: &str) -> Result<String, &'static str> {
     match text {
-        "start" | "intake" | "relay" | "tls" | "streams" | "storm" => Ok(text.to_owned()),
-        _ => Err("start, intake, relay, tls, streams or storm"),
+        "start" | "intake" | "relay" | "lasting" | "tls" | "streams" | "storm" => {
+            Ok(text.to_owned())
+        }
+        _ => Err("start, intake, relay, lasting, tls, streams or storm"),
     }
 }
 
@@ -244,6 +250,7 @@ fn measure_in(dir: &Path, options: &Options, core: usize, others: &[usize]) -> i
     let program = path::absolute(&options.hookah)?;
     let args = ["--port", "0", "--store", "memory"];
     let hookah = Recipe::told("hookah", program.clone(), &args, dir);
+    let lasting = lasting::Ground::new(program.clone(), &hookah, &floor, dir);
     let secure = tls::Ground::new(program, &args, dir)?;
     // One that does not start now is not tried again: each try may take its whole time.
     let first = hookah.start(core);
@@ -255,6 +262,9 @@ fn measure_in(dir: &Path, options: &Options, core: usize, others: &[usize]) -> i
         }
     };
     let mut figures = bench.figures(hookah, &floor, nginx.as_ref());
+    if options.wants("lasting") && hookah.is_some() {
+        figures.extend(lasting.figures(&mut bench));
+    }
     if let Some(hookah) = hookah.filter(|_| options.wants("streams") || options.wants("storm")) {
         let ground = streams::Ground::new(&mut bench, hookah, dir)?;
         figures.extend(ground.figures(&mut bench));

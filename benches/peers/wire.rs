@@ -33,6 +33,17 @@ pub fn dispatch(port: u16, sink: &str) -> Vec<u8> {
     (head + &body).into_bytes()
 }
 
+/// A POST to `/dispatch` on `port` for a topic that nobody listens to.
+pub fn topic_post(port: u16) -> Vec<u8> {
+    let body = format!("_topic=t&{FIELDS}");
+    let head = format!(
+        "POST /dispatch HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    (head + &body).into_bytes()
+}
+
 /// The head of the floor's webhooks: as many bytes as Hookah's has. `FIELDS` follows it.
 pub fn floor_head(sink: u16) -> Vec<u8> {
     let head = format!(

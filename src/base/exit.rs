@@ -12,6 +12,12 @@ pub enum Exit {
     Unavailable,
     /// A fault of ours, or the system refused what nothing works without.
     Software,
+    /// The store cannot be created where it was asked for.
+    CannotCreate,
+    /// The store cannot be read or written.
+    Io,
+    /// The store is in use by another process.
+    InUse,
     /// The configuration is wrong.
     Config,
     /// A second SIGINT.
@@ -22,11 +28,14 @@ pub enum Exit {
 
 impl Exit {
     /// Every row, in the order of the codes.
-    pub const ALL: [Exit; 7] = [
+    pub const ALL: [Exit; 10] = [
         Exit::Done,
         Exit::Usage,
         Exit::Unavailable,
         Exit::Software,
+        Exit::CannotCreate,
+        Exit::Io,
+        Exit::InUse,
         Exit::Config,
         Exit::Interrupted,
         Exit::Terminated,
@@ -50,6 +59,9 @@ impl Exit {
             Exit::Usage => (64, "the command line is wrong"),
             Exit::Unavailable => (69, "an address to listen on is taken or not to be had"),
             Exit::Software => (70, "an internal fault; the log says where"),
+            Exit::CannotCreate => (73, "the store cannot be created where it was asked for"),
+            Exit::Io => (74, "the store cannot be read or written, or is damaged"),
+            Exit::InUse => (75, "the store is in use by another process"),
             Exit::Config => (78, "the configuration or the environment is wrong"),
             Exit::Interrupted => (130, "a second signal, SIGINT, did not wait for the drain"),
             Exit::Terminated => (143, "a second signal, SIGTERM, did not wait for the drain"),

@@ -23,7 +23,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Knob> + Clone {
 }
 
 /// All but those of streams and the hub, in the order of `--help`.
-static KNOBS: [Knob; 26] = [
+static KNOBS: [Knob; 29] = [
     Knob {
         key: "listen",
         group: Group::Listening,
@@ -343,11 +343,47 @@ static KNOBS: [Knob; 26] = [
         help: "where messages are kept",
         form: Form::Text {
             complaint: "is not a store",
-            allowed: "memory",
+            allowed: store::NAMES,
             set: |config, text| {
                 text.clone_into(&mut config.shell.store);
                 store::is_known(text)
             },
+        },
+    },
+    Knob {
+        key: "min-free",
+        group: Group::Running,
+        value: "SIZE",
+        default: "64MiB",
+        help: "of the disk; with less nothing is taken in",
+        form: Form::Size {
+            min: 0,
+            max: 1 << 40,
+            set: |config, bytes| config.shell.min_free = bytes,
+        },
+    },
+    Knob {
+        key: "keep-age",
+        group: Group::Running,
+        value: "TIME",
+        default: "7d",
+        help: "of messages that have ended, in the store",
+        form: Form::Span {
+            min: SECOND,
+            max: YEAR,
+            set: |config, span| config.shell.keep_age = span,
+        },
+    },
+    Knob {
+        key: "keep-bytes",
+        group: Group::Running,
+        value: "SIZE",
+        default: "1GiB",
+        help: "of the store; beyond it the oldest ended go",
+        form: Form::Size {
+            min: 1 << 20,
+            max: 1 << 40,
+            set: |config, bytes| config.shell.keep_bytes = bytes,
         },
     },
     Knob {

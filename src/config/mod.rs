@@ -319,6 +319,9 @@ fn blank() -> Config {
         shell: shell::Settings {
             listen: vec![],
             store: String::new(),
+            keep_age: Duration::ZERO,
+            keep_bytes: 0,
+            min_free: 0,
             targets: "",
             ca_file: None,
         },

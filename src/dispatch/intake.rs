@@ -79,6 +79,8 @@ pub struct Intake<'a> {
     pub options: Options,
     /// Fields that go out beside our own, ready to be appended to a head.
     pub fields: &'a [u8],
+    /// What of the options its deliveries need later, as a query string.
+    pub kept: &'a [u8],
     /// Servers of our kind that the request has passed.
     pub hops: u8,
     /// The media type that goes out with the body; empty for none.
@@ -128,6 +130,7 @@ pub struct Scratch {
     text: Vec<u8>,
     value: Vec<u8>,
     fields: Vec<u8>,
+    kept: Vec<u8>,
     urls: Vec<Range<usize>>,
     topics: Vec<Range<usize>>,
 }
@@ -138,6 +141,7 @@ impl Scratch {
         self.text.clear();
         self.value.clear();
         self.fields.clear();
+        self.kept.clear();
         self.urls.clear();
         self.topics.clear();
     }
@@ -196,6 +200,7 @@ pub fn read<'a>(
         topics,
         options,
         fields: &scratch.fields,
+        kept: &scratch.kept,
         hops,
         content_type,
         body,

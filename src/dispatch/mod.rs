@@ -16,9 +16,11 @@ mod delivery;
 mod draft;
 mod far;
 mod fields;
+pub mod flows;
 pub mod intake;
 pub mod notice;
 pub mod options;
+mod plan;
 mod redirect;
 mod resend;
 pub mod retry;
@@ -28,7 +30,6 @@ pub mod status;
 pub mod target;
 
 use deliveries::{Deliveries, Plan, Receivers};
-use delivery::Terms;
 use draft::{Body, Draft};
 use intake::{Intake, Scratch, Submission};
 use sign::Keys;
@@ -126,7 +127,7 @@ impl Dispatch {
             callbacks_of(&topics, &mut self.callbacks);
         }
         let extra = extra(&mut intake);
-        let plan = plan(turn, &intake);
+        let plan = Plan::asked(turn.now, &intake);
         let receivers = Receivers {
             targets: &self.targets,
             callbacks: &self.callbacks,
@@ -167,29 +168,10 @@ fn extra(intake: &mut Intake<'_>) -> Option<Box<Extra>> {
         fields: intake.fields.into(),
         label: options.label.take(),
         event: options.event.take(),
+        options: std::str::from_utf8(intake.kept).unwrap_or_default().into(),
         ..Extra::default()
     };
     (extra != Extra::default()).then(|| Box::new(extra))
-}
-
-fn plan(turn: &Turn, intake: &Intake<'_>) -> Plan {
-    let (now, options) = (turn.now, &intake.options);
-    Plan {
-        method: intake.method,
-        delay: options.not_before.since(now.wall),
-        retries: options.retries,
-        schedule: options.schedule.clone(),
-        timeout: options.timeout,
-        strict: options.strict,
-        expires: now.mono + options.expires_at.since(now.wall),
-        terms: Terms {
-            hops: intake.hops,
-            redirects: options.redirects,
-            capture: options.capture,
-            success: options.success.clone(),
-            signer: options.signer.clone(),
-        },
-    }
 }
 
 /// The usual media type is no allocation.

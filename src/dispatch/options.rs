@@ -16,7 +16,10 @@ use crate::model::Method;
 use self::Place::{Anywhere, Field, Header, HeaderPrefix};
 use self::Take::{Forward, Hidden, Line, Topic, Unsupported, Url, Value};
 
+mod text;
 mod values;
+
+pub(super) use text::note;
 
 /// Retries that a message may ask for at most.
 pub const RETRIES_MAX: u32 = 1_000;
@@ -124,6 +127,13 @@ impl Given {
             capture: self.capture.unwrap_or(CAPTURE_BYTES),
             strict: self.strict,
         })
+    }
+
+    /// Whether it is to be signed with a key that is not among ours.
+    #[must_use]
+    pub fn names_unknown_key(&self, defaults: &Settings) -> bool {
+        let name = self.sign.as_ref();
+        name.is_some_and(|name| defaults.keys.get(name).is_none())
     }
 
     /// What signs, of a secret that came along or of a name. No refusal repeats a secret.
@@ -268,6 +278,17 @@ table! {
     "targets" Value(values::targets), Anywhere, "public", "`public` forbids private addresses";
 }
 
+/// Options that are done with once a message is taken in, or that it keeps in a place of its own.
+const DONE_WITH: [&str; 7] = [
+    "method",
+    "forward-headers",
+    "delay",
+    "not-before",
+    "expires",
+    "label",
+    "event",
+];
+
 const SIGN_FORM: &str = "the NAME of a HOOKAH_SIGN_<NAME> that the server was started with";
 
 /// Bytes of the longest field name that spells an option, its underscore included.
@@ -277,6 +298,13 @@ pub const NAME_BYTES_MAX: usize = 32;
 const _: () = assert!(TABLE.len() <= 64);
 
 impl Row {
+    /// Whether deliveries need its value when they go on later, so that the message keeps it. A new
+    /// option is kept unless it stands among those that are not.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        matches!(self.take, Value(_) | Hidden(_)) && !DONE_WITH.contains(&self.name)
+    }
+
     /// Whether it may stand more than once in one source.
     #[must_use]
     pub fn is_repeatable(&self) -> bool {

@@ -218,7 +218,7 @@ fn behind(id: MessageId) -> MessageId {
 
 impl Engine {
     /// The store has answered a question.
-    pub(super) fn found(&mut self, ticket: u64, found: Found) {
+    pub(super) fn store_found(&mut self, ticket: u64, found: Found) {
         let key = Key::from_bits(ticket);
         let Some(key) = key.filter(|key| self.inquiries.slab.contains(*key)) else {
             return;

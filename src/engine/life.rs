@@ -160,6 +160,12 @@ impl Engine {
         self.dispatch.deliveries.len()
     }
 
+    /// Whether what has not ended is forgotten at a restart.
+    #[must_use]
+    pub fn is_volatile(&self) -> bool {
+        self.settings.volatile
+    }
+
     /// Whether nothing is left: no line, no delivery, no timer, no question, no byte on the account.
     #[must_use]
     pub fn is_idle(&self) -> bool {

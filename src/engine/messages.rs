@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::inquiries::{Errand, Inquiry, Resending, Searching, unknown};
+use super::inquiries::{Errand, Inquiry, Resending, Searching};
 use super::serve::{Rooms, json, problem, wants_json};
 use crate::admin::messages;
 use crate::base::slab::Key;

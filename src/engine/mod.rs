@@ -268,7 +268,7 @@ impl Engine {
         match done {
             StoreDone::Durable(seq) => self.store_kept(seq),
             StoreDone::Failed(seq) => self.store_lost(seq),
-            StoreDone::Found { ticket, found } => self.found(ticket, found),
+            StoreDone::Found { ticket, found } => self.store_found(ticket, found),
             StoreDone::Canceled { ticket, count, .. } => self.canceled(ticket, count),
             StoreDone::Taken { .. } => self.cancel_taken(),
             StoreDone::Usable { .. }

@@ -78,6 +78,19 @@ pub fn parse(text: &str) -> Result<Target, Problem> {
     })
 }
 
+/// The target that was kept as these two texts, byte for byte; `None` if they are damaged.
+#[must_use]
+pub fn kept(url: &str, authorization: Option<&str>) -> Option<Target> {
+    let (_, after) = url.split_once("://")?;
+    let (front, path) = url.split_at(url.len() - after.len() + after.find('/')?);
+    // Only the front is parsed: of a callback the rest goes out as its owner wrote it.
+    let mut target = parse(&format!("{front}/")).ok()?;
+    target.path = path.into();
+    target.url = url.into();
+    target.authorization = authorization.map(Into::into);
+    Some(target)
+}
+
 /// The hash of a lane's name. It is kept in stores, so it is the same everywhere and for ever; and
 /// nobody can find a name that shares somebody else's lane.
 #[must_use]

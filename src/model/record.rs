@@ -145,7 +145,11 @@ impl Table {
 pub enum Restored {
     /// The greatest id that was ever given.
     Last(MessageId),
-    /// A fact that was kept.
+    /// Messages of topics up to this one may be missing from the backlog that follows: they are
+    /// too old, too many, or have been let go. Where it is not said, whatever is older than the
+    /// first of the backlog may be.
+    Missing(MessageId),
+    /// A fact that was kept; the tables in the order of `Table::ALL`.
     Kept {
         /// Its kind.
         table: Table,

@@ -139,7 +139,8 @@ impl StoreOp {
     }
 }
 
-/// What came of the operations.
+/// What came of the operations. What is told of one of them counts as of its place in their order:
+/// it comes after a `Durable` of everything up to it, and before any `Durable` of what follows it.
 #[derive(Clone, Debug)]
 pub enum StoreDone {
     /// Everything handed over up to and including this number is durable.

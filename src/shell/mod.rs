@@ -6,12 +6,14 @@ use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
-use mio::Poll;
+use mio::{Poll, Waker};
 
 use crate::base::exit::Exit;
 use crate::engine::{self, Engine};
-use crate::store;
+use crate::{http, store};
 
 mod clock;
 mod datagrams;
@@ -36,6 +38,9 @@ const READ_BYTES_MAX: usize = 64 << 10;
 /// Bytes written to one line in one turn, give or take one gathered write.
 const WRITE_BYTES_MAX: usize = 256 << 10;
 
+/// Bytes of messages that a start reads back for the topics' backlogs.
+const BACKLOG_BYTES_MAX: u64 = 64 << 20;
+
 /// What the shell itself is told at the start.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -43,6 +48,12 @@ pub struct Settings {
     pub listen: Vec<Listen>,
     /// The store's name, as in `--store`.
     pub store: String,
+    /// How long the store keeps what has ended.
+    pub keep_age: Duration,
+    /// And how many bytes of it.
+    pub keep_bytes: u64,
+    /// Free bytes on the store's disk below which nothing is taken in.
+    pub min_free: u64,
     /// What may be called, in words, for the lines at the start.
     pub targets: &'static str,
     /// Certificates to trust besides the built-in roots, in PEM.
@@ -59,8 +70,8 @@ pub enum Failure {
         /// What the system says.
         why: io::Error,
     },
-    /// No backend has that name.
-    Store(String),
+    /// The store cannot be used.
+    Store(store::Refusal),
     /// The file of `--ca-file` is no use.
     CaFile {
         /// Its path.
@@ -86,7 +97,8 @@ impl Failure {
         match self {
             Failure::Listen { .. } => Exit::Unavailable,
             Failure::System { .. } | Failure::Broken => Exit::Software,
-            Failure::Store(_) | Failure::CaFile { .. } => Exit::Config,
+            Failure::Store(refusal) => refusal.exit,
+            Failure::CaFile { .. } => Exit::Config,
         }
         .code()
     }
@@ -108,7 +120,7 @@ impl fmt::Display for Failure {
                 )
             }
             Failure::Listen { addr, why } => write!(out, "cannot listen on {addr}: {why}"),
-            Failure::Store(name) => write!(out, "there is no store {name:?}; allowed: memory"),
+            Failure::Store(refusal) => out.write_str(&refusal.why),
             Failure::CaFile { path, why } => write!(out, "--ca-file {} {why}", path.display()),
             Failure::System { doing, why } => write!(out, "the system failed at {doing}: {why}"),
             Failure::Broken => write!(out, "an internal fault; the log above says where"),
@@ -134,20 +146,21 @@ fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, 
     let registry = poll.registry();
     let signals = signals::Signals::register(registry, turn::SIGNALS)
         .map_err(system("registering for signals"))?;
-    let opened =
-        store::open(&settings.store).ok_or_else(|| Failure::Store(settings.store.clone()))?;
     let tls = tls::Client::new(settings.ca_file.as_deref()).map_err(|why| Failure::CaFile {
         path: settings.ca_file.clone().unwrap_or_default(),
         why,
     })?;
     let listeners = listen::Listeners::bind(registry, turn::LISTENERS, &settings.listen)
         .map_err(|(addr, why)| Failure::Listen { addr, why })?;
+    let waker = Waker::new(registry, turn::STORE).map_err(system("creating the waker"))?;
+    let opened =
+        store::open(&settings.store, opening(settings, &engine, waker)).map_err(Failure::Store)?;
     let seed = sys::entropy().map_err(system("asking for entropy"))?;
     let mut clock = clock::Clock::default();
     let now = clock.read();
     let addrs: Vec<SocketAddr> = listeners.addrs().collect();
     // Nobody reading stderr is no reason not to serve.
-    let _ = io::stderr().write_all(greeting(&addrs, opened.about, settings.targets).as_bytes());
+    let _ = io::stderr().write_all(greeting(&addrs, &opened.about, settings.targets).as_bytes());
     let engine = engine::Settings {
         volatile: opened.volatile,
         ..engine
@@ -165,6 +178,25 @@ fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, 
         signals,
         store,
     }))
+}
+
+/// What the store is told.
+fn opening(settings: &Settings, engine: &engine::Settings, waker: Waker) -> store::Opening {
+    store::Opening {
+        wake: Arc::new(move || {
+            if let Err(why) = waker.wake() {
+                log::error!("wake_failed why={why}");
+            }
+        }),
+        free: sys::free_bytes,
+        target: http::target::kept,
+        backlog_age: engine.topics.backlog_age,
+        backlog_bytes: BACKLOG_BYTES_MAX,
+        keep_age: settings.keep_age,
+        keep_bytes: settings.keep_bytes,
+        min_free: settings.min_free,
+        memory_bytes: engine.memory_bytes_max,
+    }
 }
 
 /// All addresses at which these listeners are reached, as far as the system tells.

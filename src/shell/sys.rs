@@ -1,10 +1,13 @@
 //! The few system calls that std has no safe door to: entropy, descriptor limit, boot clock, the
-//! addresses of the interfaces.
+//! addresses of the interfaces, free space.
 //! The only file with unsafe code; it keeps no state and decides nothing.
 #![allow(unsafe_code)]
 
+use std::ffi::CString;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::Duration;
 
 /// 32 bytes of the system's entropy; waits for them early in a machine's boot.
@@ -99,6 +102,23 @@ pub(super) fn interfaces() -> Vec<IpAddr> {
     found
 }
 
+/// Bytes that we may still write to the file system of `path`; `None` if the system does not tell.
+#[must_use]
+pub(super) fn free_bytes(path: &Path) -> Option<u64> {
+    let path = CString::new(path.as_os_str().as_bytes()).ok()?;
+    let mut stat = std::mem::MaybeUninit::<libc::statvfs>::zeroed();
+    // SAFETY: the path ends with a zero, and the call writes one `statvfs` through a pointer to a
+    // live one, which is valid with zeros alone.
+    let stat = unsafe {
+        if libc::statvfs(path.as_ptr(), stat.as_mut_ptr()) != 0 {
+            return None;
+        }
+        stat.assume_init()
+    };
+    #[allow(clippy::useless_conversion, reason = "not everywhere of 64 bits")]
+    Some(u64::from(stat.f_bavail).saturating_mul(u64::from(stat.f_frsize)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +132,12 @@ mod tests {
     fn loopback_is_an_interface() {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         assert!(interfaces().contains(&loopback), "{:?}", interfaces());
+    }
+
+    #[test]
+    fn free_space_is_told_of_what_exists() {
+        assert!(free_bytes(&std::env::temp_dir()).is_some());
+        assert_eq!(free_bytes(Path::new("/no/such/place")), None);
     }
 
     #[test]

@@ -70,7 +70,7 @@ fn failures_name_the_thing_and_have_their_code() {
             "cannot listen on 127.0.0.1:8080: ",
         ),
         (
-            Failure::Store("disk".into()),
+            Failure::Store(store::Refusal::unknown("disk")),
             78,
             "there is no store \"disk\"",
         ),

@@ -30,6 +30,7 @@ const EVENTS_MAX: usize = 1024;
 const SLEEP_MAX: Duration = Duration::from_secs(60);
 /// Tokens that no key can equal: their low half is above the bound of every slab.
 pub(super) const SIGNALS: Token = Token(usize::MAX);
+pub(super) const STORE: Token = Token(usize::MAX - 1);
 pub(super) const LISTENERS: Token = Token(usize::MAX - 4096);
 
 /// The running server.
@@ -105,7 +106,12 @@ impl Server {
             self.turn(&mut events)?;
         }
         let left = self.guard.engine().deliveries();
-        if left > 0 {
+        // Nothing that was handed over may be lost by a clean end.
+        self.store.close();
+        if let Some(refusal) = self.store.refusal() {
+            return Err(Failure::Store(refusal));
+        }
+        if left > 0 && self.guard.engine().is_volatile() {
             // Only a store in memory forgets them; whoever stopped the server should know.
             log::warn!("drain_left deliveries={left}");
         }
@@ -142,10 +148,13 @@ impl Server {
         self.act();
         self.unsettled |= self.guard.caught() != caught;
         if self.guard.is_broken() {
-            Err(Failure::Broken)
-        } else {
-            Ok(())
+            // What is under way to the disk is sound; only what decides about it is not.
+            self.store.close();
+            return Err(Failure::Broken);
         }
+        self.store
+            .refusal()
+            .map_or(Ok(()), |refusal| Err(Failure::Store(refusal)))
     }
 
     /// Until when the poll may sleep; not at all while work is left over.
@@ -169,6 +178,8 @@ impl Server {
         for event in events {
             if event.token() == SIGNALS {
                 self.heed_signals();
+            } else if event.token() == STORE {
+                // What it has to say is heard once in each turn, after the flush.
             } else if !self.listeners.note(event.token()) && !self.datagrams.note(event.token()) {
                 self.sockets.note(event);
             }

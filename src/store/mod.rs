@@ -1,9 +1,17 @@
 //! Where what is known is kept: one small trait, and the table of its backends by URL scheme.
 //! It decides nothing about messages, and the loop never waits for it.
 
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::exit::Exit;
+use crate::model::Target;
 use crate::port::{Seq, StoreDone, StoreOp};
 
 pub mod memory;
+pub mod sqlite;
 
 /// A backend: operations are submitted, a flush makes what was submitted durable together, and
 /// completions come back, now or in a later turn, in the order of the sequence.
@@ -16,25 +24,88 @@ pub trait Store {
 
     /// The next thing that came of the flushes.
     fn completion(&mut self) -> Option<StoreDone>;
+
+    /// Waits until everything submitted lasts, or cannot be made to; the process ends then.
+    fn close(&mut self);
+
+    /// Why the process has to end, once the store cannot be trusted any more; told once.
+    fn refusal(&mut self) -> Option<Refusal> {
+        None
+    }
 }
+
+/// What a backend is told when it is opened.
+#[derive(Clone)]
+pub struct Opening {
+    /// Wakes the loop, so that it asks for completions; may be called by any thread.
+    pub wake: Arc<dyn Fn() + Send + Sync>,
+    /// Free bytes where that file or folder is, if the system tells.
+    pub free: fn(&Path) -> Option<u64>,
+    /// Makes a target of its URL, without credentials, and its Authorization field.
+    pub target: fn(&str, Option<&str>) -> Option<Target>,
+    /// How old a message may be to be told as one of the backlog,
+    pub backlog_age: Duration,
+    /// and how many bytes these messages may have in all.
+    pub backlog_bytes: u64,
+    /// How long messages that have ended are kept,
+    pub keep_age: Duration,
+    /// and how many bytes there may be before the oldest of them go.
+    pub keep_bytes: u64,
+    /// Free bytes below which nothing is taken in.
+    pub min_free: u64,
+    /// Bytes that a store in memory may hold.
+    pub memory_bytes: u64,
+}
+
+impl fmt::Debug for Opening {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Opening").finish_non_exhaustive()
+    }
+}
+
+/// Why a store cannot be used, in words that say what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The process's exit code.
+    pub exit: Exit,
+    /// One line.
+    pub why: String,
+}
+
+impl Refusal {
+    /// Nobody has a store of that name.
+    #[must_use]
+    pub fn unknown(name: &str) -> Refusal {
+        Refusal {
+            exit: Exit::Config,
+            why: format!("there is no store {name:?}; allowed: {NAMES}"),
+        }
+    }
+}
+
+/// What may be asked for, for people.
+pub const NAMES: &str = "memory";
 
 /// A row of the table.
 struct Backend {
     /// What its name begins with, up to the colon or the end.
     scheme: &'static str,
-    /// What the line at the start says of it.
-    about: &'static str,
-    /// Whether it forgets at a restart.
-    volatile: bool,
-    /// Opens it.
-    open: fn() -> Box<dyn Store>,
+    /// Whether a place follows, after a colon.
+    placed: bool,
+    /// Opens it at that place.
+    open: fn(&str, Opening) -> Result<Opened, Refusal>,
 }
 
 static BACKENDS: [Backend; 1] = [Backend {
     scheme: "memory",
-    about: "memory (nothing survives a restart)",
-    volatile: true,
-    open: || Box::new(memory::Memory::default()),
+    placed: false,
+    open: |_, _| {
+        Ok(Opened {
+            store: Box::new(memory::Memory::default()),
+            about: "memory (nothing survives a restart)".into(),
+            volatile: true,
+        })
+    },
 }];
 
 /// An opened store, and what to tell people about it.
@@ -42,19 +113,18 @@ pub struct Opened {
     /// The store.
     pub store: Box<dyn Store>,
     /// Its kind and what it promises, in a few words.
-    pub about: &'static str,
+    pub about: String,
     /// Whether it forgets at a restart, which every 202 must say.
     pub volatile: bool,
 }
 
-/// Opens the store of that name; `None` if no backend has it.
-#[must_use]
-pub fn open(name: &str) -> Option<Opened> {
-    backend(name).map(|row| Opened {
-        store: (row.open)(),
-        about: row.about,
-        volatile: row.volatile,
-    })
+/// Opens the store of that name.
+///
+/// # Errors
+/// No backend has that name, or it cannot be used; the refusal says why and what to do.
+pub fn open(name: &str, opening: Opening) -> Result<Opened, Refusal> {
+    let (row, place) = backend(name).ok_or_else(|| Refusal::unknown(name))?;
+    (row.open)(place, opening)
 }
 
 /// Whether a backend has that name.
@@ -63,8 +133,13 @@ pub fn is_known(name: &str) -> bool {
     backend(name).is_some()
 }
 
-fn backend(name: &str) -> Option<&'static Backend> {
-    BACKENDS.iter().find(|row| row.scheme == name)
+fn backend(name: &str) -> Option<(&'static Backend, &str)> {
+    let (scheme, place) = match name.split_once(':') {
+        Some((scheme, place)) => (scheme, Some(place).filter(|place| !place.is_empty())?),
+        None => (name, ""),
+    };
+    let row = BACKENDS.iter().find(|row| row.scheme == scheme)?;
+    (row.placed != place.is_empty()).then_some((row, place))
 }
 
 #[cfg(test)]
@@ -72,13 +147,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_opens_and_nothing_else_does() {
-        for row in &BACKENDS {
-            assert!(is_known(row.scheme));
-            assert!(open(row.scheme).is_some_and(|opened| opened.about == row.about));
+    fn names_are_a_scheme_and_a_place_if_it_has_one() {
+        for name in ["memory"] {
+            assert!(is_known(name), "{name}");
         }
-        for name in ["", "Memory", "memory:", "sqlite:hookah.db"] {
-            assert!(open(name).is_none(), "{name}");
+        for name in [
+            "",
+            "Memory",
+            "memory:",
+            "memory:x",
+            "sqlite",
+            "sqlite:",
+            "hookah.db",
+            "file:x",
+        ] {
+            assert!(!is_known(name), "{name}");
         }
     }
 }

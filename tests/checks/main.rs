@@ -14,6 +14,7 @@ mod browser;
 mod build;
 mod cost;
 mod hub;
+mod lasting;
 mod load;
 mod overload;
 mod peer;
@@ -34,16 +35,16 @@ use report::{Check, Tally, Trouble};
 
 /// A check that takes longer, builds apart, hangs.
 const CHECK_MAX: Duration = Duration::from_secs(180);
-/// The same for a check that builds.
-const BUILD_MAX: Duration = Duration::from_secs(900);
+/// The same for a check that builds, or whose rounds a variable may make many.
+const LENGTHY_MAX: Duration = Duration::from_secs(1_800);
 
 const CHECKS: &[Check] = &[
-    Check::building("README: its commands work", readme::commands),
-    Check::building("README: its lines for https work", readme::secure),
-    Check::building("README: its lines for streams work", readme::streams),
-    Check::building("README: its lines for the hub work", hub::guide),
-    Check::building("static: it is, it starts, it delivers", build::is_static),
-    Check::building("static: no getaddrinfo in it", build::no_resolver),
+    Check::lengthy("README: its commands work", readme::commands),
+    Check::lengthy("README: its lines for https work", readme::secure),
+    Check::lengthy("README: its lines for streams work", readme::streams),
+    Check::lengthy("README: its lines for the hub work", hub::guide),
+    Check::lengthy("static: it is, it starts, it delivers", build::is_static),
+    Check::lengthy("static: no getaddrinfo in it", build::no_resolver),
     Check::new("rest: start to listening", rest::start),
     Check::new("rest: resident memory at the start", rest::memory),
     Check::new("rest: no wakeup without timers", rest::idle_alone),
@@ -57,7 +58,7 @@ const CHECKS: &[Check] = &[
         overload::accept_again,
     ),
     Check::new("overload: 1,000 clients that drip", overload::slow_clients),
-    Check::building(
+    Check::lengthy(
         "overload: a target that is stopped",
         overload::stopped_target,
     ),
@@ -86,6 +87,12 @@ const CHECKS: &[Check] = &[
         "browser: EventSource that has to wait for a place",
         browser::waits_for_a_place,
     ),
+    Check::lengthy("lasting: kill -9 again and again", lasting::crash_loop),
+    Check::lengthy("lasting: power cuts", lasting::power_loop),
+    Check::new("lasting: syncs and writes that fail", lasting::io_errors),
+    Check::new("lasting: a sync that takes two seconds", lasting::slow_sync),
+    Check::new("lasting: a disk that is full", lasting::full),
+    Check::lengthy("lasting: a million that wait", lasting::million),
     Check::new("cost: instructions", cost::instructions),
     Check::new("cost: system calls", cost::system_calls),
 ];
@@ -110,7 +117,11 @@ fn main() -> ExitCode {
 
 /// Runs a check on a thread of its own. One that hangs leaves nothing to go on with.
 fn watched(check: &'static Check) -> report::Result {
-    let max = if check.builds { BUILD_MAX } else { CHECK_MAX };
+    let max = if check.is_lengthy {
+        LENGTHY_MAX
+    } else {
+        CHECK_MAX
+    };
     let (sender, receiver) = channel();
     thread::spawn(move || {
         let run = catch_unwind(AssertUnwindSafe(check.run));

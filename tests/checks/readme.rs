@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 
-use crate::BUILD_MAX;
+use crate::LENGTHY_MAX;
 use crate::peer::{metric, until};
 use crate::process::{cargo, needs, run};
 use crate::report::{Result, Trouble, ensure};
@@ -261,7 +261,7 @@ impl Example {
                 let _ = line.map(|line| sender.send(line));
             }
         });
-        let first = example.lines.recv_timeout(BUILD_MAX).unwrap_or_default();
+        let first = example.lines.recv_timeout(LENGTHY_MAX).unwrap_or_default();
         let authority = first
             .split_once("://")
             .map(|(_, authority)| authority.to_owned());

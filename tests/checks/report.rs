@@ -45,8 +45,8 @@ pub fn ensure(holds: bool, text: impl FnOnce() -> String) -> std::result::Result
 pub struct Check {
     pub name: &'static str,
     pub run: fn() -> Result,
-    /// Whether it may have to build something first.
-    pub builds: bool,
+    /// Whether it may have to build something first, or has many rounds.
+    pub is_lengthy: bool,
 }
 
 impl Check {
@@ -54,15 +54,15 @@ impl Check {
         Check {
             name,
             run,
-            builds: false,
+            is_lengthy: false,
         }
     }
 
-    pub const fn building(name: &'static str, run: fn() -> Result) -> Check {
+    pub const fn lengthy(name: &'static str, run: fn() -> Result) -> Check {
         Check {
             name,
             run,
-            builds: true,
+            is_lengthy: true,
         }
     }
 }

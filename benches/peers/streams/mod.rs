@@ -240,7 +240,7 @@ fn is_late(bench: &mut Bench<'_>, started: Instant, run: usize, what: &str) -> b
 }
 
 /// Of values in ascending order.
-fn percentile(sorted: &[u64], percent: usize) -> f64 {
+pub fn percentile(sorted: &[u64], percent: usize) -> f64 {
     let nth = (sorted.len() * percent).div_ceil(100).max(1) - 1;
     sorted.get(nth).map_or(f64::NAN, |&value| value as f64)
 }

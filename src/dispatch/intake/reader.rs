@@ -214,7 +214,11 @@ impl<'s> Reader<'s> {
                 } else {
                     &mut self.given
                 };
-                set(given, text, self.now).or_else(refuse)
+                set(given, text, self.now).or_else(refuse)?;
+                if row.is_kept() && !lost {
+                    options::note(row, text, &mut self.scratch.kept);
+                }
+                Ok(())
             }
             Take::Unsupported => {
                 let detail = format!("{spelled} is not supported by this version");

@@ -73,7 +73,7 @@ impl Resending {
 
 impl Engine {
     /// A message becomes a new one.
-    fn send_again(&mut self, story: &Story) -> Result<Accepted, Problem> {
+    fn repeat(&mut self, story: &Story) -> Result<Accepted, Problem> {
         if story.message.body.len() as u64 != story.body_bytes {
             let detail = format!("{}: its body is kept no longer", story.message.id);
             return Err(Problem::new(Reason::UnknownMessage, detail));
@@ -99,7 +99,7 @@ impl Engine {
         let Some(story) = story else {
             return self.refuse_inquiry(key, unknown(of));
         };
-        let accepted = match self.send_again(&story) {
+        let accepted = match self.repeat(&story) {
             Ok(accepted) => accepted,
             Err(why) => return self.refuse_inquiry(key, why),
         };
@@ -198,7 +198,7 @@ impl Engine {
         let (mut storing, mut trouble) = (0, None);
         let mut last = None;
         for story in page {
-            match self.send_again(&story) {
+            match self.repeat(&story) {
                 Ok(accepted) => {
                     let origin = Origin::Resend(key, accepted.id);
                     self.await_store(accepted, origin);

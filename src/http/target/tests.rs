@@ -310,3 +310,35 @@ fn a_name_over_tls_is_looked_up_and_its_certificate_must_be_for_it() {
     let origin = (target.origin.scheme, target.origin.port);
     assert_eq!(origin, (Scheme::Https, 8_443));
 }
+
+#[test]
+fn a_target_comes_back_from_what_is_kept_of_it() {
+    for text in [
+        "http://localhost:9000/a?b=c",
+        "https://us%65r:p%20w@example.com/",
+        "https://[::1]:8443/x",
+        "http://192.0.2.1",
+    ] {
+        let target = ok(text);
+        let back = kept(&target.url, target.authorization.as_deref()).unwrap();
+        assert_eq!(
+            (&back.origin, &back.addrs, &back.name, &back.server_name),
+            (
+                &target.origin,
+                &target.addrs,
+                &target.name,
+                &target.server_name
+            )
+        );
+        assert_eq!(
+            (&back.authority, &back.path, &back.url, back.lane),
+            (&target.authority, &target.path, &target.url, target.lane)
+        );
+        assert_eq!(back.authorization, target.authorization);
+    }
+    let odd = "http://h/a/../%7e?q='x'";
+    assert_eq!(&*kept(odd, None).unwrap().path, "/a/../%7e?q='x'");
+    for damaged in ["", "h/", "http://", "http://h", "ftp://h/", "http://h:x/"] {
+        assert!(kept(damaged, None).is_none(), "{damaged}");
+    }
+}
