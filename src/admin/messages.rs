@@ -2,8 +2,8 @@
 //! It only reads, and what it shows has neither secrets nor userinfo in it.
 
 use crate::base::time::Wall;
-use crate::http::json::{self, answer};
 use crate::http::json::instant::time;
+use crate::http::json::{self, answer};
 use crate::http::write;
 use crate::model::MessageId;
 use crate::model::record::{Answered, Attempt, Story, Told};

@@ -12,10 +12,7 @@ impl Ledger {
     /// An account with nothing on it. `max` in bytes.
     #[must_use]
     pub fn new(max: u64) -> Ledger {
-        Ledger {
-            held: 0,
-            max,
-        }
+        Ledger { held: 0, max }
     }
 
     /// Takes `bytes`; false, and nothing taken, if that would pass the bound.

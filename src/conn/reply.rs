@@ -336,7 +336,11 @@ fn write_reply(out: &mut Vec<u8>, pending: &Pending, date: &str) {
 }
 
 fn write_told(out: &mut Vec<u8>, told: &Told, how: &How<'_>) {
-    let fields: Vec<_> = told.fields.iter().map(|(name, it)| (*name, &**it)).collect();
+    let fields: Vec<_> = told
+        .fields
+        .iter()
+        .map(|(name, it)| (*name, &**it))
+        .collect();
     let answer = Answer {
         status: told.status,
         content_type: Some("application/json"),

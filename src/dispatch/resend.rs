@@ -1,5 +1,5 @@
-//! A message that is sent again: a new one with its own id, of the same body, fields and options, to
-//! the same targets, and to whoever subscribes to its topics by now. The old one stays as it is.
+//! A message that is sent again: a new one with its own id, of the same body, fields and options,
+//! to the same targets, and to whoever subscribes to its topics by now. The old one stays as it is.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::model::{Callback, Extra, Message, Target, TopicNames};
 use crate::port::Turn;
 
 impl Dispatch {
-    /// Takes in a message again, for these of its targets. Its delay is over, and its age runs anew.
+    /// Takes in a message again, for these of its targets. Its delay is over, its age runs anew.
     ///
     /// # Errors
     /// Memory is full, a target may not be called any more, or its options cannot be used; nothing

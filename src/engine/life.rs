@@ -166,7 +166,8 @@ impl Engine {
         self.settings.volatile
     }
 
-    /// Whether nothing is left: no line, no delivery, no timer, no question, no byte on the account.
+    /// Whether nothing is left: no line, no delivery, no timer, no question, no byte on the
+    /// account.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.lines.is_empty()

@@ -91,7 +91,10 @@ impl Rooms<'_> {
             return json(Ok(searching.finish(None)), request);
         };
         let errand = Errand::Search(Box::new(searching));
-        (0, self.ask(turn, request, MessageId::default(), (errand, question)))
+        (
+            0,
+            self.ask(turn, request, MessageId::default(), (errand, question)),
+        )
     }
 
     /// A POST to /messages/{id}/resend.
@@ -203,21 +206,37 @@ impl Rooms<'_> {
 fn id_of(text: &str) -> Result<MessageId, Problem> {
     MessageId::parse(text).ok_or_else(|| {
         let allowed = "/messages/ and the Hookah-Id of a 202";
-        Problem::of_value(Reason::UnknownMessage, "id", text.as_bytes(), "is no id", allowed)
+        Problem::of_value(
+            Reason::UnknownMessage,
+            "id",
+            text.as_bytes(),
+            "is no id",
+            allowed,
+        )
     })
 }
 
 /// The seconds of `Prefer: wait=N` (RFC 7240 section 4.3), as many as are granted. What cannot be
 /// read is no preference, and of several the first counts.
 fn preferred(request: &Request<'_>) -> Option<u64> {
-    let wait = request.fields("prefer").flat_map(field::list).find_map(|it| {
-        let it = it.split(|byte| *byte == b';').next()?.trim_ascii();
-        let (name, value) = it.split_at_checked(4)?;
-        let value = value.trim_ascii_start().strip_prefix(b"=")?.trim_ascii();
-        let quoted = value.strip_prefix(b"\"").and_then(|it| it.strip_suffix(b"\""));
-        name.eq_ignore_ascii_case(b"wait").then(|| quoted.unwrap_or(value))
-    })?;
+    let wait = request
+        .fields("prefer")
+        .flat_map(field::list)
+        .find_map(|it| {
+            let it = it.split(|byte| *byte == b';').next()?.trim_ascii();
+            let (name, value) = it.split_at_checked(4)?;
+            let value = value.trim_ascii_start().strip_prefix(b"=")?.trim_ascii();
+            let quoted = value
+                .strip_prefix(b"\"")
+                .and_then(|it| it.strip_suffix(b"\""));
+            name.eq_ignore_ascii_case(b"wait")
+                .then(|| quoted.unwrap_or(value))
+        })?;
     let digits = wait.iter().all(u8::is_ascii_digit);
-    let seconds: u64 = std::str::from_utf8(wait).ok().filter(|_| digits)?.parse().ok()?;
+    let seconds: u64 = std::str::from_utf8(wait)
+        .ok()
+        .filter(|_| digits)?
+        .parse()
+        .ok()?;
     (seconds > 0).then(|| seconds.min(PREFERRED_MAX))
 }

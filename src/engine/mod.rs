@@ -271,9 +271,7 @@ impl Engine {
             StoreDone::Found { ticket, found } => self.store_found(ticket, found),
             StoreDone::Canceled { ticket, count, .. } => self.canceled(ticket, count),
             StoreDone::Taken { .. } => self.cancel_taken(),
-            StoreDone::Usable { .. }
-            | StoreDone::Restored(_)
-            | StoreDone::Ready => {}
+            StoreDone::Usable { .. } | StoreDone::Restored(_) | StoreDone::Ready => {}
         }
         self.run_lanes();
     }

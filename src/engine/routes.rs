@@ -256,10 +256,7 @@ mod tests {
         assert_eq!(found("*"), None);
         assert_eq!(found("/messages"), Some((Handler::Messages, None)));
         assert_eq!(found("/messages/"), Some((Handler::Message, Some(""))));
-        assert_eq!(
-            found("/messages/resend"),
-            Some((Handler::ResendMany, None))
-        );
+        assert_eq!(found("/messages/resend"), Some((Handler::ResendMany, None)));
         assert_eq!(
             found("/messages/msg_1/resend"),
             Some((Handler::Resend, Some("msg_1/resend")))

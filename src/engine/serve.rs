@@ -2,10 +2,10 @@
 //! It routes and never interprets a body.
 
 use super::hub::{Office, PAGE, Served};
+use super::inquiries::Inquiries;
 use super::life::Drain;
 use super::stored::{Awaiting, Origin};
 use super::visits::Visits;
-use super::inquiries::Inquiries;
 use super::{Engine, Settings, lanes, notices, routes};
 use crate::admin;
 use crate::base::index::Index;

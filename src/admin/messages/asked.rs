@@ -37,7 +37,8 @@ pub fn search(query: &str) -> Result<Asked, Problem> {
         ..Search::default()
     };
     let mut seen = Vec::new();
-    for field in form::fields(query.as_bytes()) {
+    let fields = form::fields(query.as_bytes());
+    for field in fields.filter(|field| !field.is_empty()) {
         let (name, value) = (form::decode(field.name), form::decode(field.value));
         let shown = String::from_utf8_lossy(&name).into_owned();
         if seen.contains(&name) {
@@ -91,7 +92,8 @@ fn parameter(search: &mut Search, name: &str, value: &[u8]) -> Result<(), Proble
 pub fn wait(query: &str) -> Result<Option<Duration>, Problem> {
     const FORM: &str = "1s to 60s";
     let mut wait = None;
-    for field in form::fields(query.as_bytes()) {
+    let fields = form::fields(query.as_bytes());
+    for field in fields.filter(|field| !field.is_empty()) {
         let (name, value) = (form::decode(field.name), form::decode(field.value));
         if &*name != b"wait" {
             return Err(refuse("parameter", &name, "is not known", "wait"));
@@ -145,24 +147,46 @@ mod tests {
     fn what_it_cannot_be_is_refused_by_name_value_and_what_is_allowed() {
         let wrong = |problem: Problem| problem.detail.into_owned();
         for (query, begins, ends) in [
-            ("status=done", "status: \"done\" is not a status", STATUS_FORM),
-            ("statuss=failed", "parameter: \"statuss\" is not known", NAMES),
+            (
+                "status=done",
+                "status: \"done\" is not a status",
+                STATUS_FORM,
+            ),
+            (
+                "statuss=failed",
+                "parameter: \"statuss\" is not known",
+                NAMES,
+            ),
             ("label=a&label=b", "label: \"b\" is given twice", "once"),
             ("label=%ff", "label: ", "text in UTF-8"),
             ("since=soon", "since: \"soon\" is not a time", INSTANT_FORM),
             ("limit=0", "limit: \"0\"", "1 to 1000"),
             ("limit=1001", "limit: \"1001\"", "1 to 1000"),
-            ("cursor=7", "cursor: \"7\" is no id", "next_cursor of the page before"),
+            (
+                "cursor=7",
+                "cursor: \"7\" is no id",
+                "next_cursor of the page before",
+            ),
         ] {
             let text = wrong(search(query).unwrap_err());
-            assert!(text.starts_with(begins) && text.ends_with(ends), "{query}: {text}");
+            assert!(
+                text.starts_with(begins) && text.ends_with(ends),
+                "{query}: {text}"
+            );
         }
         let secret = wrong(search("url=ftp%3A%2F%2Fu%3Ahush%40h%2F").unwrap_err());
         assert!(!secret.contains("hush"), "{secret}");
         assert_eq!(wait("").unwrap(), None);
         assert_eq!(wait("wait=60s").unwrap(), Some(WAIT_MAX));
         assert_eq!(wait("wait=1").unwrap(), Some(WAIT_MIN));
-        for query in ["wait=61s", "wait=0", "wait=999ms", "wait=x", "wait=1&wait=2", "for=1"] {
+        for query in [
+            "wait=61s",
+            "wait=0",
+            "wait=999ms",
+            "wait=x",
+            "wait=1&wait=2",
+            "for=1",
+        ] {
             let text = wrong(wait(query).unwrap_err());
             assert!(text.contains("; allowed: "), "{query}: {text}");
         }

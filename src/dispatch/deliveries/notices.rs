@@ -71,11 +71,18 @@ impl Deliveries {
         }
     }
 
-    /// A delivery is called off; `detail` says why, in one word for people. One whose message is not
-    /// durable ends once it is. Of one that is under way the attempt goes on: it ends as
-    /// delivered, a notice also as failed, if that decides it, and as canceled instead of being
-    /// tried again.
+    /// A notice is called off; `detail` says why, in one word for people.
     pub fn cancel(&mut self, turn: &mut Turn, key: Key, detail: &'static str) {
+        let delivery = self.deliveries.get(key);
+        if delivery.is_some_and(|delivery| delivery.notice.is_some()) {
+            self.call_off(turn, key, detail);
+        }
+    }
+
+    /// A delivery is called off. One whose message is not durable ends once it is. Of one that is
+    /// under way the attempt goes on: it ends as delivered, a notice also as failed, if that decides
+    /// it, and as canceled instead of being tried again.
+    fn call_off(&mut self, turn: &mut Turn, key: Key, detail: &'static str) {
         let Some(delivery) = self.deliveries.get_mut(key) else {
             return;
         };
@@ -95,11 +102,13 @@ impl Deliveries {
         let open = self.by_id.get(&id).and_then(|key| self.messages.get(*key));
         let mut next = open.and_then(|open| open.first);
         let mut count = 0;
-        while let Some((key, delivery)) = next.and_then(|key| Some((key, self.deliveries.get(key)?)))
-        {
+        while let Some(key) = next {
+            let Some(delivery) = self.deliveries.get(key) else {
+                break;
+            };
             next = delivery.sibling;
             if delivery.called_off.is_none() {
-                self.cancel(turn, key, ON_REQUEST);
+                self.call_off(turn, key, ON_REQUEST);
                 count += 1;
             }
         }

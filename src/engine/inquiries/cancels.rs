@@ -1,5 +1,5 @@
-//! Cancellations: what is here is called off at once, what is parked by the store, and what comes out
-//! of the store between the two as it comes.
+//! Cancellations: what is here is called off at once, what is parked by the store, and what comes
+//! out of the store between the two as it comes.
 
 use super::{Errand, behind, unknown};
 use crate::admin::messages;

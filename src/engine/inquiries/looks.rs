@@ -1,5 +1,5 @@
-//! Looks at one message: as the store has it, with what is under way here; now, or once it has ended
-//! or the time for that is up.
+//! Looks at one message: as the store has it, with what is under way here; now, or once it has
+//! ended or the time for that is up.
 
 use super::{Errand, unknown};
 use crate::admin::messages;

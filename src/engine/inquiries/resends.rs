@@ -78,8 +78,13 @@ impl Engine {
             let detail = format!("{}: its body is kept no longer", story.message.id);
             return Err(Problem::new(Reason::UnknownMessage, detail));
         }
-        let own = story.deliveries.iter().filter(|told| told.subscription == 0);
-        let targets: Vec<_> = own.map(|told| std::sync::Arc::clone(&told.target)).collect();
+        let own = story
+            .deliveries
+            .iter()
+            .filter(|told| told.subscription == 0);
+        let targets: Vec<_> = own
+            .map(|told| std::sync::Arc::clone(&told.target))
+            .collect();
         let policy = &self.courier.settings().policy;
         let vet = |target: &_, strict| lanes::vet(policy, target, strict);
         let (hub, now) = (&self.hub, self.turn.now.mono);

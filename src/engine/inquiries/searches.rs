@@ -1,5 +1,5 @@
-//! Searches among messages: the store finds, what is under way here is put on top, and a search whose
-//! slice of time was over goes on by itself for a while.
+//! Searches among messages: the store finds, what is under way here is put on top, and a search
+//! whose slice of time was over goes on by itself for a while.
 
 use super::looks::overlay;
 use super::{Errand, behind};
