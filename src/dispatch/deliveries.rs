@@ -19,7 +19,9 @@ use crate::port::{Caller, StoreOp, Turn};
 use super::Settings;
 use super::compose;
 use super::delivery::{Delivery, Next, State, Terms, charge};
+use super::draft::Accepted;
 use super::far::Far;
+use super::gate::Gates;
 use super::notice;
 use super::redirect::{self, Hop};
 use super::retry::Schedule;
@@ -27,10 +29,14 @@ use super::retry::Schedule;
 mod admit;
 mod due;
 mod end;
+mod gated;
 mod look;
 mod notices;
+mod receipts;
 
 pub use notices::{Fate, Report};
+
+use gated::Gatekeeper;
 
 /// Deliveries that stand in the wheel at most; the rest wait in the due-index.
 pub const NEAR_MAX: usize = 1 << 16;
@@ -69,6 +75,8 @@ pub struct Plan {
     pub terms: Terms,
     /// Only public addresses.
     pub strict: bool,
+    /// What may hold them back: its queue, its flow.
+    pub gates: Option<Arc<Gates>>,
 }
 
 /// Who gets a message: its own targets, and those that subscribed to its topics.
@@ -98,9 +106,9 @@ impl Plan {
         };
         let schedule = self.schedule.as_ref();
         let targets = receivers.targets.iter();
-        let targets = targets.map(|target| charge(target, schedule));
+        let targets = targets.map(|target| charge(target, schedule, self.gates.as_deref()));
         let callbacks = receivers.callbacks.iter();
-        let callbacks = callbacks.map(|it| charge(&it.target, None) + notice::bytes(it));
+        let callbacks = callbacks.map(|it| charge(&it.target, None, None) + notice::bytes(it));
         own as u64 + targets.sum::<u64>() + callbacks.sum::<u64>()
     }
 }
@@ -129,16 +137,22 @@ pub struct Deliveries {
     far_timer: Option<(Key, Mono)>,
     /// How many deliveries stand in the wheel.
     near: usize,
+    /// Queues and flows.
+    gatekeeper: Gatekeeper,
     /// Notices that may go, once somebody has released them.
     offers: VecDeque<Key>,
     /// What became of notices, for who releases them.
     reports: VecDeque<Report>,
+    /// The id of the last message.
+    last: MessageId,
+    /// Messages of our own that wait for the store.
+    own: VecDeque<Accepted>,
 }
 
 impl Deliveries {
-    /// Nothing on its way. `seed` is for its maps.
+    /// Nothing on its way. `seed` is for the maps; `began` is when the process did.
     #[must_use]
-    pub fn new(settings: Settings, seed: u64) -> Deliveries {
+    pub fn new(settings: Settings, seed: u64, began: Mono) -> Deliveries {
         let bound = u32::MAX as usize - 1;
         Deliveries {
             settings,
@@ -151,8 +165,11 @@ impl Deliveries {
             far: Far::default(),
             far_timer: None,
             near: 0,
+            gatekeeper: Gatekeeper::new(seed.rotate_left(5), began),
             offers: VecDeque::new(),
             reports: VecDeque::new(),
+            last: MessageId::default(),
+            own: VecDeque::new(),
         }
     }
 }
@@ -211,17 +228,16 @@ impl Caller for Deliveries {
     fn uncount(&mut self, turn: &mut Turn, key: Key) {
         if self.deliveries.contains(key) {
             turn.stats.add(Counter::Resends, 1);
-            self.unbegin(key);
+            self.put_back(key, true);
         }
     }
 
     fn unbegin(&mut self, key: Key) {
-        if let Some(delivery) = self.deliveries.get_mut(key) {
-            // A hop is no attempt of its own.
-            let counted = u32::from(delivery.hop.is_none());
-            delivery.attempts = delivery.attempts.saturating_sub(counted);
-            delivery.state = State::Queued;
-        }
+        self.put_back(key, false);
+    }
+
+    fn sends(&mut self, turn: &mut Turn, key: Key) {
+        self.flow_began(turn, key);
     }
 
     fn compose(&self, turn: &Turn, key: Key, out: &mut Vec<u8>) -> Option<Frame> {
@@ -285,9 +301,10 @@ impl Caller for Deliveries {
             };
         }
         self.log(turn, key, ending, next);
+        let unfinished = answer.is_some_and(|answer| answer.unfinished);
         let attempt = self.attempt(turn, key, ending, next, refused, answer);
         match next {
-            Next::End(outcome) => self.end(turn, key, outcome, Some(ending), attempt),
+            Next::End(outcome) => self.decide(turn, key, (outcome, ending), attempt, unfinished),
             Next::Retry { number, at_least } => {
                 self.retry(turn, key, (number, at_least), attempt);
                 self.report_retry(key, ending);
@@ -298,6 +315,21 @@ impl Caller for Deliveries {
 }
 
 impl Deliveries {
+    /// An attempt goes back to its lane and begins again; something may have been `sent`.
+    fn put_back(&mut self, key: Key, sent: bool) {
+        let Some(delivery) = self.deliveries.get_mut(key) else {
+            return;
+        };
+        delivery.state = State::Queued;
+        // A hop is no attempt of its own.
+        if delivery.hop.is_none() {
+            delivery.attempts = delivery.attempts.saturating_sub(1);
+            if sent {
+                self.flow_again(key);
+            }
+        }
+    }
+
     /// The next attempt is that retry, after at least that wait; `attempt` is the one before.
     fn retry(
         &mut self,
@@ -315,6 +347,7 @@ impl Deliveries {
         let (schedule, jitter) = delivery.pace(&self.settings);
         let wait = schedule.wait(number, jitter, random, at_least);
         let due = turn.now.mono + wait;
+        self.flow_ended(turn, key);
         self.later(turn, key, due, attempt);
         self.wait(turn, key, due);
     }
@@ -327,7 +360,8 @@ impl Deliveries {
         let Some(open) = self.messages.get(delivery.message) else {
             return;
         };
-        let place = delivery.place(turn.now, due.min(delivery.expires));
+        let due = due.min(delivery.expires).since(turn.now.mono);
+        let place = delivery.place(open.message.id, turn.now.wall + due);
         turn.hand(StoreOp::Later {
             id: open.message.id,
             number: delivery.number,
@@ -410,6 +444,7 @@ impl Deliveries {
             bytes += open.bytes();
         }
         assert_eq!(self.by_id.len(), self.messages.len(), "an id of no message");
+        bytes += self.check_gates();
         assert_eq!(
             left,
             self.deliveries.len(),

@@ -50,7 +50,7 @@ impl Dispatch {
             plan,
             receivers,
         };
-        let accepted = draft.admit(turn, &mut self.last, &mut self.deliveries)?;
+        let accepted = draft.admit(turn, &mut self.deliveries)?;
         turn.stats.add(Counter::MessagesAccepted, 1);
         Ok(accepted)
     }

@@ -22,6 +22,7 @@ impl Engine {
             self.dial_name_servers();
             self.carry_gone();
             self.carry_hub();
+            self.carry_own();
             self.join_lanes();
             // A place that was given up goes to who waits longest, not back to whoever gave it up.
             if let Some(lane) = self.next_starved() {
@@ -175,6 +176,7 @@ impl Engine {
             return;
         };
         let caller = caller!(self, owner.room);
+        caller.sends(&mut self.turn, owner.key);
         let head = outbound.begin(owner, caller.is_head(owner.key), until);
         let body = caller.compose(&self.turn, owner.key, head);
         let (Some(body), Some(wants)) = (body, caller.wants(owner.key)) else {

@@ -42,8 +42,10 @@ pub(super) struct Office<'a> {
 
 /// What a request to the hub comes to.
 pub(super) enum Served {
-    /// It is answered at once.
-    Now(Reply),
+    /// It is answered once what has been done so far lasts.
+    Kept(Reply),
+    /// It is answered when its subscriber is.
+    Held(Reply),
     /// Its content was taken in.
     Taken(Accepted),
     /// It is refused; seconds to wait, if that may help.
@@ -97,20 +99,20 @@ impl Office<'_> {
             Asked::Ping(topics) => {
                 let is_read = |name: &str| self.topics.readers(name.as_bytes()) > 0;
                 self.hub.ping(turn, topics, from, is_read, &vet)?;
-                return Ok(Served::Now(plain(204, "")));
+                return Ok(Served::Kept(plain(204, "")));
             }
             Asked::Content(content) => return self.content(turn, &content, from, headers),
         };
-        Ok(Served::Now(match verdict {
+        Ok(match verdict {
             Verdict::Pending(warning) => {
                 let line = warning.map_or(String::new(), |warning| warning + "\n");
-                plain(202, line)
+                Served::Kept(plain(202, line))
             }
             Verdict::Verifying(ticket) => {
                 self.waiters.insert(ticket, self.line);
-                Reply::Held(ticket)
+                Served::Held(Reply::Held(ticket))
             }
-        }))
+        })
     }
 
     /// A fat ping (hub.md C28): a message like any other.
@@ -148,6 +150,15 @@ fn is_local(courier: &Courier, peer: IpAddr) -> bool {
     let own = &courier.settings().policy.own;
     let loopback = !own.is_empty() && own.iter().all(|addr| addr.ip().is_loopback());
     loopback && peer.to_canonical().is_loopback()
+}
+
+fn not_verified() -> Reply {
+    Reply::Problem {
+        problem: Reason::NotVerified.into(),
+        json: false,
+        allow: None,
+        retry_after: None,
+    }
 }
 
 fn plain(status: u16, body: impl Into<std::borrow::Cow<'static, str>>) -> Reply {
@@ -248,25 +259,24 @@ impl Engine {
                 continue;
             };
             let reply = match confirmed {
-                true => plain(204, ""),
-                false => Reply::Problem {
-                    problem: Reason::NotVerified.into(),
-                    json: false,
-                    allow: None,
-                    retry_after: None,
-                },
+                true => (self.turn.handed.last(), plain(204, "")),
+                false => (0, not_verified()),
             };
-            self.answer_held(line, ticket, 0, reply);
+            self.answer_held(line, ticket, reply);
         }
         carried
     }
 
-    /// A client that was kept waiting gets its answer, once everything up to `seq` is durable.
-    pub(super) fn answer_held(&mut self, key: Key, ticket: Ticket, seq: Seq, reply: Reply) {
+    /// A client that was kept waiting gets its answer, its bytes on the account of memory, once what
+    /// it says lasts.
+    pub(super) fn answer_held(&mut self, key: Key, ticket: Ticket, (seq, reply): (Seq, Reply)) {
         let line = self.lines.get_mut(key);
         let Some(Conn::Inbound(inbound)) = line.map(|line| &mut line.conn) else {
-            return self.turn.memory.give(reply.charged());
+            return self.turn.memory.give(reply.bytes());
         };
+        if seq > self.durable {
+            self.awaiting.push_back(Awaiting::answer(seq, key));
+        }
         inbound.settle(&mut context!(self), ticket, seq, reply);
         if !self.unpause(key) {
             self.settle_inbound(key);

@@ -323,8 +323,8 @@ impl Engine {
     /// It gets its answer, once everything up to `seq` is durable.
     fn answer_inquiry(&mut self, key: Key, seq: Seq, reply: Reply) {
         match self.end_inquiry(key) {
-            Some(inquiry) => self.answer_held(inquiry.line, key.to_bits(), seq, reply),
-            None => self.turn.memory.give(reply.charged()),
+            Some(inquiry) => self.answer_held(inquiry.line, key.to_bits(), (seq, reply)),
+            None => self.turn.memory.give(reply.bytes()),
         }
     }
 
@@ -355,7 +355,6 @@ impl Engine {
             status,
             fields,
             body,
-            charged,
         };
         self.answer_inquiry(key, 0, Reply::Told(Box::new(told)));
     }

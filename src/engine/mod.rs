@@ -25,6 +25,7 @@ use crate::model::Owner;
 use crate::port::{Action, Ended, Handed, Seq, StoreDone, Timer, Turn};
 use crate::topics::{self, Topics};
 
+mod batch;
 mod callers;
 mod calls;
 mod hub;
@@ -157,7 +158,7 @@ impl Engine {
         let nodes = dispatch::NEAR_MAX + courier::LANES_TIMED_MAX + courier::TIMERS_MAX + 16;
         let timers_max = settings.lines_max + nodes + inquiries::INQUIRIES_MAX;
         let courier = Courier::new(settings.courier.clone(), settings.lines_max / 2, rng.u64());
-        let dispatch = Dispatch::new(settings.dispatch.clone(), rng.u64());
+        let dispatch = Dispatch::new(settings.dispatch.clone(), rng.u64(), now.mono);
         let hub = Hub::new(settings.hub.clone(), &mut rng);
         Engine {
             lines: Slab::with_bound(settings.lines_max),
@@ -271,7 +272,8 @@ impl Engine {
             StoreDone::Found { ticket, found } => self.store_found(ticket, found),
             StoreDone::Canceled { ticket, count, .. } => self.canceled(ticket, count),
             StoreDone::Taken { .. } => self.cancel_taken(),
-            StoreDone::Usable { .. } | StoreDone::Restored(_) | StoreDone::Ready => {}
+            StoreDone::Usable { .. } | StoreDone::Ready => {}
+            StoreDone::Restored(rows) => rows.into_iter().for_each(|row| self.restored(row)),
         }
         self.run_lanes();
     }
@@ -303,12 +305,14 @@ impl Engine {
                 }
             }
             Timer::Query(key) => self.courier.names.expired(&mut self.turn, key),
-            Timer::Delivery(key) => self.dispatch.deliveries.fired(key),
+            Timer::Delivery(key) => self.dispatch.deliveries.fired(&mut self.turn, key),
             Timer::Far => self.dispatch.deliveries.look_far(&mut self.turn),
+            Timer::Gates => self.dispatch.deliveries.gates_fired(&mut self.turn),
             Timer::Lane(key) => self.lane_fired(key),
             Timer::Inquiry(key) => self.inquiry_fired(key),
             Timer::Hub => self.hub.fired(&mut self.turn),
             Timer::Topics => self.sweep_topics(),
+            Timer::Keys => self.dispatch.once.fired(&mut self.turn),
             Timer::Drain => self.drain.time_is_up(),
         }
     }

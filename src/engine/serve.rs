@@ -6,7 +6,7 @@ use super::inquiries::Inquiries;
 use super::life::Drain;
 use super::stored::{Awaiting, Origin};
 use super::visits::Visits;
-use super::{Engine, Settings, lanes, notices, routes};
+use super::{Engine, Settings, lanes, notices, routes, stored};
 use crate::admin;
 use crate::base::index::Index;
 use crate::base::slab::Key;
@@ -47,13 +47,14 @@ pub(super) use context;
 pub(super) struct Rooms<'a> {
     pub(super) dispatch: &'a mut Dispatch,
     pub(super) inquiries: &'a mut Inquiries,
-    courier: &'a mut Courier,
+    pub(super) courier: &'a mut Courier,
     pub(super) hub: &'a mut Hub,
     waiters: &'a mut Index<Ticket, Key>,
     pub(super) topics: &'a mut Topics,
     hungry: &'a mut VecDeque<Key>,
     awaiting: &'a mut VecDeque<Awaiting>,
-    settings: &'a Settings,
+    durable: Seq,
+    pub(super) settings: &'a Settings,
     pub(super) visits: &'a mut Visits,
     /// Streams and polls that are to be ended.
     pub(super) doomed: &'a mut Vec<Key>,
@@ -80,6 +81,7 @@ impl Engine {
             topics: &mut self.topics,
             hungry: &mut self.hungry,
             awaiting: &mut self.awaiting,
+            durable: self.durable,
             settings: &self.settings,
             visits: &mut self.visits,
             doomed: &mut self.doomed,
@@ -218,6 +220,7 @@ impl Service for Rooms<'_> {
         };
         match route.handler {
             routes::Handler::Dispatch => self.take(turn, request, tail, body),
+            routes::Handler::Batch => self.batch(turn, request, body),
             routes::Handler::Stream if request.method == Method::Options => {
                 let allowed = Reply::Methods(route.allow);
                 (0, allowed.shared(self.origin_of(request)))
@@ -242,14 +245,26 @@ impl Service for Rooms<'_> {
             }
             routes::Handler::Hub(_) if request.method != Method::Post => (0, text(PAGE)),
             routes::Handler::Hub(half) => self.hub(turn, request, half, body),
-            routes::Handler::Topics => json(self.topics(turn, request, tail), request),
+            routes::Handler::Topics => {
+                let (_, reply) = json(self.topics(turn, request, tail), request);
+                match request.method {
+                    Method::Delete => self.once_kept(turn, reply),
+                    _ => (0, reply),
+                }
+            }
             routes::Handler::Subscriptions => {
                 let query = request.query.unwrap_or_default();
-                let shown = match request.method {
-                    Method::Delete => admin::subscriptions::remove(self.hub, turn, query),
-                    _ => admin::subscriptions::list(self.hub, turn.now, query),
-                };
-                json(shown, request)
+                match request.method {
+                    Method::Delete => {
+                        let shown = admin::subscriptions::remove(self.hub, turn, query);
+                        let (_, reply) = json(shown, request);
+                        self.once_kept(turn, reply)
+                    }
+                    _ => json(
+                        admin::subscriptions::list(self.hub, turn.now, query),
+                        request,
+                    ),
+                }
             }
             routes::Handler::Metrics => (0, text(admin::metrics(&turn.stats))),
         }
@@ -302,22 +317,44 @@ impl Rooms<'_> {
     /// A message was taken in under the next number: it is answered once the store has it.
     fn taken(&mut self, request: &Request<'_>, accepted: Accepted) -> (Seq, Reply) {
         let (id, seq, json) = (accepted.id, accepted.seq, wants_json(request));
+        let duplicate = accepted.duplicate;
         let reach = json
             .then(|| notices::reach(self.topics, &accepted))
             .flatten();
-        self.awaiting.push_back(Awaiting {
-            seq,
-            origin: Origin::Client(self.line),
-            open: accepted.open,
-            publish: accepted.publish,
-        });
+        self.await_store(accepted);
         let volatile = self.settings.volatile;
         let reply = Reply::Accepted {
             id,
             json,
             volatile,
             reach,
+            duplicate,
         };
+        (seq, reply)
+    }
+
+    /// The line waits for a message until the store has it.
+    pub(super) fn await_store(&mut self, accepted: Accepted) {
+        // What was taken in before is durable, or another line waits for it too.
+        if accepted.duplicate && accepted.seq <= self.durable {
+            return;
+        }
+        let next = Awaiting {
+            seq: accepted.seq,
+            origin: Origin::Client(self.line),
+            open: accepted.open,
+            publish: accepted.publish,
+        };
+        stored::await_store(self.awaiting, next);
+    }
+
+    /// An answer that goes once all that has been done so far lasts.
+    fn once_kept(&mut self, turn: &Turn, reply: Reply) -> (Seq, Reply) {
+        let seq = turn.handed.last();
+        if seq <= self.durable {
+            return (0, reply);
+        }
+        self.awaiting.push_back(Awaiting::answer(seq, self.line));
         (seq, reply)
     }
 
@@ -339,7 +376,8 @@ impl Rooms<'_> {
             peer: self.peer,
         };
         match office.serve(turn, request, half, body) {
-            Served::Now(reply) => (0, reply),
+            Served::Kept(reply) => self.once_kept(turn, reply),
+            Served::Held(reply) => (0, reply),
             Served::Taken(accepted) => self.taken(request, accepted),
             Served::Refused(why, retry_after) => {
                 if why.reason == Reason::TargetForbidden {

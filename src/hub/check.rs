@@ -29,11 +29,9 @@ impl Hub {
     }
 
     fn check_subscriptions(&self) -> u64 {
-        assert_eq!(
-            self.by_pair.len(),
-            self.subscriptions.len(),
-            "pairs miscounted"
-        );
+        let known = (self.by_pair.len(), self.by_number.len());
+        let count = self.subscriptions.len();
+        assert_eq!(known, (count, count), "pairs or numbers miscounted");
         let mut bytes = 0;
         for (key, found) in self.subscriptions.iter() {
             let topic = self.topics.get(found.topic);
@@ -42,6 +40,10 @@ impl Hub {
             assert_eq!(place, Some(&key), "a topic does not know its subscriber");
             let known = self.by_pair.get(&*pair(text, found.callback.text()));
             assert_eq!(known, Some(&key), "a pair leads elsewhere");
+            let numbered = self.by_number.get(&found.number);
+            assert_eq!(numbered, Some(&key), "a number leads elsewhere");
+            let is_kept = found.kept != 0 || found.state.terms().is_none();
+            assert!(is_kept, "the store knows nothing of a subscription");
             assert!(
                 !matches!(found.state, State::Gone),
                 "a subscription should be gone"

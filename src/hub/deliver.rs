@@ -37,12 +37,12 @@ impl Hub {
         }
     }
 
-    fn callback(&self, now: Mono, subscription: Key, full: bool) -> Option<Callback> {
+    pub(super) fn callback(&self, now: Mono, subscription: Key, full: bool) -> Option<Callback> {
         let found = self.subscriptions.get(subscription)?;
         let terms = found.holds(now)?;
         Some(Callback {
             subscription,
-            number: 1,
+            number: found.number,
             target: Arc::clone(&found.callback.target),
             link: Arc::clone(&found.link),
             seal: terms.seal.clone(),
@@ -102,6 +102,7 @@ impl Hub {
         let Some(known) = self.subscriptions.get_mut(subscription) else {
             return;
         };
+        let had = (known.past.failures, known.had.last());
         if let Some(ending) = ending {
             let (status, error) = match ending {
                 Ending::Answer { status, .. } => (*status, ""),
@@ -132,7 +133,14 @@ impl Hub {
         if matches!(ending, Some(Ending::Answer { status: 410, .. })) {
             log::info!("subscription_gone callback={:?}", known.callback.target.url);
             known.state.lapsed();
-            self.settle(turn, subscription);
+            return self.settle(turn, subscription);
+        }
+        // One delivery after the other is no news; whether there is trouble is, and what of a feed
+        // its subscriber has.
+        let (failures, version) = (known.past.failures, known.had.last());
+        let looks = self.topics.get(known.topic).is_some_and(Topic::is_seen);
+        if failures != had.0 || (looks && version != had.1) {
+            self.keep_subscription(turn, subscription);
         }
     }
 
@@ -161,7 +169,7 @@ impl Hub {
                 return;
             };
             self.link(key);
-            self.settle(turn, key);
+            self.reckon(turn, key);
         }
     }
 

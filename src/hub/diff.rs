@@ -37,6 +37,26 @@ impl Seen {
             .is_ok()
     }
 
+    /// All of it as bytes, to be kept.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let halves = self.entries.iter().flat_map(|(id, content)| [id, content]);
+        halves.flatten().copied().collect()
+    }
+
+    /// What was kept; `None` if it is no such thing.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Seen> {
+        let (pairs, rest) = bytes.as_chunks::<32>();
+        let halves = pairs.iter().map(|pair| {
+            let (id, content) = pair.split_first_chunk::<16>()?;
+            Some((*id, *content.first_chunk::<16>()?))
+        });
+        let entries: Box<[(Digest, Digest)]> = halves.collect::<Option<_>>()?;
+        let in_order = entries.is_sorted_by(|one, other| one.0 < other.0);
+        (rest.is_empty() && in_order && entries.len() <= ENTRIES_MAX).then_some(Seen { entries })
+    }
+
     /// Bytes of memory held.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -104,6 +104,7 @@ impl Hub {
         if due.is_some_and(|due| due <= now) {
             self.fetch(turn, key);
         }
+        self.keep_topic(turn, key);
         let Some(topic) = self.topics.get_mut(key) else {
             return;
         };
@@ -111,7 +112,7 @@ impl Hub {
             self.by_key.remove(topic.name.key());
             turn.memory.give(topic.charged);
             if let Some(gone) = self.topics.remove(key) {
-                self.remember(gone);
+                self.remember(turn, gone);
             }
             return;
         }
@@ -126,15 +127,23 @@ impl Hub {
 
     /// Nobody subscribes to the topic, but streams may read it: what is known of it is kept for the
     /// next ping, as long as there are few such topics.
-    fn remember(&mut self, gone: Topic) {
-        let key = gone.name.key();
-        if gone.known.digest.is_none() || key.len() > PAST_KEY_BYTES_MAX {
-            return;
+    fn remember(&mut self, turn: &mut Turn, gone: Topic) {
+        if gone.kept != 0 {
+            self.recollect(turn, gone.name.key(), gone.known);
         }
-        if self.past.len() >= PAST_MAX {
-            self.past.pop_front();
+    }
+
+    /// The same of what was kept over a restart. The store forgets what is not remembered here.
+    pub(super) fn recollect(&mut self, turn: &mut Turn, key: &str, known: Known) {
+        if known.digest.is_none() || key.len() > PAST_KEY_BYTES_MAX {
+            return Hub::forget_topic(turn, key);
         }
-        self.past.push_back((key.into(), gone.known));
+        if self.past.len() >= PAST_MAX
+            && let Some((oldest, _)) = self.past.pop_front()
+        {
+            Hub::forget_topic(turn, &oldest);
+        }
+        self.past.push_back((key.into(), known));
     }
 
     /// What was known of a topic, for a ping. A new subscriber is better served by all there is.

@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use crate::base::slab::Key;
-use crate::base::time::Mono;
+use crate::base::time::{Mono, Wall};
 use crate::http::problem::{Problem, Reason};
 use crate::hub::name::{Callback, TopicName};
 use crate::hub::request::{Subscribe, Unsubscribe, Verify};
 use crate::hub::settings::Refresh;
-use crate::hub::subscription::{Subscription, Terms};
+use crate::hub::subscription::{State, Subscription, Terms};
 use crate::hub::topic::Topic;
 use crate::hub::verify::{Step, Ticket, Verification};
 use crate::hub::{Client, Hub, pair};
@@ -90,6 +90,7 @@ impl Hub {
             token: asked.verify.token.clone(),
             lease: Duration::from_secs(asked.lease.granted),
             until: Mono::NEVER,
+            ends: Wall(u64::MAX),
             renews,
             renew_at: Mono::NEVER,
             local: from.local,
@@ -206,7 +207,9 @@ impl Hub {
             return Err(Reason::SubscriptionsFull.into());
         }
         let local = verification.local;
-        let cost = verification.bytes() + 2 * callback.bytes() + 4 * name.bytes();
+        // What is kept of it is on its way to the store for a while.
+        let kept = 3 * (verification.bytes() + callback.text().len());
+        let cost = verification.bytes() + 2 * callback.bytes() + 4 * name.bytes() + kept;
         self.has_memory(turn, cost as u64 + size_of::<Topic>() as u64 + 1_024)?;
         let ticket = verify.sync.then_some(self.ticket);
         if let Some(ticket) = ticket {
@@ -217,28 +220,23 @@ impl Hub {
             self.ask(turn, key, verification);
             return Ok(ticket);
         }
+        // Who is new to a topic is better served by all there is.
+        if !self.by_key.contains(name.key()) && self.recall(name.key()).is_some() {
+            Hub::forget_topic(turn, name.key());
+        }
         let topic_key = self.topic(name).ok_or(Reason::SubscriptionsFull)?;
         let step = verification.step;
-        let subscription = Subscription::new(topic_key, callback, verification);
-        let Ok(key) = self.subscriptions.insert(subscription) else {
-            return Err(Reason::SubscriptionsFull.into());
-        };
-        self.by_pair.insert(pair, key);
-        if let Some(topic) = self.topics.get_mut(topic_key)
-            && let Some(subscription) = self.subscriptions.get_mut(key)
-        {
-            topic.local |= local;
-            subscription.place = topic.subscriptions.len();
-            topic.subscriptions.push(key);
-        }
-        self.settle_topic(turn, topic_key);
+        let (number, state) = (self.numbers.next(turn), State::Pending(verification));
+        let subscription = Subscription::new(number, topic_key, callback, state);
+        let key = self.enlist(turn, topic_key, subscription, local);
+        let key = key.ok_or(Reason::SubscriptionsFull)?;
         self.pursue(turn, key, step);
         self.settle(turn, key);
         Ok(ticket)
     }
 
     /// The topic of that name; a new one if there is none.
-    fn topic(&mut self, name: TopicName) -> Option<Key> {
+    pub(super) fn topic(&mut self, name: TopicName) -> Option<Key> {
         if let Some(key) = self.by_key.get(name.key()) {
             return Some(*key);
         }

@@ -14,7 +14,7 @@ use super::{Hub, name};
 use crate::base::frame::Frame;
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
-use crate::base::time::Mono;
+use crate::base::time::Now;
 use crate::model::{Answer, Ending};
 use crate::port::Turn;
 
@@ -249,7 +249,7 @@ impl Hub {
             return;
         }
         match verify::sense(challenge, ending, answer) {
-            Sense::Yes => self.confirmed(turn, key, call.began().mono),
+            Sense::Yes => self.confirmed(turn, key, call.began()),
             Sense::No => self.failed(turn, key),
             Sense::Unclear(at_least) => self.unclear(turn, key, at_least),
         }
@@ -262,7 +262,7 @@ impl Hub {
         asked.filter(|asked| asked.waits_for(call))
     }
 
-    fn confirmed(&mut self, turn: &mut Turn, key: Key, sent: Mono) {
+    fn confirmed(&mut self, turn: &mut Turn, key: Key, sent: Now) {
         turn.stats.add(Counter::VerificationsConfirmed, 1);
         let Some(subscription) = self.subscriptions.get_mut(key) else {
             return;

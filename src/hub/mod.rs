@@ -29,10 +29,12 @@ mod fetch;
 mod gate;
 mod intake;
 mod intent;
+mod kept;
 pub mod link;
 pub mod name;
 mod queue;
 pub mod request;
+mod restore;
 pub mod settings;
 mod subscription;
 mod toll;
@@ -45,6 +47,7 @@ use agenda::{Agenda, Due};
 use calls::Calls;
 use denial::Denial;
 use gate::Gate;
+use restore::Numbers;
 use subscription::{State, Subscription};
 use toll::Toll;
 use topic::{Known, Topic};
@@ -82,6 +85,10 @@ pub struct Hub {
     subscriptions: Slab<Subscription>,
     /// By topic key and callback, a blank between them, which neither can have.
     by_pair: Index<Box<str>, Key>,
+    by_number: Index<u64, Key>,
+    numbers: Numbers,
+    /// When the next of the calls may go that were pending at the restart.
+    resumes: Mono,
     topics: Slab<Topic>,
     by_key: Index<Box<str>, Key>,
     denials: Slab<Denial>,
@@ -111,6 +118,9 @@ impl Hub {
         Hub {
             subscriptions: Slab::with_bound(bound),
             by_pair: Index::new(rng.u64()),
+            by_number: Index::new(rng.u64()),
+            numbers: Numbers::default(),
+            resumes: Mono::default(),
             topics: Slab::with_bound(u32::MAX as usize - 1),
             by_key: Index::new(rng.u64()),
             denials: Slab::with_bound(bound),
@@ -215,8 +225,15 @@ impl Hub {
         self.agenda = agenda;
     }
 
-    /// After any change of a subscription: it is gone, or its account and its next look are right.
+    /// After any change of a subscription: the store is told, and it is gone, or its account and
+    /// its next look are right.
     fn settle(&mut self, turn: &mut Turn, key: Key) {
+        self.keep_subscription(turn, key);
+        self.reckon(turn, key);
+    }
+
+    /// After a change of which the store knows nothing.
+    fn reckon(&mut self, turn: &mut Turn, key: Key) {
         let Some(subscription) = self.subscriptions.get_mut(key) else {
             return;
         };
@@ -240,6 +257,7 @@ impl Hub {
             return;
         };
         turn.memory.give(gone.charged);
+        self.by_number.remove(&gone.number);
         let Some(topic) = self.topics.get_mut(gone.topic) else {
             return;
         };

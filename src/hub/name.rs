@@ -201,7 +201,7 @@ pub fn appended(path: &str, fields: &[(&str, &[u8])]) -> String {
 }
 
 /// All but RFC 3986's unreserved characters as `%XX`.
-fn escape_into(value: &[u8], out: &mut String) {
+pub(super) fn escape_into(value: &[u8], out: &mut String) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     for byte in value {
         if key::is_unreserved(*byte) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::slab::Key;
-use crate::base::time::{Mono, Wall};
+use crate::base::time::{Mono, Now, Wall};
 use crate::hub::name::{Callback, TopicName};
 use crate::hub::queue::Queue;
 use crate::hub::verify::Verification;
@@ -19,6 +19,8 @@ const SUBSCRIPTION_BYTES: usize = size_of::<Subscription>() + 256;
 /// A callback and its topic.
 #[derive(Debug)]
 pub(super) struct Subscription {
+    /// Its own for ever: what is kept of it, and of what waits for it, is known by that.
+    pub(super) number: u64,
     pub(super) topic: Key,
     /// Its place in the topic's list.
     pub(super) place: usize,
@@ -33,6 +35,8 @@ pub(super) struct Subscription {
     pub(super) stands: Mono,
     /// Bytes on the account of memory.
     pub(super) charged: u64,
+    /// What the store was given last; zero for nothing.
+    pub(super) kept: u64,
 }
 
 /// The states of a subscription.
@@ -73,6 +77,8 @@ pub(super) struct Terms {
     pub(super) lease: Duration,
     /// The end.
     pub(super) until: Mono,
+    /// The same on the other clock: it is the end after a restart, too.
+    pub(super) ends: Wall,
     /// Whether it is verified again before its end, without being asked (version 0.3 section 6.3).
     pub(super) renews: bool,
     /// When that is; never, once it was answered with a no.
@@ -108,10 +114,11 @@ impl Terms {
     }
 
     /// They hold from the time at which the verification's GET was sent (hub.md C8).
-    fn begin(mut self, sent: Mono) -> Terms {
-        self.until = sent + self.lease;
+    fn begin(mut self, sent: Now) -> Terms {
+        self.until = sent.mono + self.lease;
+        self.ends = sent.wall + self.lease;
         self.renew_at = match self.renews {
-            true => sent + self.lease * 9 / 10,
+            true => sent.mono + self.lease * 9 / 10,
             false => Mono::NEVER,
         };
         self
@@ -119,19 +126,21 @@ impl Terms {
 }
 
 impl Subscription {
-    /// One that is asked for.
-    pub(super) fn new(topic: Key, callback: Callback, verification: Verification) -> Subscription {
+    /// One without deliveries, in that state.
+    pub(super) fn new(number: u64, topic: Key, callback: Callback, state: State) -> Subscription {
         Subscription {
+            number,
             topic,
             place: 0,
             callback,
-            state: State::Pending(verification),
+            state,
             queue: Queue::default(),
             past: Past::default(),
             had: Had::default(),
             link: Arc::from(""),
             stands: Mono::NEVER,
             charged: 0,
+            kept: 0,
         }
     }
 
@@ -215,7 +224,7 @@ impl State {
     }
 
     /// The subscriber wants what was asked for; it was asked at `sent`.
-    pub(super) fn verified(&mut self, sent: Mono) -> Option<Verification> {
+    pub(super) fn verified(&mut self, sent: Now) -> Option<Verification> {
         match self.take() {
             State::Pending(mut asked) | State::Changing(_, mut asked) => {
                 if let Some(terms) = asked.terms.take() {

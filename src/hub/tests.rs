@@ -4,6 +4,7 @@ mod chaos;
 mod deliver;
 mod fetch;
 mod lease;
+mod restart;
 mod subscribe;
 mod verify;
 mod version;
@@ -260,7 +261,7 @@ impl Story {
 
     fn check(&self) {
         assert_eq!(
-            self.hub.check(),
+            self.hub.check() + self.turn.handed.charged(),
             self.turn.memory.held(),
             "the account is wrong"
         );

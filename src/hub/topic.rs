@@ -39,6 +39,8 @@ pub(super) struct Topic {
     pub(super) stands: Mono,
     /// Bytes on the account of memory.
     pub(super) charged: u64,
+    /// What the store was given last; zero for nothing.
+    pub(super) kept: u64,
 }
 
 /// What tells whether content is new (RFC 9110 section 8.8).
@@ -217,6 +219,7 @@ impl Topic {
             local: false,
             stands: Mono::NEVER,
             charged: 0,
+            kept: 0,
         }
     }
 
@@ -239,6 +242,11 @@ impl Topic {
     pub(super) fn soonest(&self, now: Mono, interval_min: Duration) -> Mono {
         let after = self.fetched.map_or(now, |fetched| fetched + interval_min);
         after.max(now)
+    }
+
+    /// Whether it is a feed of which only what is new goes out.
+    pub(super) fn is_seen(&self) -> bool {
+        self.seen.bytes() > 0
     }
 
     /// Whether nobody needs it.

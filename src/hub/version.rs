@@ -1,5 +1,5 @@
 //! Which version of a topic its subscribers had, and what of a feed's next version they need
-//! (hub.md C27). In any doubt that is all of it, for everybody. Nothing of this is kept on disk.
+//! (hub.md C27). In any doubt that is all of it, for everybody.
 
 use super::Hub;
 use super::diff::{self, Diffed, Seen};
@@ -24,6 +24,16 @@ impl Had {
     /// That version of the topic is on its way.
     pub(super) fn offered(&mut self, delivery: Key, version: u64) {
         self.offered = Some((delivery, version));
+    }
+
+    /// The version that was delivered last, to be kept.
+    pub(super) fn last(&self) -> u64 {
+        self.delivered
+    }
+
+    /// That version was delivered before the restart.
+    pub(super) fn restore(&mut self, delivered: u64) {
+        self.delivered = delivered;
     }
 
     /// The subscriber took that delivery.

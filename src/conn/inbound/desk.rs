@@ -33,11 +33,6 @@ impl Desk {
         self.out.len() - self.sent
     }
 
-    /// Bytes of answers on the account of memory.
-    pub(super) fn charged(&self) -> u64 {
-        self.charged + self.replies.charged()
-    }
-
     pub(super) fn owes(&self) -> bool {
         self.unsent() > 0 || !self.replies.is_empty()
     }

@@ -238,7 +238,7 @@ impl Inbound {
             None => Some(reply),
         };
         match left {
-            Some(reply) => context.turn.memory.give(reply.charged()),
+            Some(reply) => context.turn.memory.give(reply.bytes()),
             None => context.turn.stats.add(Counter::RequestsRefused, refused),
         }
         self.send(context);
@@ -247,7 +247,8 @@ impl Inbound {
     /// The store lost what was accepted up to `seq` and is not durable.
     pub fn refuse_lost(&mut self, context: &mut Context<'_>, seq: Seq, problem: &Problem) {
         if let Some(desk) = &mut self.desk {
-            let refused = desk.replies.fail(context.durable, seq, problem);
+            let (refused, freed) = desk.replies.fail(context.durable, seq, problem);
+            context.turn.memory.give(freed);
             context.turn.stats.add(Counter::RequestsRefused, refused);
         }
         self.send(context);
@@ -423,7 +424,8 @@ impl Inbound {
     /// Bytes it has on the account of memory.
     #[must_use]
     pub fn charged(&self) -> u64 {
-        self.charged + self.desk.as_ref().map_or(0, |desk| desk.charged())
+        let desk = self.desk.as_ref();
+        self.charged + desk.map_or(0, |desk| desk.charged + desk.replies.held())
     }
 
     /// Whether the client has finished sending.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::Deliveries;
+use super::receipts::receipts;
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::dispatch::delivery::Delivery;
@@ -61,6 +62,8 @@ impl Deliveries {
             at: turn.now.wall,
             target: Arc::clone(&delivery.target),
         };
+        let answered = attempt.as_ref().and_then(|it| it.answer.as_deref());
+        let receipts = receipts(open, &delivery, outcome, ending, answered);
         turn.hand(StoreOp::End {
             id,
             number,
@@ -70,10 +73,12 @@ impl Deliveries {
         open.left -= 1;
         let last = open.left == 0;
         self.unlink(&delivery);
+        self.leave_gates(turn, key, &delivery, id.number());
         if last && let Some(open) = self.messages.remove(delivery.message) {
             turn.memory.give(open.bytes());
             self.forget(id);
         }
+        self.tell(turn, receipts);
     }
 
     /// Nothing of that message is left here. Whoever waits for it looks at what has become of it.

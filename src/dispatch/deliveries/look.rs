@@ -44,9 +44,11 @@ impl Deliveries {
             (Ending::Answer { status, .. }, None) => (*status, "", ""),
             (Ending::Fault { fault, detail }, _) => (0, fault.as_str(), *detail),
         };
+        // Whoever is told of the end is told what was answered.
+        let owed = matches!(next, Next::End(outcome) if self.tells(key, outcome));
         let answer = answer.filter(|answer| {
             let bytes = size_of::<Answered>() + answer.head.len() + answer.body.len();
-            turn.memory.has_room_for_strangers(bytes as u64)
+            owed || turn.memory.has_room_for_strangers(bytes as u64)
         });
         Some(Attempt {
             attempt: delivery.attempts,
@@ -80,6 +82,9 @@ impl Deliveries {
 
     /// The rest of an answer is here, or will not come. What memory has no room for is left out.
     pub fn completed(&mut self, turn: &mut Turn, ticket: Ticket, body: &[u8], truncated: bool) {
+        if let Some(key) = self.awaiting(ticket) {
+            return self.answered(turn, key, body, truncated);
+        }
         if !turn.memory.has_room_for_strangers(body.len() as u64) {
             return;
         }
@@ -169,7 +174,8 @@ impl Delivery {
         let due = match self.state {
             State::Held { delay } => Some(now.mono + delay).filter(|_| !delay.is_zero()),
             State::Waiting { due, .. } => Some(due),
-            State::Offered | State::Queued | State::Active => None,
+            State::Behind { due } => Some(due).filter(|due| *due > now.mono),
+            State::Offered | State::Gated | State::Queued | State::Active => None,
         };
         let status = match self.state {
             _ if self.is_active() => Status::Active,

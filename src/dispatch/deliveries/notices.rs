@@ -93,7 +93,9 @@ impl Deliveries {
                 self.end(turn, key, Outcome::Canceled, None, None);
                 self.stop_waiting(turn, node);
             }
-            State::Offered | State::Queued => self.end(turn, key, Outcome::Canceled, None, None),
+            State::Offered | State::Behind { .. } | State::Gated | State::Queued => {
+                self.end(turn, key, Outcome::Canceled, None, None);
+            }
         }
     }
 

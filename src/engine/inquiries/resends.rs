@@ -121,8 +121,9 @@ impl Engine {
             status: 202,
             fields,
             body: messages::resent_one(id, of),
-            charged: 0,
         };
+        // A few bytes, and the message is taken in already.
+        self.turn.memory.charge(told.body.len() as u64);
         self.answer_inquiry(key, seq, Reply::Told(Box::new(told)));
     }
 

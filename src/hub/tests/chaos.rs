@@ -207,6 +207,8 @@ fn whatever_happens_nothing_is_left() {
             chaos.step();
         }
         chaos.end();
+        let turn = &mut chaos.story.turn;
+        turn.settled(turn.handed.last());
         confirmed += chaos.story.count(Counter::VerificationsConfirmed);
         let hub = &chaos.story.hub;
         assert!(hub.is_empty(), "seed {seed}: {hub:?}");
