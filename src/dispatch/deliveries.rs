@@ -147,6 +147,10 @@ pub struct Deliveries {
     last: MessageId,
     /// Messages of our own that wait for the store.
     own: VecDeque<Accepted>,
+    /// Somebody reads of outcomes,
+    observed: bool,
+    /// and these have not been told yet.
+    outcomes: VecDeque<Vec<u8>>,
 }
 
 impl Deliveries {
@@ -170,6 +174,8 @@ impl Deliveries {
             reports: VecDeque::new(),
             last: MessageId::default(),
             own: VecDeque::new(),
+            observed: false,
+            outcomes: VecDeque::new(),
         }
     }
 }
@@ -445,6 +451,7 @@ impl Deliveries {
         }
         assert_eq!(self.by_id.len(), self.messages.len(), "an id of no message");
         bytes += self.check_gates();
+        bytes += self.outcomes.iter().map(|it| it.len() as u64).sum::<u64>();
         assert_eq!(
             left,
             self.deliveries.len(),

@@ -23,6 +23,7 @@ pub mod intake;
 pub mod notice;
 pub mod once;
 pub mod options;
+pub mod outcome;
 mod plan;
 mod receipt;
 mod redirect;

@@ -21,6 +21,7 @@ impl Engine {
         loop {
             self.dial_name_servers();
             self.carry_gone();
+            self.carry_outcomes();
             self.carry_hub();
             self.carry_own();
             self.join_lanes();

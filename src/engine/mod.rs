@@ -290,6 +290,8 @@ impl Engine {
             self.fire(timer);
         }
         self.run_lanes();
+        let observed = self.topics.readers(dispatch::outcome::TOPIC) > 0;
+        self.dispatch.deliveries.observe(observed);
         self.turn.stats.add(Counter::Turns, 1);
         self.measure();
     }

@@ -79,6 +79,24 @@ impl Engine {
         }
     }
 
+    /// Outcomes that somebody reads of are published once the ends that they tell of last.
+    pub(super) fn carry_outcomes(&mut self) {
+        while let Some(message) = self.dispatch.next_outcome(&mut self.turn) {
+            // Those before it have lower ids.
+            self.carry_own();
+            // What memory has no room for is not told.
+            if self.turn.memory.take(publish_cost(message.bytes())) {
+                let next = Awaiting {
+                    seq: self.turn.handed.last(),
+                    origin: Origin::Own,
+                    open: None,
+                    publish: Some(message),
+                };
+                await_store(&mut self.awaiting, next);
+            }
+        }
+    }
+
     /// A fact of the time before goes to the room that kept it.
     pub(super) fn restored(&mut self, row: Restored) {
         if let Restored::Kept { table, key, value } = row

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::Deliveries;
-use super::receipts::receipts;
+use super::receipts::{outcome_told, receipts};
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::dispatch::delivery::Delivery;
@@ -64,6 +64,13 @@ impl Deliveries {
         };
         let answered = attempt.as_ref().and_then(|it| it.answer.as_deref());
         let receipts = receipts(open, &delivery, outcome, ending, answered);
+        if self.observed {
+            let told = outcome_told(open, &delivery, outcome, ending, answered);
+            // What memory has no room for is not told.
+            if turn.memory.take(told.len() as u64) {
+                self.outcomes.push_back(told);
+            }
+        }
         turn.hand(StoreOp::End {
             id,
             number,

@@ -42,21 +42,7 @@ pub(super) fn receipts(
     if targets.is_empty() {
         return None;
     }
-    let (status, error) = match ending {
-        Some(Ending::Answer { status, .. }) if outcome == Outcome::Delivered => (*status, ""),
-        Some(Ending::Answer { status, .. }) => (*status, Fault::Status.as_str()),
-        Some(Ending::Fault { fault, .. }) => (0, fault.as_str()),
-        None => (0, ""),
-    };
-    let receipt = Receipt {
-        message: &open.message,
-        url: &delivery.target.url,
-        outcome,
-        attempts: delivery.attempts,
-        status,
-        error,
-        answer: answered,
-    };
+    let receipt = receipt(open, delivery, outcome, ending, answered);
     let extra = open.message.extra.as_ref();
     let options = extra.map_or("", |extra| &extra.options);
     Some(Owed {
@@ -73,7 +59,55 @@ pub(super) fn receipts(
     })
 }
 
+/// What there is to say of a delivery that has ended.
+fn receipt<'a>(
+    open: &'a Open,
+    delivery: &'a Delivery,
+    outcome: Outcome,
+    ending: Option<&Ending>,
+    answer: Option<&'a Answered>,
+) -> Receipt<'a> {
+    let (status, error) = match ending {
+        Some(Ending::Answer { status, .. }) if outcome == Outcome::Delivered => (*status, ""),
+        Some(Ending::Answer { status, .. }) => (*status, Fault::Status.as_str()),
+        Some(Ending::Fault { fault, .. }) => (0, fault.as_str()),
+        None => (0, ""),
+    };
+    Receipt {
+        message: &open.message,
+        url: &delivery.target.url,
+        outcome,
+        attempts: delivery.attempts,
+        status,
+        error,
+        answer,
+    }
+}
+
+/// The same for whoever reads of all outcomes, in JSON.
+pub(super) fn outcome_told(
+    open: &Open,
+    delivery: &Delivery,
+    outcome: Outcome,
+    ending: Option<&Ending>,
+    answer: Option<&Answered>,
+) -> Vec<u8> {
+    receipt(open, delivery, outcome, ending, answer).body()
+}
+
 impl Deliveries {
+    /// Whether anybody reads of outcomes.
+    pub fn observe(&mut self, observed: bool) {
+        self.observed = observed;
+    }
+
+    /// An outcome that somebody reads of; what it held is off the account of memory.
+    pub fn next_outcome(&mut self, turn: &mut Turn) -> Option<Vec<u8>> {
+        let body = self.outcomes.pop_front()?;
+        turn.memory.give(body.len() as u64);
+        Some(body)
+    }
+
     /// An attempt has decided its delivery. That ends now, or, if somebody is told of it, once the
     /// answer's body is here.
     pub(super) fn decide(
