@@ -151,7 +151,7 @@ pub struct Message {
 }
 
 /// What a message brings along only if its options said so.
-#[derive(Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Extra {
     /// Fields for its targets, in one piece: each begins with the line end before it.
     pub fields: Box<[u8]>,

@@ -52,8 +52,6 @@ pub(super) struct Notice {
     pub(super) full: bool,
     /// Its turn has come.
     pub(super) released: bool,
-    /// Why it is not tried again, in one word.
-    pub(super) called_off: Option<&'static str>,
 }
 
 impl Notice {
@@ -66,7 +64,6 @@ impl Notice {
             until: callback.until,
             full: callback.full,
             released: false,
-            called_off: None,
         }
     }
 

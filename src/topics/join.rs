@@ -6,6 +6,7 @@ use std::ops::Bound;
 use super::Topics;
 use super::channel::{Kind, Member};
 use super::format::Resume;
+use super::view::OWN;
 use super::wish::{Cursor, Selection, Wish};
 use crate::base::slab::Key;
 use crate::base::time::Wall;
@@ -226,6 +227,8 @@ impl Topics {
             let from = (Bound::Included(&**prefix), Bound::Unbounded);
             let named = self.by_order.range::<[u8], _>(from);
             let named = named.take_while(|(name, _)| name.starts_with(prefix));
+            let all = prefix.is_empty();
+            let named = named.filter(|(name, _)| !(all && name.starts_with(OWN)));
             topics.extend(named.map(|(_, key)| *key));
         }
         topics.sort_unstable();

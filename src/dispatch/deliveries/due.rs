@@ -89,10 +89,7 @@ impl Deliveries {
         };
         turn.memory.give(delivery.charge());
         self.unlink(&delivery);
-        if let Some(open) = self.one_less(turn, delivery.message) {
-            self.history.give(turn, open.log_bytes);
-            self.history.forget(open.message.id, open.log);
-        }
+        self.one_less(turn, delivery.message);
     }
 
     /// One of a message's deliveries is here no longer; the message goes with the last. Gives it

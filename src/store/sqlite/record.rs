@@ -231,11 +231,6 @@ pub(super) fn message(row: &Row<'_>, from: usize) -> Result<Message, Damaged> {
     Ok(message)
 }
 
-/// The message in such a row, without its body, and the size of that. What is read is not checked.
-pub(super) fn message_head(row: &Row<'_>, from: usize) -> Result<(Message, u64), Damaged> {
-    head(row, from).map(|(message, size, _)| (message, size))
-}
-
 fn head(row: &Row<'_>, from: usize) -> Result<(Message, u64, u32), Damaged> {
     let mut row = Read(row, from);
     let (number, tail) = (row.number()?, row.number()?);
@@ -474,7 +469,7 @@ pub(super) fn bind_attempt(
 
 /// The attempt, the end or both in a row of [`ATTEMPT`] that begins at column `from`.
 pub(super) fn attempt(row: &Row<'_>, from: usize) -> Result<Tried, Damaged> {
-    let tried = unchecked(row, from, true)?;
+    let tried = unchecked(row, from)?;
     let (attempt, truncated) = (tried.0.attempt.as_ref(), tried.1);
     let key = (tried.0.message, tried.0.delivery);
     if attempt_crc(key, attempt, tried.0.end.as_ref(), truncated) == tried.2 {
@@ -484,12 +479,7 @@ pub(super) fn attempt(row: &Row<'_>, from: usize) -> Result<Tried, Damaged> {
     }
 }
 
-/// The same without the answer, which is not read; what is read is not checked.
-pub(super) fn attempt_head(row: &Row<'_>, from: usize) -> Result<Tried, Damaged> {
-    unchecked(row, from, false).map(|(tried, ..)| tried)
-}
-
-fn unchecked(row: &Row<'_>, from: usize, answers: bool) -> Result<(Tried, bool, u32), Damaged> {
+fn unchecked(row: &Row<'_>, from: usize) -> Result<(Tried, bool, u32), Damaged> {
     let mut row = Read(row, from);
     let (message, delivery, number) = (row.number()?, row.small()?, row.small()?);
     let mut attempt = None;
@@ -520,7 +510,7 @@ fn unchecked(row: &Row<'_>, from: usize, answers: bool) -> Result<(Tried, bool, 
         }),
     };
     let (truncated, crc) = (row.number()? != 0, row.small()?);
-    if answers && let Some(attempt) = &mut attempt {
+    if let Some(attempt) = &mut attempt {
         let (head, body) = (row.blob()?, row.blob()?);
         let any = truncated || !head.is_empty() || !body.is_empty();
         attempt.answer = any.then(|| {
