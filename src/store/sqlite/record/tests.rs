@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use super::*;
+use crate::model::Outcome;
 use crate::store::sqlite::schema;
 use crate::store::sqlite::testing::{self, THEN, end, rich, target};
 
