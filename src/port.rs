@@ -125,6 +125,8 @@ pub trait Caller {
     fn uncount(&mut self, turn: &mut Turn, key: Key);
     /// It could not start for want of a place, and goes back to its lane.
     fn unbegin(&mut self, key: Key);
+    /// It has a line, and its request goes out now.
+    fn sends(&mut self, _turn: &mut Turn, _key: Key) {}
     /// Whether the request is a HEAD.
     fn is_head(&self, key: Key) -> bool;
     /// Writes the request's head, with the empty line after it, to `out`; gives its body.
@@ -148,12 +150,16 @@ pub enum Timer {
     Far,
     /// Work that is in the store alone is wanted.
     Parked,
+    /// A flow may let others go, or what waits for its turn expires.
+    Gates,
     /// A lane's: the end of a cool-down, the next expiry, or that it is forgotten.
     Lane(Key),
     /// The hub's agenda has something to do.
     Hub,
     /// The topics have something to sweep.
     Topics,
+    /// Keys of requests that were taken once are over.
+    Keys,
     /// The drain's time is up.
     Drain,
 }

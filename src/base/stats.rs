@@ -59,6 +59,8 @@ table! {
     Counter Requests "hookah_requests_total" "Requests whose head was read.";
     Counter RequestsRefused "hookah_requests_refused_total" "Requests answered with an error.";
     Counter MessagesAccepted "hookah_messages_accepted_total" "Messages answered with 202.";
+    Counter MessagesRepeated "hookah_messages_repeated_total"
+        "Requests that were taken before under the same idempotency key.";
     Counter MessagesRefusedForMemory "hookah_messages_refused_for_memory_total"
         "Messages refused because the memory bound was reached.";
     Counter LinesOpened "hookah_lines_opened_total" "Connections taken in or made.";
@@ -71,6 +73,10 @@ table! {
     Counter DatagramsIgnored "hookah_datagrams_ignored_total"
         "Datagrams from a name server that did not answer the question.";
     Gauge CallsWaiting "hookah_calls_waiting" "Calls that wait in their lanes for a line.";
+    Gauge Flows "hookah_flows" "Flows that have deliveries, or a span of their rate to wait out.";
+    Gauge FlowsWaiting "hookah_flows_waiting"
+        "Deliveries that are due and held by the rate or the parallelism of their flow.";
+    Gauge Queues "hookah_queues" "Queues that have deliveries in memory.";
     Gauge Lanes "hookah_lanes" "Origins that are called, paused, or have failed of late.";
     Counter BreakersOpened "hookah_breakers_opened_total"
         "Times that a lane stopped calling an origin which kept failing.";

@@ -6,16 +6,18 @@ use std::time::Duration;
 
 use crate::base::ledger::Ledger;
 use crate::base::slab::Key;
-use crate::base::time::{Mono, Now};
+use crate::base::time::{Mono, Now, Wall};
 use crate::dispatch::Settings;
 use crate::dispatch::deliveries::Plan;
+use crate::dispatch::gate::{Gate, Gates};
 use crate::dispatch::notice::{self, Notice};
-use crate::dispatch::queue::{self, Order, Seat};
+use crate::dispatch::queue::{Order, Seat};
+use crate::dispatch::receipt::Tells;
 use crate::dispatch::redirect::{self, Hop};
 use crate::dispatch::retry::Schedule;
 use crate::dispatch::sign::Signer;
 use crate::dispatch::status::Success;
-use crate::model::record::{Place, Work};
+use crate::model::record::{Answered, Place, Work};
 use crate::model::{Callback, Ending, Fault, MessageId, Method, Outcome, Target};
 
 /// The least wait after a certificate was not what it should be (dispatch.md, `retry-schedule`):
@@ -35,12 +37,15 @@ pub struct Terms {
     pub success: Success,
     /// What signs each attempt.
     pub signer: Option<Signer>,
+    /// Who is told when a delivery has ended.
+    pub tells: Tells,
 }
 
 impl Terms {
     /// Bytes of memory held by what the message brought along.
     pub(super) fn bytes(&self) -> usize {
-        self.signer.as_ref().map_or(0, Signer::bytes) + self.success.bytes()
+        let signer = self.signer.as_ref().map_or(0, Signer::bytes);
+        signer + self.success.bytes() + self.tells.bytes()
     }
 }
 
@@ -49,8 +54,9 @@ const DELIVERY_BYTES: usize = 384;
 
 /// What a delivery is charged for besides its message, in bytes. A target that several deliveries
 /// share is charged to each of them: none of them knows who will be the last to hold it.
-pub(super) fn charge(target: &Target, schedule: Option<&Schedule>) -> u64 {
-    (DELIVERY_BYTES + target.bytes() + schedule.map_or(0, Schedule::bytes)) as u64
+pub(super) fn charge(target: &Target, schedule: Option<&Schedule>, gates: Option<&Gates>) -> u64 {
+    let (schedule, gates) = (schedule.map(Schedule::bytes), gates.map(Gates::bytes));
+    (DELIVERY_BYTES + target.bytes() + schedule.unwrap_or(0) + gates.unwrap_or(0)) as u64
 }
 
 /// A message's way to one of its targets.
@@ -84,20 +90,41 @@ pub(super) struct Delivery {
     pub(super) hop: Option<Box<Hop>>,
     /// What it has besides if it goes to a subscriber.
     pub(super) notice: Option<Box<Notice>>,
+    /// What the answer decided whose body is awaited before it ends.
+    pub(super) decided: Option<Box<Decided>>,
+    /// Where it stands in its queue and its flow, if it has any.
+    pub(super) gate: Option<Box<Gate>>,
+}
+
+/// How a delivery ends, once the answer that decided it is here as a whole.
+#[derive(Debug)]
+pub(super) struct Decided {
+    pub(super) outcome: Outcome,
+    pub(super) ending: Ending,
+    pub(super) answered: Answered,
+}
+
+impl Decided {
+    /// What it is charged for, in bytes.
+    fn bytes(&self) -> u64 {
+        (size_of::<Decided>() + self.answered.head.len() + self.answered.body.len()) as u64
+    }
 }
 
 /// The states of a delivery.
 ///
 /// ```text
-///                                     release
-///                    ┌──────► Offered ───────┐
-///                    │ due                   ▼
-///  Held ──durable──► Waiting ──due──► Queued ──line──► Active ──► (ended)
-///                       ▲                                │
-///                       └───────────── retry ────────────┘
+///    ┌─► Behind ─────┐    ┌─► Offered ─────┐
+///    │               │    │ due            │ release
+///    │      its turn ▼    │                ▼
+///  Held ─durable─► Waiting ────due────► Queued ──line──► Active ──► (ended)
+///                    ▲    │                ▲                │
+///                    │    └─────► Gated ───┘ flow           │
+///                    └────────────── retry ─────────────────┘
 /// ```
 ///
 /// A notice passes through Offered, once, when it is due for the first time; nothing else does.
+/// Behind is what has others before it in its queue, Gated what its flow does not let go yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// The message is not durable yet; it is due this long after it is.
@@ -112,6 +139,13 @@ pub(super) enum State {
         /// Its node of the wheel; none if it stands in the due-index.
         node: Option<Key>,
     },
+    /// Others are before it in its queue.
+    Behind {
+        /// Not due before this time, when it is its turn.
+        due: Mono,
+    },
+    /// Due, and held by its flow.
+    Gated,
     /// A notice that may go, once it is released.
     Offered,
     /// In its origin's lane.
@@ -144,11 +178,7 @@ impl Delivery {
             sibling: None,
             before: None,
             number,
-            seat: Seat {
-                lane: target.lane,
-                order: Order::Time,
-                taken: false,
-            },
+            seat: Seat::of(plan.gates.as_deref(), &target),
             target,
             method: plan.method,
             attempts: 0,
@@ -161,6 +191,8 @@ impl Delivery {
             began: Now::default(),
             hop: None,
             notice: None,
+            decided: None,
+            gate: plan.gates.as_ref().map(|gates| Box::new(Gate::of(gates))),
         }
     }
 
@@ -190,6 +222,7 @@ impl Delivery {
                 taken: false,
             },
             notice: Some(Box::new(Notice::of(callback))),
+            gate: None,
             ..Delivery::held(message, number, Arc::clone(&callback.target), plan)
         }
     }
@@ -200,20 +233,21 @@ impl Delivery {
             State::Held { delay } => delay,
             _ => Duration::ZERO,
         };
+        let due = now.wall + delay;
         Work {
             id,
             number: self.number,
             target: Arc::clone(&self.target),
-            place: self.place(now, id, now.mono + delay),
+            place: self.place(id, due),
             expires: now.wall + self.expires.since(now.mono),
             attempts: self.attempts,
             subscription: self.notice.as_ref().map_or(0, |notice| notice.number),
         }
     }
 
-    /// Its place among the work if it is due then.
-    pub(super) fn place(&self, now: Now, id: MessageId, due: Mono) -> Place {
-        let due = queue::wall_at(now, due);
+    /// Where it stands among the work when it is due then: in a lane that keeps an order by that of
+    /// acceptance, elsewhere by time.
+    pub(super) fn place(&self, id: MessageId, due: Wall) -> Place {
         Place {
             lane: self.seat.lane,
             rank: match self.seat.order.is_fifo() {
@@ -228,7 +262,10 @@ impl Delivery {
     /// What it is charged for besides its message, in bytes.
     pub(super) fn charge(&self) -> u64 {
         let notice = self.notice.as_ref().map_or(0, |notice| notice.bytes());
-        charge(&self.target, self.schedule.as_ref()) + notice + self.hop_bytes()
+        let decided = self.decided.as_ref().map_or(0, |decided| decided.bytes());
+        let gates = self.gate.as_ref().map(|gate| &*gate.gates);
+        let own = charge(&self.target, self.schedule.as_ref(), gates);
+        own + notice + decided + self.hop_bytes()
     }
 
     /// What it is charged for where the attempt under way was sent on to, in bytes.
@@ -377,6 +414,7 @@ mod tests {
             strict: false,
             expires: Mono::NEVER,
             terms: Terms::default(),
+            gates: None,
         };
         let target = Arc::new(target::parse("https://127.0.0.1/").unwrap());
         let message = Key::from_bits(1 << 32).unwrap();

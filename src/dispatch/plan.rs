@@ -69,6 +69,7 @@ impl Plan {
             schedule: options.schedule.clone(),
             timeout: options.timeout,
             strict: options.strict,
+            gates: options.gates.clone(),
             expires: Mono::NEVER,
             terms: Terms {
                 hops: 0,
@@ -76,6 +77,7 @@ impl Plan {
                 capture: options.capture,
                 success: options.success.clone(),
                 signer: options.signer.clone(),
+                tells: options.tells.clone(),
             },
         }
     }

@@ -21,6 +21,7 @@ impl Engine {
         loop {
             self.dial_name_servers();
             self.carry_hub();
+            self.carry_own();
             self.join_lanes();
             self.ask_store();
             // A place that was given up goes to who waits longest, not back to whoever gave it up.
@@ -175,6 +176,7 @@ impl Engine {
             return;
         };
         let caller = caller!(self, owner.room);
+        caller.sends(&mut self.turn, owner.key);
         let head = outbound.begin(owner, caller.is_head(owner.key), until);
         let body = caller.compose(&self.turn, owner.key, head);
         let (Some(body), Some(wants)) = (body, caller.wants(owner.key)) else {

@@ -176,6 +176,7 @@ impl Engine {
             && self.courier.names.is_idle()
             && self.topics.is_empty()
             && self.hub.is_empty()
+            && self.dispatch.once.is_empty()
     }
 
     /// Brings the gauges up to date.
@@ -192,6 +193,10 @@ impl Engine {
             Counter::DeliveriesStored,
             self.dispatch.deliveries.in_store(),
         );
+        let deliveries = &self.dispatch.deliveries;
+        stats.set(Counter::Queues, deliveries.queues().len() as u64);
+        stats.set(Counter::Flows, deliveries.flows().len() as u64);
+        stats.set(Counter::FlowsWaiting, deliveries.flows().waiting() as u64);
         stats.set(Counter::Streams, self.topics.streams() as u64);
         stats.set(Counter::Topics, self.topics.len() as u64);
         stats.set(Counter::TopicsBytes, self.topics.bytes() as u64);
@@ -208,6 +213,7 @@ impl Engine {
         self.turn.wheel.check();
         self.courier.check();
         let mut bytes = self.dispatch.deliveries.check() + self.hub.check();
+        bytes += self.dispatch.once.check();
         let (mut inbound, mut outbound, mut visits) = (0, 0, 0);
         let mut streams = self.visits.waiting();
         for (key, line) in self.lines.iter() {

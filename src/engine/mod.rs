@@ -25,6 +25,7 @@ use crate::model::Owner;
 use crate::port::{Action, Ended, Handed, Seq, StoreDone, Timer, Turn};
 use crate::topics::{self, Topics};
 
+mod batch;
 mod callers;
 mod calls;
 mod condition;
@@ -162,7 +163,7 @@ impl Engine {
             keeps,
             ..settings.dispatch.clone()
         };
-        let dispatch = Dispatch::new(dispatch, rng.u64());
+        let dispatch = Dispatch::new(dispatch, rng.u64(), now.mono);
         let hub = Hub::new(settings.hub.clone(), &mut rng);
         Engine {
             lines: Slab::with_bound(settings.lines_max),
@@ -311,12 +312,14 @@ impl Engine {
                 }
             }
             Timer::Query(key) => self.courier.names.expired(&mut self.turn, key),
-            Timer::Delivery(key) => self.dispatch.deliveries.fired(key),
+            Timer::Delivery(key) => self.dispatch.deliveries.fired(&mut self.turn, key),
             Timer::Parked => self.dispatch.deliveries.asks_again(),
             Timer::Far => self.dispatch.deliveries.look_far(&mut self.turn),
+            Timer::Gates => self.dispatch.deliveries.gates_fired(&mut self.turn),
             Timer::Lane(key) => self.lane_fired(key),
             Timer::Hub => self.hub.fired(&mut self.turn),
             Timer::Topics => self.sweep_topics(),
+            Timer::Keys => self.dispatch.once.fired(&mut self.turn),
             Timer::Drain => self.drain.time_is_up(),
         }
     }

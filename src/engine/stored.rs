@@ -36,8 +36,8 @@ pub(super) enum Origin {
     Client(Key),
     /// A topic of the hub that was fetched.
     Topic(Key),
-    /// Nobody: it was promised together with what brought it about, and is never refused.
-    Promised,
+    /// Nobody: it is our own, and promised beside what brought it about.
+    Own,
 }
 
 impl Awaiting {
@@ -73,7 +73,20 @@ impl Awaiting {
     }
 }
 
+/// Puts what waits into the order of acceptance; nearly always it is the last.
+pub(super) fn await_store(awaiting: &mut VecDeque<Awaiting>, next: Awaiting) {
+    let before = awaiting.iter().rposition(|it| it.seq <= next.seq);
+    awaiting.insert(before.map_or(0, |before| before + 1), next);
+}
+
 impl Engine {
+    /// Messages of our own wait for the store like all others.
+    pub(super) fn carry_own(&mut self) {
+        while let Some(accepted) = self.dispatch.deliveries.next_own() {
+            await_store(&mut self.awaiting, Awaiting::of(accepted, Origin::Own));
+        }
+    }
+
     fn next_settled(&mut self, seq: Seq) -> Option<Awaiting> {
         if self.awaiting.front()?.seq > seq {
             return None;
@@ -85,6 +98,8 @@ impl Engine {
     pub(super) fn store_kept(&mut self, seq: Seq) {
         self.durable = self.durable.max(seq);
         self.turn.settled(seq);
+        self.carry_own();
+        self.dispatch.once.kept(seq);
         while let Some(next) = self.next_settled(seq) {
             self.turn.memory.give(next.charged());
             if let Some(message) = &next.publish {
@@ -105,7 +120,7 @@ impl Engine {
                     self.hub.stored(&mut self.turn, key, true);
                     continue;
                 }
-                Origin::Promised => continue,
+                Origin::Own => continue,
             };
             let Some(line) = self.lines.get_mut(key) else {
                 continue;
@@ -125,9 +140,12 @@ impl Engine {
     pub(super) fn store_lost(&mut self, seq: Seq) {
         let problem = Problem::from(Reason::StoreFailed);
         self.turn.settled(seq);
+        self.carry_own();
+        self.dispatch.once.lost(&mut self.turn, seq);
         let mut promised = VecDeque::new();
         while let Some(next) = self.next_settled(seq) {
-            if let Origin::Promised = next.origin {
+            // The store still has it.
+            if let Origin::Own = next.origin {
                 promised.push_back(next);
                 continue;
             }
@@ -145,7 +163,7 @@ impl Engine {
                     self.hub.stored(&mut self.turn, key, false);
                     continue;
                 }
-                Origin::Promised => continue,
+                Origin::Own => continue,
             };
             let Some(line) = self.lines.get_mut(key) else {
                 continue;
@@ -158,9 +176,8 @@ impl Engine {
                 self.settle_inbound(key);
             }
         }
-        while let Some(last) = promised.pop_back() {
-            self.awaiting.push_front(last);
-        }
+        promised.append(&mut self.awaiting);
+        self.awaiting = promised;
         // What was refused is settled: later numbers must not wait for it.
         self.durable = self.durable.max(seq);
     }

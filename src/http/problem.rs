@@ -153,6 +153,8 @@ reasons! {
     Starting = 503 "starting" "The server is starting; try again in a moment";
     /// The bound on memory is reached.
     MemoryFull = 503 "memory_full" "Out of memory for new messages; try again later";
+    /// There are as many flows as there may be, and the message names another.
+    FlowsFull = 503 "flows_full" "Too many flow keys; try again later";
     /// RFC 7578: a form that cannot be read for certain.
     BadForm = 400 "bad_form" "Malformed form";
     /// RFC 8259: a body that may name a target and cannot be read.
@@ -193,6 +195,10 @@ reasons! {
     TooManyRequests = 429 "too_many_requests" "Too many requests; try again later";
     /// The bound on subscriptions is reached.
     SubscriptionsFull = 503 "subscriptions_full" "Too many subscriptions; try again later";
+    /// dispatch.md section 4: a key stands for one request.
+    KeyReused = 422 "key_reused" "The idempotency key belongs to another request";
+    /// A batch has a bound on its messages.
+    BatchTooLong = 413 "batch_too_long" "Too many messages in one batch";
     /// streams.md section 6: topics that begin with `$` are Hookah's own.
     ReservedTopic = 403 "reserved_topic" "Topics that begin with $ are reserved";
 }

@@ -122,6 +122,7 @@ pub fn restored(restored: &[Restored]) -> Vec<String> {
             key.escape_ascii(),
             value.escape_ascii()
         ),
+        Restored::Missing(it) => format!("missing {it}"),
         Restored::Published(it) => format!("published {}", message(it)),
         Restored::Lane(it) => format!("lane {} due={} count={}", it.lane, it.due.0, it.count),
     };

@@ -61,19 +61,19 @@ impl Deliveries {
         for target in receivers.targets {
             number += 1;
             let delivery = Delivery::held(open, number, Arc::clone(target), plan);
-            self.enter(turn, &mut entering, delivery, plan);
+            self.bring_in(turn, &mut entering, delivery, plan);
         }
         for callback in receivers.callbacks {
             number += 1;
             let (now, settings) = (turn.now.mono, &self.settings.notices);
             let delivery = Delivery::notice(open, number, callback, plan, settings, now);
-            self.enter(turn, &mut entering, delivery, plan);
+            self.bring_in(turn, &mut entering, delivery, plan);
         }
         self.admitted(turn, entering)
     }
 
     /// A delivery joins those of its message that are in memory, or goes to the store alone.
-    fn enter(
+    fn bring_in(
         &mut self,
         turn: &mut Turn,
         entering: &mut Entering<'_>,
@@ -85,7 +85,7 @@ impl Deliveries {
         match self.queue.submit(turn, seat.lane, seat.order, plan.delay) {
             Entry::Held => {
                 turn.hand(StoreOp::Work(work));
-                entering.last = self.link(entering.open, entering.last, delivery);
+                entering.last = self.link(turn, entering.open, entering.last, delivery);
             }
             Entry::Parked => {
                 turn.memory.give(delivery.charge());
@@ -132,9 +132,16 @@ impl Deliveries {
     }
 
     /// Puts a delivery behind its message's last one; gives the last one there is then.
-    fn link(&mut self, message: Key, last: Option<Key>, mut delivery: Delivery) -> Option<Key> {
+    fn link(
+        &mut self,
+        turn: &mut Turn,
+        message: Key,
+        last: Option<Key>,
+        mut delivery: Delivery,
+    ) -> Option<Key> {
         delivery.before = last;
         let open = self.messages.get_mut(message)?;
+        let id = open.message.id;
         let Ok(delivery) = self.deliveries.insert(delivery) else {
             return last;
         };
@@ -143,6 +150,7 @@ impl Deliveries {
             Some(last) => last.sibling = Some(delivery),
             None => open.first = Some(delivery),
         }
+        self.line_up(turn, delivery, id.number());
         Some(delivery)
     }
 
@@ -156,11 +164,11 @@ impl Deliveries {
             next = delivery.sibling;
             match delivery.state {
                 State::Held { .. } if delivery.called_off().is_some() => {
-                    self.end(turn, key, Outcome::Canceled, None);
+                    self.end(turn, key, Outcome::Canceled, None, None);
                 }
                 State::Held { delay } => {
                     let due = turn.now.mono + delay;
-                    self.wait(turn, key, due);
+                    self.enter(turn, key, due);
                 }
                 _ => {}
             }
@@ -173,9 +181,12 @@ impl Deliveries {
             return;
         };
         let mut next = open.first;
-        while let Some(delivery) = next.and_then(|key| self.deliveries.remove(key)) {
+        while let Some((key, delivery)) =
+            next.and_then(|key| Some((key, self.deliveries.remove(key)?)))
+        {
             turn.memory.give(delivery.charge());
             self.queue.done(turn, delivery.seat, false);
+            self.leave_gates(turn, key, &delivery, open.message.id.number());
             next = delivery.sibling;
         }
         turn.memory.give(open.bytes());

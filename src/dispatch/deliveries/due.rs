@@ -7,9 +7,9 @@ use super::{Deliveries, Open};
 use crate::base::slab::Key;
 use crate::base::time::Mono;
 use crate::dispatch::delivery::State;
-use crate::dispatch::queue::{Queue, Spot};
-use crate::model::Target;
+use crate::dispatch::queue::{Queue, Spot, wall_at};
 use crate::model::record::Attempt;
+use crate::model::{MessageId, Target};
 use crate::port::{StoreOp, Turn};
 
 impl Deliveries {
@@ -17,7 +17,7 @@ impl Deliveries {
     pub(super) fn wait(&mut self, turn: &mut Turn, key: Key, due: Mono) {
         let may_park = self.deliveries.get(key).is_some_and(|it| it.may_park());
         if let Some(due) = self.stand(turn, key, due, may_park) {
-            self.tell(turn, key, due, (true, None));
+            self.hand_later(turn, key, due, (true, None));
             self.drop_parked(turn, key);
         }
     }
@@ -36,7 +36,7 @@ impl Deliveries {
         self.queue.lanes.failed(&delivery.seat);
         let (at, may_park) = (due.min(delivery.expires), delivery.may_park());
         let parked = self.stand(turn, key, due, may_park).is_some();
-        self.tell(turn, key, at, (parked, attempt));
+        self.hand_later(turn, key, at, (parked, attempt));
         if parked {
             self.drop_parked(turn, key);
         }
@@ -48,7 +48,7 @@ impl Deliveries {
         let delivery = self.deliveries.get_mut(key)?;
         let due = due.min(delivery.expires);
         match self.queue.later(turn, (key, delivery.seat), due, may_park) {
-            Spot::Due => self.ready(key),
+            Spot::Due => self.ready(turn, key),
             Spot::Here(node) => delivery.state = State::Waiting { due, node },
             Spot::Parked => return Some(due),
         }
@@ -56,7 +56,7 @@ impl Deliveries {
     }
 
     /// The store hears when it goes on and where it is until then.
-    fn tell(
+    fn hand_later(
         &self,
         turn: &mut Turn,
         key: Key,
@@ -70,7 +70,7 @@ impl Deliveries {
             return;
         };
         let id = open.message.id;
-        let mut place = delivery.place(turn.now, id, due);
+        let mut place = delivery.place(id, wall_at(turn.now, due));
         place.parked = parked;
         turn.hand(StoreOp::Later {
             id,
@@ -88,6 +88,11 @@ impl Deliveries {
         };
         turn.memory.give(delivery.charge());
         self.unlink(&delivery);
+        let id = self
+            .messages
+            .get(delivery.message)
+            .map(|open| open.message.id);
+        self.leave_gates(turn, key, &delivery, id.map_or(0, MessageId::number));
         if let Some(open) = self.one_less(turn, delivery.message) {
             self.history.give(turn, open.log_bytes);
             self.history.forget(open.message.id, open.log);
@@ -108,8 +113,11 @@ impl Deliveries {
         Some(open)
     }
 
-    /// It is due: it joins its lane, or is offered to whoever releases it.
-    fn ready(&mut self, key: Key) {
+    /// It is due: it joins its lane, or asks its flow first, or is offered to whoever releases it.
+    fn ready(&mut self, turn: &mut Turn, key: Key) {
+        if self.ask_flow(turn, key) {
+            return;
+        }
         let Some(delivery) = self.deliveries.get_mut(key) else {
             return;
         };
@@ -133,9 +141,9 @@ impl Deliveries {
     }
 
     /// A delivery's node fired: it is due.
-    pub fn fired(&mut self, key: Key) {
+    pub fn fired(&mut self, turn: &mut Turn, key: Key) {
         self.queue.fired();
-        self.ready(key);
+        self.ready(turn, key);
     }
 
     /// A delivery that is due and has to join its origin's lane, and when it is given up there.

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use super::Deliveries;
+use super::receipts::receipts;
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::dispatch::delivery::Delivery;
 use crate::dispatch::queue::Queue;
-use crate::model::record::End;
+use crate::model::record::{Answered, End};
 use crate::model::{Ending, Outcome};
 use crate::port::{StoreOp, Turn};
 
@@ -20,16 +21,17 @@ impl Deliveries {
             Some(_) => Outcome::Canceled,
             None => Outcome::Expired,
         };
-        self.end(turn, key, outcome, None);
+        self.end(turn, key, outcome, None, None);
     }
 
-    /// A delivery has ended, with its last attempt's ending if that was why.
+    /// A delivery has ended, with its last attempt's ending and answer if that was why.
     pub(super) fn end(
         &mut self,
         turn: &mut Turn,
         key: Key,
         outcome: Outcome,
         ending: Option<&Ending>,
+        answered: Option<&Answered>,
     ) {
         let Some(delivery) = self.deliveries.remove(key) else {
             return;
@@ -65,15 +67,18 @@ impl Deliveries {
             end,
             attempt: None,
         });
+        let receipts = receipts(open, &delivery, outcome, ending, answered);
         let well = outcome == Outcome::Delivered;
         self.queue.done(turn, delivery.seat, well);
         self.remember_end(turn, &delivery, outcome);
         self.unlink(&delivery);
+        self.leave_gates(turn, key, &delivery, id.number());
         if let Some(mut open) = self.one_less(turn, delivery.message) {
             self.history.give(turn, open.log_bytes);
             open.log.message(&open.message, open.method);
             self.history.ended(turn, id, open.log);
         }
+        self.tell(turn, receipts);
     }
 
     /// Takes an ended delivery out of its message's list.

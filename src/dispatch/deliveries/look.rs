@@ -106,6 +106,7 @@ impl Deliveries {
 
     /// The rest of an answer is here, or will not come.
     pub fn completed(&mut self, turn: &mut Turn, ticket: Ticket, body: &[u8], truncated: bool) {
+        let awaited = self.awaiting(ticket);
         let rest = Rest {
             number: ticket.number,
             attempt: ticket.attempt,
@@ -124,6 +125,9 @@ impl Deliveries {
             }
             Some(Place::Ended(number)) => self.history.complete(turn, number, &rest),
             None => {}
+        }
+        if let Some(key) = awaited {
+            self.answered(turn, key, body, truncated);
         }
     }
 
@@ -171,7 +175,8 @@ impl Delivery {
         let due = match self.state {
             State::Held { delay } => Some(turn.now.mono + delay).filter(|_| !delay.is_zero()),
             State::Waiting { due, .. } => Some(due),
-            State::Offered | State::Queued | State::Active => None,
+            State::Behind { due } => Some(due).filter(|due| *due > turn.now.mono),
+            State::Offered | State::Gated | State::Queued | State::Active => None,
         };
         let status = match self.state {
             State::Active => "active",

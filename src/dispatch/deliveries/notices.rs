@@ -83,10 +83,12 @@ impl Deliveries {
         match delivery.state {
             State::Held { .. } | State::Active => {}
             State::Waiting { due, node } => {
-                self.end(turn, key, Outcome::Canceled, None);
+                self.end(turn, key, Outcome::Canceled, None, None);
                 self.queue.withdraw(turn, key, due, node);
             }
-            State::Offered | State::Queued => self.end(turn, key, Outcome::Canceled, None),
+            State::Offered | State::Behind { .. } | State::Gated | State::Queued => {
+                self.end(turn, key, Outcome::Canceled, None, None);
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use crate::dispatch::draft::notices_only;
 use crate::dispatch::queue::Seat;
 use crate::dispatch::queue::lanes::{Brought, Parking};
 use crate::model::record::{End, Parked, Taken, Work};
-use crate::model::{Callback, Message, Outcome};
+use crate::model::{Callback, Message, MessageId, Outcome};
 use crate::port::{Seq, StoreOp, Turn};
 
 impl Deliveries {
@@ -38,7 +38,14 @@ impl Deliveries {
         // Only now, for what has to wait long goes back to the lane.
         self.queue.lanes.seen_to(turn, lane, &brought, left);
         for (key, due) in entered {
-            self.wait(turn, key, due);
+            match self
+                .deliveries
+                .get(key)
+                .is_some_and(|it| it.is_over(turn.now.mono))
+            {
+                true => self.give_up(turn, key),
+                false => self.enter(turn, key, due),
+            }
         }
     }
 
@@ -59,22 +66,27 @@ impl Deliveries {
             }
         };
         let open = self.reopen(turn, &row.message, &plan)?;
+        let restored = work.id <= self.before;
         let seat = Seat {
             lane,
             order: brought.order,
             taken: true,
         };
-        let made = Delivery {
+        let mut made = Delivery {
             seat,
             attempts: work.attempts,
             expires: now.mono + work.expires.since(now.wall),
             ..self.remade(open, work, &plan, callback.as_ref(), now)
         };
+        if let Some(gate) = &mut made.gate {
+            gate.restored = restored;
+        }
         turn.memory.charge(made.charge());
         let (schedule, jitter) = made.pace(&self.settings);
         let due = brought.due(turn, row, schedule.longest(jitter));
         let key = self.link_first(open, made)?;
         self.queue.lanes.enter(lane);
+        self.line_up(turn, key, work.id.number());
         Some((key, due))
     }
 
@@ -87,9 +99,6 @@ impl Deliveries {
     ) -> Result<Plan, (Outcome, &'static str)> {
         if row.work.subscription != 0 && callback.is_none() {
             return Err((Outcome::Canceled, "unsubscribed"));
-        }
-        if row.work.expires <= now.wall {
-            return Err((Outcome::Expired, ""));
         }
         match Plan::of(&row.message, &row.work, &self.settings, now) {
             Err(_) if callback.is_some() => Ok(notices_only(row.message.hops)),
@@ -184,6 +193,12 @@ impl Deliveries {
     /// The same was lost.
     pub fn unparked(&mut self, turn: &mut Turn, parking: &Parking) {
         self.queue.lanes.lost(turn, parking);
+    }
+
+    /// Ids go on after this one.
+    pub fn follow_on(&mut self, last: MessageId) {
+        self.last = self.last.max(last);
+        self.before = self.last;
     }
 
     /// What the store says of a lane at the start.

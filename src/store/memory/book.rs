@@ -121,6 +121,20 @@ impl Book {
         row.map(|row| &row.message).filter(|it| it.id == id)
     }
 
+    /// Deliveries of a message that have not ended.
+    pub fn open(&self, id: MessageId) -> impl Iterator<Item = &Work> {
+        let row = self.rows.get(&id.number());
+        let row = row.filter(|row| row.message.id == id);
+        let deliveries = row.into_iter().flat_map(|row| &row.deliveries);
+        deliveries.filter(|it| it.end.is_none()).map(|it| &it.work)
+    }
+
+    /// How many deliveries have not ended.
+    #[must_use]
+    pub fn open_count(&self) -> usize {
+        self.rows.values().map(|row| row.open).sum()
+    }
+
     /// What a new engine is told: all that was under way is parked from now on. Of the backlog
     /// what was accepted since then, the newest, in so many bytes.
     pub fn restore(&mut self, since: Wall, bytes: u64) -> Vec<Restored> {
@@ -243,19 +257,18 @@ impl Book {
         let spots = self.parked.get(&lane).into_iter().flatten();
         let due = spots.take_while(|((rank, ..), _)| *rank <= until);
         let mut left = bytes;
-        let mut last = None;
-        let mut spots = Vec::new();
+        let mut spots: Vec<Spot> = Vec::new();
         for (spot, _) in due.take(rows as usize) {
             let Some(row) = self.rows.get(&spot.1) else {
                 continue;
             };
-            if last != Some(spot.1) {
+            // Deliveries of one message share it.
+            if !spots.iter().any(|it| it.1 == spot.1) {
                 let rest = left.checked_sub(row.message.body.len() as u64);
-                if rest.is_none() && last.is_some() {
+                if rest.is_none() && !spots.is_empty() {
                     break;
                 }
                 left = rest.unwrap_or(0);
-                last = Some(spot.1);
             }
             spots.push(*spot);
         }

@@ -153,8 +153,8 @@ impl Page<'_, '_> {
                 }
                 self.last = Some(number);
             }
-            let stands = || Ok(self.view.open_status(row.get(1)?, row.get(2)?) == wanted);
-            if found.is_none() && stands()? {
+            let status = self.view.open_status(row.get(1)?, row.get(2)?);
+            if found.is_none() && status == wanted {
                 found = Some(number);
                 self.consider(number, false, true)?;
             }
@@ -237,10 +237,9 @@ impl Page<'_, '_> {
 
     /// A message that its deliveries speak for, as far as they were asked.
     fn consider(&mut self, number: i64, status: bool, url: bool) -> rusqlite::Result<()> {
-        let mut message = self
-            .view
-            .db
-            .prepare_cached("SELECT number, accepted, label, topics FROM messages WHERE number = ?")?;
+        let mut message = self.view.db.prepare_cached(
+            "SELECT number, accepted, label, topics FROM messages WHERE number = ?",
+        )?;
         let is_wanted = message.query_row([number], |row| is_wanted(self.search, row));
         if is_wanted.optional()? == Some(true) {
             self.found(number, status, url)?;
