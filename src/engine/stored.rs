@@ -108,8 +108,10 @@ impl Engine {
             let deliveries = &mut self.dispatch.deliveries;
             match (next.open, &next.publish) {
                 (Some(open), _) => deliveries.durable(&mut self.turn, open),
-                (None, Some(message)) => deliveries.published(&mut self.turn, message),
-                (None, None) => {}
+                (None, Some(message)) if next.parking.is_none() => {
+                    deliveries.published(&mut self.turn, message);
+                }
+                (None, _) => {}
             }
             if let Some(parking) = &next.parking {
                 deliveries.parked(&mut self.turn, parking);
