@@ -148,10 +148,10 @@ pub enum Timer {
     Delivery(Key),
     /// The deliveries that lie too far ahead for the wheel are looked at again.
     Far,
-    /// Work that is in the store alone is wanted.
-    Parked,
     /// A flow may let others go, or what waits for its turn expires.
     Gates,
+    /// Work that is in the store alone is wanted.
+    Parked,
     /// A lane's: the end of a cool-down, the next expiry, or that it is forgotten.
     Lane(Key),
     /// The hub's agenda has something to do.

@@ -60,6 +60,8 @@ impl Recipe {
         let mut command = Command::new(&self.program);
         command.args(&self.args).current_dir(&self.dir);
         command
+            // What is compared here is not the disk.
+            .env("HOOKAH_STORE", "memory")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());

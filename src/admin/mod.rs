@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use crate::base::stats::{Counter, Row, Stats};
 
+pub mod flows;
 pub mod lanes;
 mod page;
 pub mod subscriptions;

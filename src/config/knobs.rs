@@ -351,7 +351,7 @@ static KNOBS: [Knob; 30] = [
         key: "store",
         group: Group::Running,
         value: "NAME",
-        default: "memory",
+        default: "sqlite:hookah.db",
         help: "where messages are kept",
         form: Form::Text {
             complaint: "is not a store",

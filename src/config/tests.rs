@@ -44,7 +44,7 @@ fn without_a_word_the_defaults_of_the_specification_hold() {
     assert_eq!(listening(&config), ["127.0.0.1:8080"]);
     assert_eq!(
         (config.shell.store.as_str(), config.log.as_str()),
-        ("memory", "info")
+        ("sqlite:hookah.db", "info")
     );
     assert_eq!(engine.dispatch.retries, 9);
     assert_eq!(engine.dispatch.schedule, Schedule::default());
@@ -153,8 +153,8 @@ const FLAGS: &[(&str, Option<&str>)] = &[
         Some("is not an address to listen on; allowed: ADDRESS:PORT"),
     ),
     (
-        "--store=sqlite:hookah.db",
-        Some("is not a store; allowed: memory"),
+        "--store=sqlite:",
+        Some("is not a store; allowed: memory, sqlite:PATH"),
     ),
     ("--ca-file=/etc/ssl/own ca.pem", None),
     ("--ca-file=", Some("is not a path; allowed: a path")),

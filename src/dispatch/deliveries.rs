@@ -39,6 +39,7 @@ mod stored;
 pub use notices::{Fate, Report};
 
 use gated::Gatekeeper;
+pub use gated::QueueView;
 
 /// Deliveries that stand in the wheel at most; the rest wait in the due-index.
 pub const NEAR_MAX: usize = 1 << 16;

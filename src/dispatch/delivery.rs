@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use crate::base::ledger::Ledger;
 use crate::base::slab::Key;
-use crate::base::time::{Mono, Now, Wall};
+use crate::base::time::{Mono, Now};
 use crate::dispatch::Settings;
 use crate::dispatch::deliveries::Plan;
 use crate::dispatch::gate::{Gate, Gates};
 use crate::dispatch::notice::{self, Notice};
-use crate::dispatch::queue::{Order, Seat};
+use crate::dispatch::queue::{self, Order, Seat};
 use crate::dispatch::receipt::Tells;
 use crate::dispatch::redirect::{self, Hop};
 use crate::dispatch::retry::Schedule;
@@ -170,6 +170,21 @@ pub(super) enum Next {
     Follow,
 }
 
+/// Where a delivery to `target` belongs: to its origin, or to its queue or flow.
+fn seat(target: &Target, plan: &Plan) -> Seat {
+    let gates = plan.gates.as_ref();
+    let (lane, is_queue) = gates.map_or((target.lane, false), |gates| gates.lane(target));
+    Seat {
+        lane,
+        order: if is_queue {
+            Order::Accepted
+        } else {
+            Order::Time
+        },
+        taken: false,
+    }
+}
+
 impl Delivery {
     /// A delivery of a message that is not durable yet.
     pub(super) fn held(message: Key, number: u32, target: Arc<Target>, plan: &Plan) -> Delivery {
@@ -178,7 +193,7 @@ impl Delivery {
             sibling: None,
             before: None,
             number,
-            seat: Seat::of(plan.gates.as_deref(), &target),
+            seat: seat(&target, plan),
             target,
             method: plan.method,
             attempts: 0,
@@ -233,21 +248,20 @@ impl Delivery {
             State::Held { delay } => delay,
             _ => Duration::ZERO,
         };
-        let due = now.wall + delay;
         Work {
             id,
             number: self.number,
             target: Arc::clone(&self.target),
-            place: self.place(id, due),
+            place: self.place(now, id, now.mono + delay),
             expires: now.wall + self.expires.since(now.mono),
             attempts: self.attempts,
             subscription: self.notice.as_ref().map_or(0, |notice| notice.number),
         }
     }
 
-    /// Where it stands among the work when it is due then: in a lane that keeps an order by that of
-    /// acceptance, elsewhere by time.
-    pub(super) fn place(&self, id: MessageId, due: Wall) -> Place {
+    /// Its place among the work if it is due then.
+    pub(super) fn place(&self, now: Now, id: MessageId, due: Mono) -> Place {
+        let due = queue::wall_at(now, due);
         Place {
             lane: self.seat.lane,
             rank: match self.seat.order.is_fifo() {

@@ -13,8 +13,6 @@ use std::time::Duration;
 
 use crate::base::slab::Key;
 use crate::base::time::{Mono, Now, Wall};
-use crate::dispatch::gate::Gates;
-use crate::model::Target;
 use crate::port::{Timer, Turn};
 
 mod far;
@@ -56,22 +54,6 @@ pub struct Seat {
     pub order: Order,
     /// It was in the store alone, and was taken out of it.
     pub taken: bool,
-}
-
-impl Seat {
-    /// That of a delivery to `target` whose message asked for these gates.
-    #[must_use]
-    pub fn of(gates: Option<&Gates>, target: &Target) -> Seat {
-        let (lane, is_queue) = gates.map_or((target.lane, false), |it| it.lane(target));
-        Seat {
-            lane,
-            order: match is_queue {
-                true => Order::Accepted,
-                false => Order::Time,
-            },
-            taken: false,
-        }
-    }
 }
 
 /// Where a delivery waits.

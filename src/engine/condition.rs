@@ -82,7 +82,7 @@ impl Engine {
     pub(super) fn store_restored(&mut self, facts: Vec<Restored>) {
         for fact in facts {
             match fact {
-                Restored::Last(id) => self.dispatch.deliveries.follow_on(id),
+                Restored::Last(id) => self.dispatch.deliveries.ids_go_on(id),
                 Restored::Kept { table, key, value } => self.restore_kept(table, &key, &value),
                 Restored::Missing(_) | Restored::Published(_) => {}
                 Restored::Lane(parked) => {

@@ -49,6 +49,10 @@ pub(super) enum Handler {
     Lanes,
     /// A pause, or its end.
     Steer,
+    /// The flows.
+    Flows,
+    /// The queues.
+    Queues,
 }
 
 const READ: &[Method] = &[Method::Get, Method::Head];
@@ -181,6 +185,22 @@ const ROUTES: &[Route] = &[
         allow: "POST",
         help: "/lanes/{origin}/pause and /resume, the origin percent-encoded",
         handler: Handler::Steer,
+    },
+    Route {
+        path: "/flows",
+        tail: false,
+        methods: READ,
+        allow: "GET, HEAD",
+        help: "what rates and parallelism hold back (limit=N, cursor=N)",
+        handler: Handler::Flows,
+    },
+    Route {
+        path: "/queues",
+        tail: false,
+        methods: READ,
+        allow: "GET, HEAD",
+        help: "queues and the first of each (limit=N, cursor=N)",
+        handler: Handler::Queues,
     },
 ];
 

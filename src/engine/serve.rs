@@ -238,6 +238,16 @@ impl Service for Rooms<'_> {
                     request,
                 )
             }
+            routes::Handler::Flows => {
+                let query = request.query.unwrap_or_default();
+                let deliveries = &self.dispatch.deliveries;
+                json(admin::flows::list(deliveries, turn.now, query), request)
+            }
+            routes::Handler::Queues => {
+                let query = request.query.unwrap_or_default();
+                let deliveries = &self.dispatch.deliveries;
+                json(admin::flows::queues(deliveries, turn.now, query), request)
+            }
             routes::Handler::Steer => {
                 let tail = tail.unwrap_or_default();
                 json(lanes::steer(self.courier, turn, self.hungry, tail), request)

@@ -83,7 +83,8 @@ impl Engine {
     /// Messages of our own wait for the store like all others.
     pub(super) fn carry_own(&mut self) {
         while let Some(accepted) = self.dispatch.deliveries.next_own() {
-            await_store(&mut self.awaiting, Awaiting::of(accepted, Origin::Own));
+            let next = Awaiting::of(accepted, Origin::Own);
+            await_store(&mut self.awaiting, next);
         }
     }
 

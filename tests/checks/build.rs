@@ -31,7 +31,7 @@ pub fn is_static() -> Result {
         .any(|words| ldd.contains(words));
     ensure(is_static, || format!("ldd says: {ldd}"))?;
     let mut command = Command::new(&binary);
-    command.args(["--port", "0"]);
+    command.args(["--port", "0", "--store", "memory"]);
     let server = Server::spawn(command);
     let target = Target::open()?;
     Client::connect(server.addr())?.dispatch(&target.form("hello=world"))?;

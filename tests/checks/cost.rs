@@ -24,6 +24,7 @@ pub fn instructions() -> Result {
         let mut command = Command::new("valgrind");
         command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
         command.args([env!("CARGO_BIN_EXE_hookah"), "--port", "0"]);
+        command.env("HOOKAH_STORE", "memory");
         let said = loaded(command, kind, count, lines)?;
         let total = said
             .lines()
@@ -48,6 +49,7 @@ pub fn system_calls() -> Result {
         let mut command = Command::new("strace");
         command.args(["-D", "-f", "-c", "-U", "name,calls", "-o", &log]);
         command.args([env!("CARGO_BIN_EXE_hookah"), "--port", "0"]);
+        command.env("HOOKAH_STORE", "memory");
         let result = loaded(command, kind, count, lines).and_then(|_| table(&log));
         let _ = fs::remove_file(&log);
         result

@@ -194,6 +194,7 @@ pub fn started(line: &str) -> std::result::Result<Server, Trouble> {
     run(cargo().args(["build", "--release"]))?;
     let mut command = pasted(&format!("exec {line}"));
     command.env("HOOKAH_PORT", "0");
+    command.env("HOOKAH_STORE", "memory");
     Ok(Server::spawn(command))
 }
 

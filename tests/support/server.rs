@@ -15,7 +15,8 @@ use std::time::Duration;
 /// How long a line on stderr is waited for. A bound on failure, never on success.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A command that runs the binary without any knob from our own environment.
+/// A command that runs the binary without any knob from our own environment. It keeps nothing,
+/// unless a flag says so.
 pub fn hookah() -> Command {
     clean(Command::new(env!("CARGO_BIN_EXE_hookah")))
 }
@@ -27,6 +28,7 @@ fn clean(mut command: Command) -> Command {
             command.env_remove(&name);
         }
     }
+    command.env("HOOKAH_STORE", "memory");
     command
 }
 

@@ -168,7 +168,7 @@ impl Deliveries {
                 }
                 State::Held { delay } => {
                     let due = turn.now.mono + delay;
-                    self.enter(turn, key, due);
+                    self.queue_up(turn, key, due);
                 }
                 _ => {}
             }

@@ -7,9 +7,9 @@ use super::{Deliveries, Open};
 use crate::base::slab::Key;
 use crate::base::time::Mono;
 use crate::dispatch::delivery::State;
-use crate::dispatch::queue::{Queue, Spot, wall_at};
+use crate::dispatch::queue::{Queue, Spot};
+use crate::model::Target;
 use crate::model::record::Attempt;
-use crate::model::{MessageId, Target};
 use crate::port::{StoreOp, Turn};
 
 impl Deliveries {
@@ -17,7 +17,7 @@ impl Deliveries {
     pub(super) fn wait(&mut self, turn: &mut Turn, key: Key, due: Mono) {
         let may_park = self.deliveries.get(key).is_some_and(|it| it.may_park());
         if let Some(due) = self.stand(turn, key, due, may_park) {
-            self.hand_later(turn, key, due, (true, None));
+            self.tell_store(turn, key, due, (true, None));
             self.drop_parked(turn, key);
         }
     }
@@ -33,10 +33,11 @@ impl Deliveries {
         let Some(delivery) = self.deliveries.get(key) else {
             return;
         };
-        self.queue.lanes.failed(&delivery.seat);
-        let (at, may_park) = (due.min(delivery.expires), delivery.may_park());
+        let (seat, expires, may_park) = (delivery.seat, delivery.expires, delivery.may_park());
+        let at = due.min(expires);
+        self.queue.lanes.failed(turn, seat);
         let parked = self.stand(turn, key, due, may_park).is_some();
-        self.hand_later(turn, key, at, (parked, attempt));
+        self.tell_store(turn, key, at, (parked, attempt));
         if parked {
             self.drop_parked(turn, key);
         }
@@ -56,7 +57,7 @@ impl Deliveries {
     }
 
     /// The store hears when it goes on and where it is until then.
-    fn hand_later(
+    fn tell_store(
         &self,
         turn: &mut Turn,
         key: Key,
@@ -70,7 +71,7 @@ impl Deliveries {
             return;
         };
         let id = open.message.id;
-        let mut place = delivery.place(id, wall_at(turn.now, due));
+        let mut place = delivery.place(turn.now, id, due);
         place.parked = parked;
         turn.hand(StoreOp::Later {
             id,
@@ -88,11 +89,9 @@ impl Deliveries {
         };
         turn.memory.give(delivery.charge());
         self.unlink(&delivery);
-        let id = self
-            .messages
-            .get(delivery.message)
-            .map(|open| open.message.id);
-        self.leave_gates(turn, key, &delivery, id.map_or(0, MessageId::number));
+        let open = self.messages.get(delivery.message);
+        let number = open.map_or(0, |open| open.message.id.number());
+        self.leave_gates(turn, key, &delivery, number);
         if let Some(open) = self.one_less(turn, delivery.message) {
             self.history.give(turn, open.log_bytes);
             self.history.forget(open.message.id, open.log);

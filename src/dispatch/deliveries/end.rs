@@ -76,10 +76,7 @@ impl Deliveries {
         if let Some(mut open) = self.one_less(turn, delivery.message) {
             self.history.give(turn, open.log_bytes);
             open.log.message(&open.message, open.method);
-            match self.settings.keeps {
-                true => self.history.forget(id, open.log),
-                false => self.history.ended(turn, id, open.log),
-            }
+            self.history.ended(turn, id, open.log);
         }
         self.tell(turn, receipts);
     }

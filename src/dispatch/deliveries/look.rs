@@ -3,7 +3,7 @@
 
 use super::Deliveries;
 use crate::base::slab::Key;
-use crate::base::time::{Wall, micros};
+use crate::base::time::{Now, Wall, micros};
 use crate::dispatch::delivery::{Delivery, Next, State};
 use crate::dispatch::history::{Attempt, Place, Rest, show};
 use crate::model::{Answer, Ending, Fault, Message, MessageId, Outcome, Ticket};
@@ -171,25 +171,29 @@ impl Deliveries {
 impl Delivery {
     /// What is said of it (dispatch.md section 6).
     fn live(&self, turn: &Turn) -> show::Live<'_> {
-        let tried = self.attempts > 0;
-        let due = match self.state {
-            State::Held { delay } => Some(turn.now.mono + delay).filter(|_| !delay.is_zero()),
-            State::Waiting { due, .. } => Some(due),
-            State::Behind { due } => Some(due).filter(|due| *due > turn.now.mono),
-            State::Offered | State::Gated | State::Queued | State::Active => None,
-        };
-        let status = match self.state {
-            State::Active => "active",
-            _ if tried => "retrying",
-            _ if due.is_some() => "scheduled",
-            _ => "queued",
-        };
-        let wall: Option<Wall> = due.map(|due| turn.now.wall + due.since(turn.now.mono));
+        let (status, next_attempt) = self.stands(turn.now);
         show::Live {
             number: self.number,
             url: &self.target.url,
             status,
-            next_attempt: wall,
+            next_attempt,
         }
+    }
+
+    /// Where it stands, the word of the API, and when it is tried if it waits for that.
+    pub(super) fn stands(&self, now: Now) -> (&'static str, Option<Wall>) {
+        let due = match self.state {
+            State::Held { delay } => Some(now.mono + delay).filter(|_| !delay.is_zero()),
+            State::Waiting { due, .. } => Some(due),
+            State::Behind { due } => Some(due).filter(|due| *due > now.mono),
+            State::Offered | State::Gated | State::Queued | State::Active => None,
+        };
+        let status = match self.state {
+            State::Active => "active",
+            _ if self.attempts > 0 => "retrying",
+            _ if due.is_some() => "scheduled",
+            _ => "queued",
+        };
+        (status, due.map(|due| now.wall + due.since(now.mono)))
     }
 }

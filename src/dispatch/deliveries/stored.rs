@@ -38,13 +38,10 @@ impl Deliveries {
         // Only now, for what has to wait long goes back to the lane.
         self.queue.lanes.seen_to(turn, lane, &brought, left);
         for (key, due) in entered {
-            match self
-                .deliveries
-                .get(key)
-                .is_some_and(|it| it.is_over(turn.now.mono))
-            {
+            let delivery = self.deliveries.get(key);
+            match delivery.is_some_and(|it| it.is_over(turn.now.mono)) {
                 true => self.give_up(turn, key),
-                false => self.enter(turn, key, due),
+                false => self.queue_up(turn, key, due),
             }
         }
     }
@@ -195,15 +192,15 @@ impl Deliveries {
         self.queue.lanes.lost(turn, parking);
     }
 
-    /// Ids go on after this one.
-    pub fn follow_on(&mut self, last: MessageId) {
-        self.last = self.last.max(last);
-        self.before = self.last;
-    }
-
     /// What the store says of a lane at the start.
     pub fn restore(&mut self, turn: &mut Turn, parked: &Parked) {
         self.queue.lanes.restore(turn, parked);
+    }
+
+    /// Ids go on after this one.
+    pub fn ids_go_on(&mut self, last: MessageId) {
+        self.last = self.last.max(last);
+        self.before = self.last;
     }
 
     /// The store has said everything.

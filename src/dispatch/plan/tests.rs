@@ -40,18 +40,17 @@ const VALUES: &[(&str, &[&str])] = &[
     ),
     ("sign", &["shop", "SHOP"]),
     ("sign-scheme", &["standard", "github"]),
-    ("callback", &["http://127.0.0.1:2/told?a=b&c=d"]),
-    ("errback", &["http://u:p@127.0.0.1:2/failed"]),
-    ("queue", &["orders", "a name & more"]),
-    ("flow-key", &["shop"]),
-    ("rate", &["10/1m"]),
-    ("parallelism", &["3"]),
     ("capture", &["0", "64k", "1MiB"]),
     ("queue", &["a", "Bestellungen für & 1"]),
     ("flow-key", &["a", "x=y&z"]),
     ("rate", &["10/1m", "1/250ms"]),
     ("parallelism", &["1", "10000"]),
     ("targets", &["public"]),
+    (
+        "callback",
+        &["http://127.0.0.1:2/told?a=b&c", "http://u:p@127.0.0.1/"],
+    ),
+    ("errback", &["https://127.0.0.1:2/failed#x"]),
 ];
 
 fn settings() -> Settings {

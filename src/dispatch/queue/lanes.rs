@@ -241,10 +241,12 @@ impl Lanes {
     }
 
     /// An attempt has failed.
-    pub fn failed(&mut self, seat: &Seat) {
+    pub fn failed(&mut self, turn: &mut Turn, seat: Seat) {
         if let Some(lane) = self.lanes.get_mut(&seat.lane) {
             lane.failed();
         }
+        // It may have no room any more.
+        self.settle(turn, seat.lane);
     }
 
     /// A delivery has ended.

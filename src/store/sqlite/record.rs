@@ -18,10 +18,8 @@ pub(super) const NO_ATTEMPT: u32 = (1 << 31) - 1;
 
 /// `work.parked` of what the server has in memory,
 pub(super) const HELD: i64 = 0;
-/// of what is in the store alone,
+/// of what is in the store alone; and 2 is of what cannot be gone on with.
 pub(super) const PARKED: i64 = 1;
-/// and of what cannot be gone on with.
-pub(super) const DAMAGED: i64 = 2;
 
 /// A message's columns, in the order in which they are bound and read.
 pub(super) const MESSAGE: &str = "number, tail, accepted, method, hops, content_type, label, \
@@ -229,11 +227,6 @@ pub(super) fn message(row: &Row<'_>, from: usize) -> Result<Message, Damaged> {
     }
     message.body = Frame::copy_of(body);
     Ok(message)
-}
-
-/// The message in such a row, without its body, and the size of that. What is read is not checked.
-pub(super) fn message_head(row: &Row<'_>, from: usize) -> Result<(Message, u64), Damaged> {
-    head(row, from).map(|(message, size, _)| (message, size))
 }
 
 fn head(row: &Row<'_>, from: usize) -> Result<(Message, u64, u32), Damaged> {
@@ -474,7 +467,7 @@ pub(super) fn bind_attempt(
 
 /// The attempt, the end or both in a row of [`ATTEMPT`] that begins at column `from`.
 pub(super) fn attempt(row: &Row<'_>, from: usize) -> Result<Tried, Damaged> {
-    let tried = unchecked(row, from, true)?;
+    let tried = unchecked(row, from)?;
     let (attempt, truncated) = (tried.0.attempt.as_ref(), tried.1);
     let key = (tried.0.message, tried.0.delivery);
     if attempt_crc(key, attempt, tried.0.end.as_ref(), truncated) == tried.2 {
@@ -484,12 +477,7 @@ pub(super) fn attempt(row: &Row<'_>, from: usize) -> Result<Tried, Damaged> {
     }
 }
 
-/// The same without the answer, which is not read; what is read is not checked.
-pub(super) fn attempt_head(row: &Row<'_>, from: usize) -> Result<Tried, Damaged> {
-    unchecked(row, from, false).map(|(tried, ..)| tried)
-}
-
-fn unchecked(row: &Row<'_>, from: usize, answers: bool) -> Result<(Tried, bool, u32), Damaged> {
+fn unchecked(row: &Row<'_>, from: usize) -> Result<(Tried, bool, u32), Damaged> {
     let mut row = Read(row, from);
     let (message, delivery, number) = (row.number()?, row.small()?, row.small()?);
     let mut attempt = None;
@@ -520,7 +508,7 @@ fn unchecked(row: &Row<'_>, from: usize, answers: bool) -> Result<(Tried, bool, 
         }),
     };
     let (truncated, crc) = (row.number()? != 0, row.small()?);
-    if answers && let Some(attempt) = &mut attempt {
+    if let Some(attempt) = &mut attempt {
         let (head, body) = (row.blob()?, row.blob()?);
         let any = truncated || !head.is_empty() || !body.is_empty();
         attempt.answer = any.then(|| {

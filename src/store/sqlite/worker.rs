@@ -54,7 +54,7 @@ pub(super) struct Worker {
     /// and what some of them have done in it.
     memos: Vec<(Seq, Memo)>,
     /// What came of them.
-    done: Vec<StoreDone>,
+    done: Vec<(Seq, StoreDone)>,
     /// After a failure.
     kept: Kept,
     /// The number of the last operation there was.
@@ -169,6 +169,7 @@ impl Worker {
     fn restore(&mut self, db: &Connection) -> Result<Vec<Restored>, Failed> {
         loop {
             let restored = file::refresh(db, &self.path)
+                .and_then(|()| whole(db))
                 .and_then(|()| Ok(restore::everything(db, &self.opening)?));
             match restored {
                 Err(failed) if failed.trouble == Trouble::Busy => {
@@ -231,15 +232,15 @@ impl Worker {
             writer.put_back(memo)?;
             memo.taken.clear();
         }
-        for ((_, op), memo) in &mut self.kept.ops {
-            self.done.extend(writer.apply(op, memo)?);
+        for ((seq, op), memo) in &mut self.kept.ops {
+            let done = writer.apply(op, memo)?;
+            self.done.extend(done.map(|done| (*seq, done)));
         }
         writer.commit()?;
         self.check_identity()?;
         writer.count()?;
         self.kept.clear();
-        self.exchange.tell([StoreDone::Durable(self.last)]);
-        self.exchange.tell(self.done.drain(..));
+        self.tell_done();
         self.chores.look(Instant::now());
         self.say_usable();
         Ok(writer)
@@ -258,9 +259,11 @@ impl Worker {
                 self.commit(writer)?;
             }
             if call == Call::Close {
-                self.begin(writer)?;
-                writer.keep_last(self.newest)?;
-                writer.commit()?;
+                if self.newest > MessageId::default() {
+                    self.begin(writer)?;
+                    writer.keep_last(self.newest)?;
+                    writer.commit()?;
+                }
                 self.chores.last(writer.db());
                 return Ok(());
             }
@@ -289,17 +292,31 @@ impl Worker {
             if !memo.is_empty() {
                 self.memos.push((*seq, memo));
             }
-            self.done.extend(done?);
+            self.done.extend(done?.map(|done| (*seq, done)));
         }
         writer.commit()?;
         self.check_identity()?;
-        let durable = StoreDone::Durable(self.last);
-        self.exchange
-            .tell(std::iter::once(durable).chain(self.done.drain(..)));
+        self.tell_done();
         for (_, op) in self.batch.drain(..) {
             answer(&self.reader, op);
         }
         Ok(())
+    }
+
+    /// Everything lasts. What came of an operation is told before what follows it is said to last.
+    fn tell_done(&mut self) {
+        let mut told = None;
+        let mut done = Vec::with_capacity(2 * self.done.len() + 1);
+        for (seq, of) in self.done.drain(..) {
+            if told.replace(seq) != Some(seq) {
+                done.push(StoreDone::Durable(seq));
+            }
+            done.push(of);
+        }
+        if told != Some(self.last) {
+            done.push(StoreDone::Durable(self.last));
+        }
+        self.exchange.tell(done);
     }
 
     /// Begins a transaction, and waits out whoever else writes.
@@ -397,6 +414,17 @@ impl Worker {
         if mem::replace(&mut self.told, trouble) != trouble {
             self.exchange.tell([StoreDone::Usable { trouble }]);
         }
+    }
+}
+
+/// Nothing is begun on pages that cannot be trusted.
+fn whole(db: &Connection) -> Result<(), Failed> {
+    match schema::damage(db)? {
+        None => Ok(()),
+        Some(why) => Err(Failed {
+            trouble: Trouble::Damaged,
+            why,
+        }),
     }
 }
 

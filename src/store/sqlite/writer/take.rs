@@ -9,7 +9,7 @@ use super::{Memo, Writer};
 use crate::model::Message;
 use crate::model::record::{Taken, Work};
 use crate::port::StoreDone;
-use crate::store::sqlite::record::{self, Damaged, id_of};
+use crate::store::sqlite::record::{self, DAMAGED, Damaged, id_of};
 use crate::store::sqlite::wall;
 
 /// A row of the work, or what is left of one.
@@ -106,8 +106,8 @@ impl Writer<'_> {
     /// A delivery cannot be gone on with: it is put aside, and everybody can know.
     fn damaged(&mut self, lane: u64, key: (i64, u32)) -> rusqlite::Result<()> {
         note_damaged(self.db, "work", &format!("{}/{}", key.0, key.1))?;
-        self.cached("UPDATE work SET parked = 2 WHERE number = ? AND delivery = ?")?
-            .execute(key)?;
+        self.cached("UPDATE work SET parked = ? WHERE number = ? AND delivery = ?")?
+            .execute((DAMAGED, key.0, key.1))?;
         self.counted(lane, -1);
         Ok(())
     }

@@ -1,0 +1,286 @@
+//! What a durable operation costs in the embedded store, through its trait: messages and whole
+//! webhooks a second by how many share a commit, and the processor time of its thread for each.
+//! The disk decides the first, and is the one under the system's folder for temporary files, or
+//! under `HOOKAH_BENCH_DIR`. `cargo bench --bench store` measures; under `cargo test` a few rounds
+//! run and nothing is timed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use hookah::base::frame::Frame;
+use hookah::base::time::Wall;
+use hookah::http::target;
+use hookah::model::record::{Answered, Attempt, End, Place, Restored, Work};
+use hookah::model::{Message, MessageId, Method, Outcome, Target, TopicNames};
+use hookah::port::{StoreDone, StoreOp};
+use hookah::store::{self, Opening, Store};
+
+/// How many share a commit.
+const GROUPS: [u64; 3] = [1, 64, 256];
+/// Bytes of a body.
+const BODY: [u8; 256] = [b'x'; 256];
+
+fn main() {
+    let measured = std::env::args().any(|arg| arg == "--bench");
+    println!(
+        "{:<10} {:>6} {:>12} {:>14} {:>10}",
+        "what", "group", "a second", "thread ns", "p50 ms"
+    );
+    for group in GROUPS {
+        let count = match (measured, group) {
+            (false, _) => 2 * group,
+            (true, 1) => 5_000,
+            (true, _) => 400 * group,
+        };
+        for (name, webhook) in [("message", false), ("webhook", true)] {
+            let report = run(count, group, webhook);
+            match measured {
+                true => println!("{name:<10} {group:>6} {report}"),
+                false => println!("{name:<10} {group:>6} {:>12}", "-"),
+            }
+        }
+    }
+    let waiting = if measured { 1_000_000 } else { 2_000 };
+    let ready = restored(waiting);
+    match measured {
+        true => println!(
+            "ready again with {waiting} waiting: {} ms",
+            ready.as_millis()
+        ),
+        false => println!("ready again with {waiting} waiting"),
+    }
+}
+
+/// An open store in a folder of its own, which goes with it.
+struct Bench {
+    store: Box<dyn Store>,
+    bell: Receiver<()>,
+    seq: u64,
+    next: u64,
+    target: Arc<Target>,
+}
+
+/// A folder that is removed with its owner.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Folder {
+        let parent = std::env::var_os("HOOKAH_BENCH_DIR").map(PathBuf::from);
+        let parent = parent.unwrap_or_else(std::env::temp_dir);
+        let path = parent.join(format!("hookah-bench-{}", std::process::id()));
+        fs::create_dir(&path).expect("a folder");
+        Folder(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Bench {
+    /// Opens the store, and counts the deliveries that it tells of.
+    fn open(folder: &Path) -> (Bench, u64) {
+        let (ring, bell) = channel();
+        let opening = Opening {
+            wake: Arc::new(move || {
+                let _ = ring.send(());
+            }),
+            free: |_| None,
+            target: target::kept,
+            backlog_age: Duration::ZERO,
+            backlog_bytes: 0,
+            keep_age: Duration::from_secs(1 << 30),
+            keep_bytes: 1 << 40,
+            min_free: 0,
+            memory_bytes: 0,
+        };
+        let name = format!("sqlite:{}", folder.join("bench.db").display());
+        let opened = store::open(&name, opening).map_err(|refusal| refusal.why);
+        let mut bench = Bench {
+            store: opened.expect("a store").store,
+            bell,
+            seq: 0,
+            next: 1,
+            target: Arc::new(target::kept("http://localhost:9000/hook", None).expect("a URL")),
+        };
+        let mut waiting = 0;
+        loop {
+            match bench.told() {
+                StoreDone::Ready => return (bench, waiting),
+                StoreDone::Restored(some) => {
+                    for one in some {
+                        if let Restored::Lane(lane) = one {
+                            waiting += lane.count;
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn told(&mut self) -> StoreDone {
+        loop {
+            if let Some(done) = self.store.completion() {
+                return done;
+            }
+            self.bell.recv().expect("the store lives");
+        }
+    }
+
+    fn hand(&mut self, op: StoreOp) {
+        self.seq += 1;
+        self.store.submit(self.seq, op);
+    }
+
+    /// Until everything lasts.
+    fn durable(&mut self) {
+        self.store.flush();
+        loop {
+            match self.told() {
+                StoreDone::Durable(seq) if seq == self.seq => return,
+                StoreDone::Failed(_) => panic!("the store failed"),
+                _ => {}
+            }
+        }
+    }
+
+    fn accept(&mut self, webhook: bool) -> MessageId {
+        let id = MessageId(u128::from(self.next) << 80);
+        self.next += 1;
+        let topics: &[&[u8]] = if webhook { &[] } else { &[b"news"] };
+        let message = Arc::new(Message {
+            id,
+            accepted: Wall(self.next * 1_000),
+            content_type: "application/json".into(),
+            body: Frame::copy_of(&BODY),
+            topics: TopicNames::of(topics.iter().copied()),
+            method: Method::Post,
+            hops: 0,
+            extra: None,
+        });
+        self.hand(StoreOp::Accept {
+            message,
+            promised: false,
+        });
+        if webhook {
+            self.hand(StoreOp::Work(Work {
+                id,
+                number: 1,
+                target: Arc::clone(&self.target),
+                place: Place {
+                    lane: self.target.lane,
+                    rank: self.next,
+                    due: Wall(self.next),
+                    parked: false,
+                },
+                expires: Wall(self.next + 1),
+                attempts: 0,
+                subscription: 0,
+            }));
+        }
+        id
+    }
+
+    fn end(&mut self, id: MessageId) {
+        let attempt = Attempt {
+            attempt: 1,
+            at: Wall(1_763_900_000_000_000),
+            took: 1_000,
+            status: 200,
+            error: "".into(),
+            detail: "".into(),
+            answer: Some(Box::new(Answered {
+                head: b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+                    .as_slice()
+                    .into(),
+                body: Box::default(),
+                truncated: false,
+            })),
+        };
+        let end = End {
+            outcome: Outcome::Delivered,
+            detail: "",
+            at: Wall(1_763_900_000_001_000),
+            target: Arc::clone(&self.target),
+        };
+        self.hand(StoreOp::End {
+            id,
+            number: 1,
+            end,
+            attempt: Some(attempt),
+        });
+    }
+}
+
+/// `count` of them in groups, each a commit; a webhook's end goes with the next group.
+fn run(count: u64, group: u64, webhook: bool) -> String {
+    let folder = Folder::new();
+    let (mut bench, _) = Bench::open(&folder.0);
+    let before = thread_time();
+    let start = Instant::now();
+    let mut open = Vec::new();
+    let mut times = Vec::new();
+    for _ in 0..count / group {
+        let begun = Instant::now();
+        let ended: Vec<MessageId> = std::mem::take(&mut open);
+        for id in ended {
+            bench.end(id);
+        }
+        for _ in 0..group {
+            let id = bench.accept(webhook);
+            if webhook {
+                open.push(id);
+            }
+        }
+        bench.durable();
+        times.push(begun.elapsed());
+    }
+    let rate = count as f64 / start.elapsed().as_secs_f64();
+    let spent = thread_time().saturating_sub(before);
+    times.sort_unstable();
+    let median = times[times.len() / 2].as_secs_f64() * 1_000.0;
+    bench.store.close();
+    format!("{rate:>12.0} {:>14} {median:>10.2}", spent / count)
+}
+
+/// How long a start takes that finds so many deliveries waiting, as a crash leaves them.
+fn restored(count: u64) -> Duration {
+    let folder = Folder::new();
+    let (mut bench, _) = Bench::open(&folder.0);
+    for place in 0..count {
+        bench.accept(true);
+        if place % 1_000 == 999 {
+            bench.durable();
+        }
+    }
+    bench.durable();
+    bench.store.close();
+    drop(bench);
+    let start = Instant::now();
+    let (_bench, waiting) = Bench::open(&folder.0);
+    assert_eq!(waiting, count);
+    start.elapsed()
+}
+
+/// Nanoseconds that the store's thread has run, as far as the system tells.
+fn thread_time() -> u64 {
+    let tasks = fs::read_dir("/proc/self/task")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let of_store = tasks.filter(|task| {
+        let name = fs::read_to_string(task.path().join("comm"));
+        name.is_ok_and(|name| name.trim() == "store")
+    });
+    let ran = of_store.filter_map(|task| {
+        let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    ran.sum()
+}

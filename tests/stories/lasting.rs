@@ -1,0 +1,195 @@
+//! What a 202 promises with a store on disk: it is there after any end of the process. And a start
+//! that cannot have its store says why.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::channel;
+use std::thread;
+
+use rusqlite::Connection;
+
+use crate::client::Client;
+use crate::server::{Server, hookah, run};
+use crate::{ask, form, post, schedule};
+
+/// A folder that is removed with its owner.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Folder {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("hookah-lasting-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).expect("a folder");
+        Folder(path)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("hookah.db")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn store(path: &Path) -> String {
+    format!("--store=sqlite:{}", path.display())
+}
+
+fn start(path: &Path) -> Server {
+    Server::with(["--port", "0", &store(path)])
+}
+
+/// Nobody listens there, so what is sent to it waits for its next attempt.
+const NOBODY: &str = "http://127.0.0.1:1/";
+
+/// The ids of all messages in the file, as people see them with its own shell.
+fn ids(path: &Path) -> BTreeSet<String> {
+    let db = Connection::open(path).expect("the file");
+    let mut all = db.prepare("SELECT id FROM history").expect("the view");
+    let all = all.query_map([], |row| row.get(0)).expect("rows");
+    all.map(|id| id.expect("an id")).collect()
+}
+
+fn waiting(path: &Path) -> u64 {
+    let db = Connection::open(path).expect("the file");
+    let count = db.query_row("SELECT count(*) FROM work", [], |row| row.get::<_, i64>(0));
+    count.expect("a count").cast_unsigned()
+}
+
+#[test]
+fn what_was_answered_with_202_is_there_after_kill_9() {
+    let folder = Folder::new();
+    let path = folder.file();
+    let mut known = BTreeSet::new();
+    for _ in 0..3 {
+        let server = start(&path);
+        let (addr, (sender, answered)) = (server.addr(), channel());
+        let clients: Vec<_> = (0..4)
+            .map(|_| {
+                let sender = sender.clone();
+                thread::spawn(move || {
+                    let mut client = Client::connect(addr);
+                    for _ in 0..50 {
+                        client.send(form(&format!("_url={NOBODY}&a=b")));
+                        let answer = client.answer();
+                        assert_eq!(answer.status, 202, "{answer:?}");
+                        assert_eq!(answer.fields.get("Hookah-Durability"), None);
+                        let id = answer.fields.get("Hookah-Id").expect("an id").to_owned();
+                        let _ = sender.send(id);
+                    }
+                })
+            })
+            .collect();
+        // In the middle of it: those that are not answered then may be there or not.
+        known.extend(answered.iter().take(100));
+        server.signal("KILL");
+        server.wait();
+        for client in clients {
+            let _ = client.join();
+        }
+        known.extend(answered.try_iter());
+        let found = ids(&path);
+        let lost: Vec<_> = known.difference(&found).collect();
+        assert!(lost.is_empty(), "{lost:?}");
+        assert!(waiting(&path) >= known.len() as u64);
+    }
+}
+
+#[test]
+fn a_clean_end_keeps_what_waits() {
+    let folder = Folder::new();
+    let mut server = start(&folder.file());
+    let line = server.line_with("store: ");
+    assert!(
+        line.ends_with("(what was answered with 202 survives a crash)"),
+        "{line}"
+    );
+    let id = schedule(&server, NOBODY, "&a=b");
+    server.signal("TERM");
+    let (status, said) = server.wait();
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert_eq!(ids(&folder.file()), [id].into());
+    assert_eq!(waiting(&folder.file()), 1);
+}
+
+#[test]
+fn a_second_process_is_told_who_has_the_store() {
+    let folder = Folder::new();
+    let first = start(&folder.file());
+    let ran = run(["--port", "0", &store(&folder.file())]);
+    assert_eq!(ran.code, Some(75), "{}", ran.stderr);
+    let expected = format!(
+        "hookah: {} is in use by another process, pid {}; stop that one",
+        folder.file().display(),
+        first.id()
+    );
+    assert!(ran.stderr.starts_with(&expected), "{}", ran.stderr);
+    drop(first);
+    start(&folder.file());
+}
+
+#[test]
+fn a_store_that_cannot_be_had_is_one_clear_line() {
+    let folder = Folder::new();
+    let garbage = folder.0.join("garbage.db");
+    std::fs::write(&garbage, [0x5a; 9_000]).expect("a file");
+    let newer = folder.0.join("newer.db");
+    let made = Connection::open(&newer).expect("a file");
+    made.execute_batch("PRAGMA application_id = 1215262571; PRAGMA user_version = 99")
+        .expect("a header");
+    let missing = folder.0.join("none/a.db");
+    let unwritable = PathBuf::from("/proc/hookah.db");
+    for (path, code, text) in [
+        (&missing, 73, "cannot create "),
+        (&unwritable, 73, "cannot create "),
+        (&garbage, 74, "run hookah check --store sqlite:"),
+        (&newer, 78, "was written by a later hookah"),
+    ] {
+        let ran = run(["--port", "0", &store(path)]);
+        assert_eq!(ran.code, Some(code), "{}", ran.stderr);
+        let last = ran.stderr.lines().last().unwrap_or_default();
+        assert!(
+            last.starts_with("hookah: ") && last.contains(text),
+            "{last}"
+        );
+        assert!(last.contains(&path.display().to_string()), "{last}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_grow_is_a_503_and_never_a_202_in_vain() {
+    let folder = Folder::new();
+    let mut command = std::process::Command::new("sh");
+    // Beyond the limit a write fails, as on a full disk.
+    let script = "trap '' XFSZ; ulimit -f 2400; exec \"$0\" \"$@\"";
+    command
+        .args(["-c", script])
+        .arg(hookah().get_program())
+        .args(["--port", "0", &store(&folder.file())]);
+    let mut server = Server::spawn(command);
+    let mut known = BTreeSet::new();
+    let refused = loop {
+        let answer = ask(
+            &server,
+            post("/dispatch", "Hookah-Topic: news\r\n", [b'x'; 16_000]),
+        );
+        if answer.status != 202 {
+            break answer;
+        }
+        known.insert(answer.fields.get("Hookah-Id").expect("an id").to_owned());
+    };
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert!(known.len() > 10, "{}", known.len());
+    server.line_with("store_failed");
+    server.signal("KILL");
+    server.wait();
+    let found = ids(&folder.file());
+    let lost: Vec<_> = known.difference(&found).collect();
+    assert!(lost.is_empty(), "{lost:?}");
+}
