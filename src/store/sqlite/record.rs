@@ -18,8 +18,10 @@ pub(super) const NO_ATTEMPT: u32 = (1 << 31) - 1;
 
 /// `work.parked` of what the server has in memory,
 pub(super) const HELD: i64 = 0;
-/// of what is in the store alone; and 2 is of what cannot be gone on with.
+/// of what is in the store alone,
 pub(super) const PARKED: i64 = 1;
+/// and of what cannot be gone on with.
+pub(super) const DAMAGED: i64 = 2;
 
 /// A message's columns, in the order in which they are bound and read.
 pub(super) const MESSAGE: &str = "number, tail, accepted, method, hops, content_type, label, \
