@@ -128,7 +128,7 @@ static KNOBS: [Knob; 30] = [
         group: Group::Webhooks,
         value: "WAITS",
         default: "5s,5m,30m,2h,5h,10h,14h,20h,24h",
-        help: "before each retry",
+        help: "before a retry",
         form: Form::Text {
             complaint: "is not a schedule",
             allowed: SCHEDULE_FORM,

@@ -56,7 +56,7 @@ pub(super) struct Rooms<'a> {
     awaiting: &'a mut VecDeque<Awaiting>,
     durable: Seq,
     pub(super) settings: &'a Settings,
-    store: Condition,
+    pub(super) store: Condition,
     pub(super) visits: &'a mut Visits,
     /// Streams and polls that are to be ended.
     pub(super) doomed: &'a mut Vec<Key>,
