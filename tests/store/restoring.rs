@@ -16,7 +16,7 @@ use crate::{BACKENDS, each, text};
 
 fn rank(restored: &Restored) -> u32 {
     match restored {
-        Restored::Last(_) => 0,
+        Restored::Last(_) | Restored::Missing(_) => 0,
         Restored::Kept { .. } => 1,
         Restored::Published(_) => 2,
         Restored::Lane(_) => 3,

@@ -159,7 +159,9 @@ mod tests {
         let mut memory = Ledger::new(1 << 20);
         let mut queues = Queues::new(1);
         let mut join = |queues: &mut Queues, name: &str, place, number| {
-            queues.join(&mut memory, name.as_bytes(), place, key(number)).unwrap()
+            queues
+                .join(&mut memory, name.as_bytes(), place, key(number))
+                .unwrap()
         };
         let a = join(&mut queues, "a", (5, 1), 1);
         assert_eq!(join(&mut queues, "a", (7, 1), 2), a);

@@ -57,7 +57,8 @@ impl Bench {
     fn ask(&mut self, flow: Key, message: u64) {
         let rank = rank(self.now.0, message);
         let delivery = key(u32::try_from(message).unwrap());
-        self.flows.ask(&mut self.memory, self.now, flow, rank, delivery);
+        self.flows
+            .ask(&mut self.memory, self.now, flow, rank, delivery);
     }
 
     /// Everybody who may go now, in that order.
@@ -75,7 +76,8 @@ impl Bench {
     }
 
     fn ended(&mut self, flow: Key) {
-        self.flows.ended(&mut self.memory, self.now, flow, Stage::Active);
+        self.flows
+            .ended(&mut self.memory, self.now, flow, Stage::Active);
     }
 
     fn leave(&mut self, flow: Key, stood: Stage) {
@@ -145,7 +147,10 @@ fn what_the_latest_message_says_holds_each_value_by_itself() {
     bench.join("a", says(8, Some((2, 10)), Some(5)));
     let view = bench.flows.view(flow).unwrap();
     let rate = view.rate.map(|rate| rate.to_string());
-    assert_eq!((rate.as_deref(), view.parallelism), (Some("3/10s"), Some(5)));
+    assert_eq!(
+        (rate.as_deref(), view.parallelism),
+        (Some("3/10s"), Some(5))
+    );
     for message in 1..=3 {
         bench.ask(flow, message);
     }
@@ -263,7 +268,10 @@ impl Walk {
     }
 
     fn count(&self, is: impl Fn(Stage) -> bool) -> usize {
-        self.walkers.iter().filter(|walker| is(walker.stage)).count()
+        self.walkers
+            .iter()
+            .filter(|walker| is(walker.stage))
+            .count()
     }
 
     fn pick(&mut self, is: impl Fn(Stage) -> bool) -> Option<usize> {
@@ -379,7 +387,10 @@ impl Walk {
         }
         if let Some(wake) = wake {
             let latest = self.last + micros(rate.span) * 65 / 64;
-            assert!(wake.0 > self.bench.now.0 && wake.0 <= latest, "woken at {wake:?}");
+            assert!(
+                wake.0 > self.bench.now.0 && wake.0 <= latest,
+                "woken at {wake:?}"
+            );
         }
     }
 

@@ -136,7 +136,11 @@ impl Window {
 
     /// Sweeps its accounts.
     pub(super) fn check(&self) {
-        let sum: u64 = self.entries.iter().map(|entry| u64::from(entry.count)).sum();
+        let sum: u64 = self
+            .entries
+            .iter()
+            .map(|entry| u64::from(entry.count))
+            .sum();
         assert_eq!(sum, self.begun, "beginnings are miscounted: {self:?}");
     }
 }
