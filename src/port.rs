@@ -125,6 +125,8 @@ pub trait Caller {
     fn uncount(&mut self, turn: &mut Turn, key: Key);
     /// It could not start for want of a place, and goes back to its lane.
     fn unbegin(&mut self, key: Key);
+    /// It has a line, and its request goes out now.
+    fn sends(&mut self, _turn: &mut Turn, _key: Key) {}
     /// Whether the request is a HEAD.
     fn is_head(&self, key: Key) -> bool;
     /// Writes the request's head, with the empty line after it, to `out`; gives its body.
@@ -146,6 +148,8 @@ pub enum Timer {
     Delivery(Key),
     /// The deliveries that lie too far ahead for the wheel are looked at again.
     Far,
+    /// A flow may let others go, or what waits for its turn expires.
+    Gates,
     /// A lane's: the end of a cool-down, the next expiry, or that it is forgotten.
     Lane(Key),
     /// The hub's agenda has something to do.

@@ -71,6 +71,10 @@ table! {
     Counter DatagramsIgnored "hookah_datagrams_ignored_total"
         "Datagrams from a name server that did not answer the question.";
     Gauge CallsWaiting "hookah_calls_waiting" "Calls that wait in their lanes for a line.";
+    Gauge Flows "hookah_flows" "Flows that have deliveries, or a span of their rate to wait out.";
+    Gauge FlowsWaiting "hookah_flows_waiting"
+        "Deliveries that are due and held by the rate or the parallelism of their flow.";
+    Gauge Queues "hookah_queues" "Queues that have deliveries in memory.";
     Gauge Lanes "hookah_lanes" "Origins that are called, paused, or have failed of late.";
     Counter BreakersOpened "hookah_breakers_opened_total"
         "Times that a lane stopped calling an origin which kept failing.";

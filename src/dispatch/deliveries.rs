@@ -16,6 +16,7 @@ use super::Settings;
 use super::compose;
 use super::delivery::{Delivery, Next, State, Terms, charge};
 use super::far::Far;
+use super::gate::Gates;
 use super::history::{History, Log};
 use super::notice;
 use super::redirect::{self, Hop};
@@ -24,10 +25,13 @@ use super::retry::Schedule;
 mod admit;
 mod due;
 mod end;
+mod gated;
 mod look;
 mod notices;
 
 pub use notices::{Fate, Report};
+
+use gated::Gatekeeper;
 
 /// Deliveries that stand in the wheel at most; the rest wait in the due-index.
 pub const NEAR_MAX: usize = 1 << 16;
@@ -71,6 +75,8 @@ pub struct Plan {
     pub terms: Terms,
     /// Only public addresses.
     pub strict: bool,
+    /// What may hold them back: its queue, its flow.
+    pub gates: Option<Arc<Gates>>,
 }
 
 /// Who gets a message: its own targets, and those that subscribed to its topics.
@@ -100,9 +106,9 @@ impl Plan {
         };
         let schedule = self.schedule.as_ref();
         let targets = receivers.targets.iter();
-        let targets = targets.map(|target| charge(target, schedule));
+        let targets = targets.map(|target| charge(target, schedule, self.gates.as_deref()));
         let callbacks = receivers.callbacks.iter();
-        let callbacks = callbacks.map(|it| charge(&it.target, None) + notice::bytes(it));
+        let callbacks = callbacks.map(|it| charge(&it.target, None, None) + notice::bytes(it));
         own as u64 + targets.sum::<u64>() + callbacks.sum::<u64>()
     }
 }
@@ -126,6 +132,8 @@ pub struct Deliveries {
     far_timer: Option<(Key, Mono)>,
     /// How many deliveries stand in the wheel.
     near: usize,
+    /// Queues and flows.
+    gatekeeper: Gatekeeper,
     /// Notices that may go, once somebody has released them.
     offers: VecDeque<Key>,
     /// What became of notices, for who releases them.
@@ -134,9 +142,9 @@ pub struct Deliveries {
 }
 
 impl Deliveries {
-    /// Nothing on its way. `seed` is for the map of what is remembered.
+    /// Nothing on its way. `seed` is for the maps; `began` is when the process did.
     #[must_use]
-    pub fn new(settings: Settings, seed: u64) -> Deliveries {
+    pub fn new(settings: Settings, seed: u64, began: Mono) -> Deliveries {
         let bound = u32::MAX as usize - 1;
         Deliveries {
             settings,
@@ -146,6 +154,7 @@ impl Deliveries {
             far: Far::default(),
             far_timer: None,
             near: 0,
+            gatekeeper: Gatekeeper::new(seed.rotate_left(5), began),
             offers: VecDeque::new(),
             reports: VecDeque::new(),
             history: History::new(seed),
@@ -207,17 +216,16 @@ impl Caller for Deliveries {
     fn uncount(&mut self, turn: &mut Turn, key: Key) {
         if self.deliveries.contains(key) {
             turn.stats.add(Counter::Resends, 1);
-            self.unbegin(key);
+            self.put_back(key, true);
         }
     }
 
     fn unbegin(&mut self, key: Key) {
-        if let Some(delivery) = self.deliveries.get_mut(key) {
-            // A hop is no attempt of its own.
-            let counted = u32::from(delivery.hop.is_none());
-            delivery.attempts = delivery.attempts.saturating_sub(counted);
-            delivery.state = State::Queued;
-        }
+        self.put_back(key, false);
+    }
+
+    fn sends(&mut self, turn: &mut Turn, key: Key) {
+        self.flow_began(turn, key);
     }
 
     fn compose(&self, turn: &Turn, key: Key, out: &mut Vec<u8>) -> Option<Frame> {
@@ -294,6 +302,21 @@ impl Caller for Deliveries {
 }
 
 impl Deliveries {
+    /// An attempt goes back to its lane and begins again; something may have been `sent`.
+    fn put_back(&mut self, key: Key, sent: bool) {
+        let Some(delivery) = self.deliveries.get_mut(key) else {
+            return;
+        };
+        delivery.state = State::Queued;
+        // A hop is no attempt of its own.
+        if delivery.hop.is_none() {
+            delivery.attempts = delivery.attempts.saturating_sub(1);
+            if sent {
+                self.flow_again(key);
+            }
+        }
+    }
+
     fn retry(&mut self, turn: &mut Turn, key: Key, number: u32, at_least: Option<Duration>) {
         turn.stats.add(Counter::AttemptsFailed, 1);
         let random = turn.rng.u64();
@@ -303,6 +326,7 @@ impl Deliveries {
         delivery.come_back(&mut turn.memory);
         let (schedule, jitter) = delivery.pace(&self.settings);
         let wait = schedule.wait(number, jitter, random, at_least);
+        self.flow_ended(turn, key);
         self.wait(turn, key, turn.now.mono + wait);
     }
 
@@ -377,6 +401,7 @@ impl Deliveries {
             bytes += open.bytes() + open.log_bytes;
             log_bytes += open.log_bytes;
         }
+        bytes += self.check_gates();
         self.history.check(self.messages.len(), log_bytes);
         assert_eq!(
             left,

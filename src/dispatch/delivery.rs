@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use crate::base::ledger::Ledger;
 use crate::base::slab::Key;
-use crate::base::time::{Mono, Now};
+use crate::base::time::{Mono, Now, Wall};
 use crate::dispatch::Settings;
 use crate::dispatch::deliveries::Plan;
+use crate::dispatch::gate::{Gate, Gates};
 use crate::dispatch::notice::{self, Notice};
 use crate::dispatch::redirect::{self, Hop};
 use crate::dispatch::retry::Schedule;
@@ -48,8 +49,9 @@ const DELIVERY_BYTES: usize = 384;
 
 /// What a delivery is charged for besides its message, in bytes. A target that several deliveries
 /// share is charged to each of them: none of them knows who will be the last to hold it.
-pub(super) fn charge(target: &Target, schedule: Option<&Schedule>) -> u64 {
-    (DELIVERY_BYTES + target.bytes() + schedule.map_or(0, Schedule::bytes)) as u64
+pub(super) fn charge(target: &Target, schedule: Option<&Schedule>, gates: Option<&Gates>) -> u64 {
+    let (schedule, gates) = (schedule.map(Schedule::bytes), gates.map(Gates::bytes));
+    (DELIVERY_BYTES + target.bytes() + schedule.unwrap_or(0) + gates.unwrap_or(0)) as u64
 }
 
 /// A message's way to one of its targets.
@@ -81,20 +83,24 @@ pub(super) struct Delivery {
     pub(super) hop: Option<Box<Hop>>,
     /// What it has besides if it goes to a subscriber.
     pub(super) notice: Option<Box<Notice>>,
+    /// Where it stands in its queue and its flow, if it has any.
+    pub(super) gate: Option<Box<Gate>>,
 }
 
 /// The states of a delivery.
 ///
 /// ```text
-///                                     release
-///                    ┌──────► Offered ───────┐
-///                    │ due                   ▼
-///  Held ──durable──► Waiting ──due──► Queued ──line──► Active ──► (ended)
-///                       ▲                                │
-///                       └───────────── retry ────────────┘
+///    ┌─► Behind ─────┐    ┌─► Offered ─────┐
+///    │               │    │ due            │ release
+///    │      its turn ▼    │                ▼
+///  Held ─durable─► Waiting ────due────► Queued ──line──► Active ──► (ended)
+///                    ▲    │                ▲                │
+///                    │    └─────► Gated ───┘ flow           │
+///                    └────────────── retry ─────────────────┘
 /// ```
 ///
 /// A notice passes through Offered, once, when it is due for the first time; nothing else does.
+/// Behind is what has others before it in its queue, Gated what its flow does not let go yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// The message is not durable yet; it is due this long after it is.
@@ -109,6 +115,13 @@ pub(super) enum State {
         /// Its node of the wheel; none if it stands in the due-index.
         node: Option<Key>,
     },
+    /// Others are before it in its queue.
+    Behind {
+        /// Not due before this time, when it is its turn.
+        due: Mono,
+    },
+    /// Due, and held by its flow.
+    Gated,
     /// A notice that may go, once it is released.
     Offered,
     /// In its origin's lane.
@@ -153,6 +166,7 @@ impl Delivery {
             began: Now::default(),
             hop: None,
             notice: None,
+            gate: plan.gates.as_ref().map(|gates| Box::new(Gate::of(gates))),
         }
     }
 
@@ -174,6 +188,7 @@ impl Delivery {
             expires: now + plan.delay + settings.expires,
             strict: callback.strict,
             notice: Some(Box::new(Notice::of(callback))),
+            gate: None,
             ..Delivery::held(message, number, Arc::clone(&callback.target), plan)
         }
     }
@@ -189,22 +204,31 @@ impl Delivery {
             id,
             number: self.number,
             target: Arc::clone(&self.target),
-            place: Place {
-                lane: self.target.lane,
-                rank: due.0,
-                due,
-                parked: false,
-            },
+            place: self.place(id, due),
             expires: now.wall + self.expires.since(now.mono),
             attempts: self.attempts,
             subscription: self.notice.as_ref().map_or(0, |notice| notice.number),
         }
     }
 
+    /// Where it stands among the work when it is due then: in its queue by the order of acceptance,
+    /// elsewhere by time.
+    pub(super) fn place(&self, id: MessageId, due: Wall) -> Place {
+        let gates = self.gate.as_ref().map(|gate| &gate.gates);
+        let (lane, is_queue) = gates.map_or((self.target.lane, false), |it| it.lane(&self.target));
+        Place {
+            lane,
+            rank: if is_queue { id.number() } else { due.0 },
+            due,
+            parked: false,
+        }
+    }
+
     /// What it is charged for besides its message, in bytes.
     pub(super) fn charge(&self) -> u64 {
         let notice = self.notice.as_ref().map_or(0, |notice| notice.bytes());
-        charge(&self.target, self.schedule.as_ref()) + notice + self.hop_bytes()
+        let gates = self.gate.as_ref().map(|gate| &*gate.gates);
+        charge(&self.target, self.schedule.as_ref(), gates) + notice + self.hop_bytes()
     }
 
     /// What it is charged for where the attempt under way was sent on to, in bytes.
@@ -346,6 +370,7 @@ mod tests {
             strict: false,
             expires: Mono::NEVER,
             terms: Terms::default(),
+            gates: None,
         };
         let target = Arc::new(target::parse("https://127.0.0.1/").unwrap());
         let message = Key::from_bits(1 << 32).unwrap();

@@ -98,6 +98,7 @@ fn notices_only(hops: u8) -> Plan {
             ..Terms::default()
         },
         strict: false,
+        gates: None,
     }
 }
 

@@ -2,17 +2,17 @@
 //! It decides which delivery may join its lane next, reads no clock and moves no delivery itself.
 //!
 //! ```text
-//!             ask              next             began            ended
-//!   (due) ──────────► waiting ──────► let go ──────────► under way ──────► (done)
-//!                        │                │ ▲               │
-//!                        └─── withdraw    └─┼── unbegan ◄───┘
-//!                                           └── again
+//!           ask             next            began             ended
+//!   (due) ───────► waiting ───────► let go ───────► under way ───────► (due again later)
+//!                                     ▲      again     │
+//!                                     └────────────────┘
 //! ```
 //!
 //! An attempt takes its place when it is let go and keeps it until it has ended, so that what waits
-//! in a lane that is held is counted too. What the rate counts is when attempts begin: what has
-//! begun within the last span, together with what was let go and has yet to begin, is never more
-//! than the rate allows. So in no span do more begin than it says, however long lanes hold them.
+//! in a lane that is held is counted too. What the rate counts is when requests go out: what has
+//! gone within the last span, together with what was let go and has yet to, is never more than the
+//! rate allows. So in no span do more go out than it says, however long lanes hold them and lines
+//! take to be connected.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -201,7 +201,7 @@ impl Flows {
         None
     }
 
-    /// An attempt that was let go begins.
+    /// The request of an attempt that was let go goes out, or its attempt ends before it could.
     pub fn began(&mut self, memory: &mut Ledger, now: Mono, key: Key) {
         if let Some(flow) = self.flows.get_mut(key) {
             flow.ready -= 1;
@@ -214,16 +214,7 @@ impl Flows {
         self.settle(memory, key, now);
     }
 
-    /// An attempt that has just begun did not, and will.
-    pub fn unbegan(&mut self, key: Key) {
-        if let Some(flow) = self.flows.get_mut(key) {
-            flow.active -= 1;
-            flow.ready += 1;
-            flow.window.unbegin();
-        }
-    }
-
-    /// An attempt begins once more: what was sent may have been seen.
+    /// A request goes out once more: what was sent may have been seen, and counts.
     pub fn again(&mut self, key: Key) {
         if let Some(flow) = self.flows.get_mut(key) {
             flow.active -= 1;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::stats::Counter;
+use crate::base::time::Mono;
 use crate::http::form;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, Reason};
 use crate::model::{Callback, Extra, MessageId, Target, TopicNames};
 use crate::port::Turn;
 
@@ -17,6 +18,7 @@ mod draft;
 mod far;
 mod fields;
 pub mod flows;
+pub mod gate;
 pub mod history;
 pub mod intake;
 pub mod notice;
@@ -85,11 +87,11 @@ pub struct Dispatch {
 }
 
 impl Dispatch {
-    /// Nothing on its way. `seed` is for the map of known targets.
+    /// Nothing on its way. `seed` is for the maps; `began` is when the process did.
     #[must_use]
-    pub fn new(settings: Settings, seed: u64) -> Dispatch {
+    pub fn new(settings: Settings, seed: u64, began: Mono) -> Dispatch {
         Dispatch {
-            deliveries: Deliveries::new(settings.clone(), seed.rotate_left(32)),
+            deliveries: Deliveries::new(settings.clone(), seed.rotate_left(32), began),
             settings,
             known: Targets::new(seed),
             scratch: Scratch::default(),
@@ -120,6 +122,13 @@ impl Dispatch {
             let target = self.known.get(url)?;
             vet(&target, intake.options.strict)?;
             self.targets.push(target);
+        }
+        let (gates, flows) = (&intake.options.gates, self.deliveries.flows());
+        if gates
+            .as_ref()
+            .is_some_and(|it| !it.have_room(flows, &self.targets))
+        {
+            return Err(Reason::FlowsFull.into());
         }
         let topics = TopicNames::of(intake.topics.bytes());
         self.callbacks.clear();

@@ -1,12 +1,15 @@
 //! The table of a dispatch's options: one row each, however it is spelled (dispatch.md section 2).
 //! It never looks at a body's format; it gets names and values.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::time::Wall;
 use crate::base::units::BOOL_FORM;
 use crate::dispatch::Settings;
 use crate::dispatch::fields::FIELD_FORM;
+use crate::dispatch::flows::RATE_FORM;
+use crate::dispatch::gate::Gates;
 use crate::dispatch::retry::{SCHEDULE_FORM, Schedule};
 use crate::dispatch::sign::{GITHUB_SECRET_FORM, SCHEME_FORM, SECRET_FORM, Scheme, Secret, Signer};
 use crate::dispatch::status::{SUCCESS_FORM, Success};
@@ -61,6 +64,8 @@ pub struct Options {
     pub capture: u32,
     /// Only public addresses, whatever else the server may call.
     pub strict: bool,
+    /// Its queue and its flow, if it asked for any.
+    pub gates: Option<Arc<Gates>>,
 }
 
 /// What the options of one message said, before the defaults.
@@ -85,6 +90,7 @@ pub struct Given {
     event: Option<Box<str>>,
     capture: Option<u32>,
     strict: bool,
+    gates: Gates,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -126,6 +132,7 @@ impl Given {
             event: self.event,
             capture: self.capture.unwrap_or(CAPTURE_BYTES),
             strict: self.strict,
+            gates: self.gates.shared(),
         })
     }
 
@@ -266,10 +273,12 @@ table! {
     "sign" Value(values::sign), Anywhere, SIGN_FORM, "name of a signing key";
     "sign-scheme" Value(values::sign_scheme), Anywhere, SCHEME_FORM, "how to sign", "standard";
     "idempotency-key" Unsupported, Header("Idempotency-Key"), "", "the same key is taken once";
-    "queue" Unsupported, Anywhere, "", "a FIFO, one in flight";
-    "flow-key" Unsupported, Anywhere, "", "what shares rate and parallelism";
-    "rate" Unsupported, Anywhere, "", "attempts per time and flow key";
-    "parallelism" Unsupported, Anywhere, "", "attempts in flight per flow key";
+    "queue" Value(values::queue), Anywhere, values::NAME_FORM, "a FIFO by that name, one in flight";
+    "flow-key" Value(values::flow_key), Anywhere, values::NAME_FORM,
+        "what shares rate and parallelism", "the target's origin";
+    "rate" Value(values::rate), Anywhere, RATE_FORM, "attempts per time and flow key", "none";
+    "parallelism" Value(values::parallelism), Anywhere, "1 to 10000",
+        "attempts in flight per flow key";
     "label" Value(values::label), Anywhere, values::LABEL_FORM, "a filter for the history";
     "event" Value(values::event), Anywhere, values::LABEL_FORM,
         "the event name that SSE readers get";

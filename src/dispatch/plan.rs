@@ -69,6 +69,7 @@ impl Plan {
             schedule: options.schedule.clone(),
             timeout: options.timeout,
             strict: options.strict,
+            gates: options.gates.clone(),
             expires: Mono::NEVER,
             terms: Terms {
                 hops: 0,

@@ -174,6 +174,7 @@ impl Engine {
             return;
         };
         let caller = caller!(self, owner.room);
+        caller.sends(&mut self.turn, owner.key);
         let head = outbound.begin(owner, caller.is_head(owner.key), until);
         let body = caller.compose(&self.turn, owner.key, head);
         let (Some(body), Some(wants)) = (body, caller.wants(owner.key)) else {

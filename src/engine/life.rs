@@ -188,6 +188,10 @@ impl Engine {
             Counter::DeliveriesWaiting,
             self.dispatch.deliveries.len() as u64,
         );
+        let deliveries = &self.dispatch.deliveries;
+        stats.set(Counter::Queues, deliveries.queues().len() as u64);
+        stats.set(Counter::Flows, deliveries.flows().len() as u64);
+        stats.set(Counter::FlowsWaiting, deliveries.flows().waiting() as u64);
         stats.set(Counter::Streams, self.topics.streams() as u64);
         stats.set(Counter::Topics, self.topics.len() as u64);
         stats.set(Counter::TopicsBytes, self.topics.bytes() as u64);

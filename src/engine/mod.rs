@@ -153,7 +153,7 @@ impl Engine {
         let nodes = dispatch::NEAR_MAX + courier::LANES_TIMED_MAX + courier::TIMERS_MAX + 16;
         let timers_max = settings.lines_max + nodes;
         let courier = Courier::new(settings.courier.clone(), settings.lines_max / 2, rng.u64());
-        let dispatch = Dispatch::new(settings.dispatch.clone(), rng.u64());
+        let dispatch = Dispatch::new(settings.dispatch.clone(), rng.u64(), now.mono);
         let hub = Hub::new(settings.hub.clone(), &mut rng);
         Engine {
             lines: Slab::with_bound(settings.lines_max),
@@ -301,8 +301,9 @@ impl Engine {
                 }
             }
             Timer::Query(key) => self.courier.names.expired(&mut self.turn, key),
-            Timer::Delivery(key) => self.dispatch.deliveries.fired(key),
+            Timer::Delivery(key) => self.dispatch.deliveries.fired(&mut self.turn, key),
             Timer::Far => self.dispatch.deliveries.look_far(&mut self.turn),
+            Timer::Gates => self.dispatch.deliveries.gates_fired(&mut self.turn),
             Timer::Lane(key) => self.lane_fired(key),
             Timer::Hub => self.hub.fired(&mut self.turn),
             Timer::Topics => self.sweep_topics(),

@@ -151,6 +151,8 @@ reasons! {
     StoreFailed = 503 "store_failed" "The message could not be stored; try again later";
     /// The bound on memory is reached.
     MemoryFull = 503 "memory_full" "Out of memory for new messages; try again later";
+    /// There are as many flows as there may be, and the message names another.
+    FlowsFull = 503 "flows_full" "Too many flow keys; try again later";
     /// RFC 7578: a form that cannot be read for certain.
     BadForm = 400 "bad_form" "Malformed form";
     /// RFC 8259: a body that may name a target and cannot be read.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hookah::model::{Message, MessageId};
 use hookah::port::{Seq, StoreDone};
+use hookah::store::memory::Book;
 use hookah::topics;
 
 use crate::asks::Asks;
@@ -154,6 +155,16 @@ impl Feeds {
                 self.durable(at, number);
             }
         }
+    }
+
+    /// The process is gone: what waited is on the disk, or will never be.
+    pub fn crashed(&mut self, at: u64, book: &Book) {
+        let waiting = std::mem::take(&mut self.waiting);
+        let (landed, _): (Vec<_>, Vec<_>) = waiting
+            .into_iter()
+            .partition(|(_, _, id, _)| book.message(*id).is_some());
+        self.waiting = landed;
+        self.stored(at, &StoreDone::Durable(Seq::MAX));
     }
 
     fn durable(&mut self, at: u64, number: usize) {

@@ -8,6 +8,7 @@ mod asks;
 mod behaviour;
 mod chunks;
 mod clients;
+mod crash;
 mod crowd;
 #[allow(dead_code)]
 #[path = "../support/decode.rs"]
@@ -18,6 +19,7 @@ mod http;
 mod hub;
 mod kept;
 mod lanes;
+mod lasting;
 mod names;
 mod net;
 mod notices;
@@ -36,6 +38,7 @@ mod shell;
 mod sim;
 mod store;
 mod stories;
+mod stories_crash;
 mod stories_formats;
 mod stories_guard;
 mod stories_names;

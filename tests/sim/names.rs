@@ -182,6 +182,12 @@ impl Names {
         assert!(server.is_some(), "{key:?} was not open");
     }
 
+    /// The process is gone, with its sockets and what it knew.
+    pub fn cut(&mut self) {
+        self.open.clear();
+        self.told = (None, None);
+    }
+
     /// Whether that socket is still open.
     pub fn is_open(&self, key: Key) -> bool {
         self.open.contains_key(&key.to_bits())

@@ -374,6 +374,16 @@ impl Net {
         self.launch(world, link, Side::Peer, Item::Fin);
     }
 
+    /// The process is gone, and with it the line.
+    pub fn cut(&mut self, world: &mut World, link: LinkId) {
+        let resets = world.rng.chance(50);
+        if resets {
+            self.links[link].to_peer.over = true;
+            self.launch(world, link, Side::Peer, Item::Reset);
+        }
+        self.close(world, link);
+    }
+
     /// Closes; what was not read makes it a reset, as on Linux.
     pub fn close(&mut self, world: &mut World, link: LinkId) {
         let line = &mut self.links[link];

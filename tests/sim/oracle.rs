@@ -9,6 +9,7 @@ use hookah::port::{Seq, StoreDone};
 use crate::clients::Want;
 use crate::feeds::Feeds;
 use crate::http::Message;
+use crate::lasting::{Resumed, Waiting};
 use crate::net::LinkId;
 use crate::order::{CREDENTIALS, Order};
 use crate::tap::{Heard, Tap};
@@ -47,6 +48,10 @@ pub struct Fate {
     pub id: Option<MessageId>,
     /// Its attempts that went out, by number in `Oracle::sent`.
     pub attempts: Vec<usize>,
+    /// What the disk knew of it when the process ended, until it goes out again.
+    pub resumed: Option<Resumed>,
+    /// Attempts of it that the ends of processes cut, or that nobody was told of in time.
+    pub again: u32,
 }
 
 /// All that is known.
@@ -78,11 +83,26 @@ pub struct Oracle {
     pub mail: Vec<(Want, Message)>,
     /// Requests to each target.
     sent_to: BTreeMap<usize, u32>,
-    accepts: Vec<(Seq, MessageId, u64)>,
-    ends: BTreeMap<MessageId, (u64, Outcome)>,
-    kept: BTreeMap<MessageId, u64>,
-    durable_up_to: Seq,
-    taps: BTreeMap<LinkId, Tap>,
+    /// Nothing survives the process.
+    pub volatile: bool,
+    /// The wall clock may be set while there is no process,
+    pub leaps: bool,
+    /// and was.
+    pub leapt: bool,
+    /// Ends of processes, and when the last one knew all that was before.
+    pub crashes: u32,
+    pub(super) began: u64,
+    /// The longest that the store takes over something, its failures included.
+    pub store_within: u64,
+    /// What was handed to the store and is not settled.
+    pub(super) waiting: Vec<Waiting>,
+    /// When each message that there was was accepted, and under which number.
+    pub(super) accepts: BTreeMap<MessageId, (Seq, u64)>,
+    /// What was refused, and may be on the disk all the same.
+    pub(super) doubtful: BTreeSet<MessageId>,
+    pub(super) ends: BTreeMap<MessageId, (u64, Outcome)>,
+    pub(super) kept: BTreeMap<MessageId, u64>,
+    pub(super) taps: BTreeMap<LinkId, Tap>,
 }
 
 /// The longest cool-down, a fifth of jitter, and the longest deadline of a probe.
@@ -92,7 +112,7 @@ pub const SLACK: u64 = 400 * MS;
 
 impl Oracle {
     /// Nothing is known.
-    pub fn new(parallelism: usize) -> Oracle {
+    pub fn new(parallelism: usize, volatile: bool) -> Oracle {
         Oracle {
             may_refuse: false,
             draining: false,
@@ -107,10 +127,17 @@ impl Oracle {
             feeds: Feeds::default(),
             mail: Vec::new(),
             sent_to: BTreeMap::new(),
-            accepts: Vec::new(),
+            volatile,
+            leaps: false,
+            leapt: false,
+            crashes: 0,
+            began: 0,
+            store_within: 0,
+            waiting: Vec::new(),
+            accepts: BTreeMap::new(),
+            doubtful: BTreeSet::new(),
             ends: BTreeMap::new(),
             kept: BTreeMap::new(),
-            durable_up_to: 0,
             taps: BTreeMap::new(),
         }
     }
@@ -137,10 +164,16 @@ impl Oracle {
     }
 
     /// A message was handed to the store.
-    pub fn accepted(&mut self, world: &World, seq: Seq, message: &Stored) {
-        let last = self.accepts.last().map_or(MessageId(0), |(_, id, _)| *id);
+    pub fn accepted(&mut self, world: &World, seq: Seq, message: &Stored, promised: bool) {
+        let last = self.accepts.last_key_value();
+        let last = last.map_or(MessageId(0), |(id, _)| *id);
         assert!(message.id > last, "{} handed out after {last}", message.id);
-        self.accepts.push((seq, message.id, world.at()));
+        self.accepts.insert(message.id, (seq, world.at()));
+        self.waiting.push(Waiting {
+            seq,
+            id: message.id,
+            promised,
+        });
         self.feeds.accepted(seq, message);
         if let Some(order) = Order::number_in_body(&message.body) {
             self.name(order, message.id);
@@ -149,20 +182,31 @@ impl Oracle {
 
     /// The store has told the engine.
     pub fn stored(&mut self, world: &World, done: &StoreDone) {
+        if matches!(done, StoreDone::Ready) {
+            self.began = world.at();
+        }
         let (StoreDone::Durable(up_to) | StoreDone::Failed(up_to)) = *done else {
             return;
         };
-        for (seq, id, _) in &self.accepts {
-            if *seq > self.durable_up_to && *seq <= up_to && matches!(done, StoreDone::Durable(_)) {
-                self.kept.insert(*id, world.at());
-                let fate = self.fates.iter_mut().find(|fate| fate.id == Some(*id));
-                if let Some(fate) = fate {
-                    fate.durable = Some(world.at());
-                }
+        let lasts = matches!(done, StoreDone::Durable(_));
+        let is_settled = |it: &mut Waiting| it.seq <= up_to && (lasts || !it.promised);
+        let settled: Vec<Waiting> = self.waiting.extract_if(.., is_settled).collect();
+        for waiting in settled {
+            match lasts {
+                true => self.lasts(world.at(), waiting.id),
+                false => drop(self.doubtful.insert(waiting.id)),
             }
         }
-        self.durable_up_to = up_to;
         self.feeds.stored(world.at(), done);
+    }
+
+    /// A message lasts.
+    pub(super) fn lasts(&mut self, at: u64, id: MessageId) {
+        self.kept.insert(id, at);
+        let fate = self.fates.iter_mut().find(|fate| fate.id == Some(id));
+        if let Some(fate) = fate {
+            fate.durable = Some(at);
+        }
     }
 
     /// A delivery has ended.
@@ -195,14 +239,14 @@ impl Oracle {
 
     /// An order's id is known now, and with it what the store was told of it.
     fn name(&mut self, order: usize, id: MessageId) {
-        let accepted = self.accepts.iter().find(|(_, known, _)| *known == id);
+        let accepted = self.accepts.get(&id);
         let fate = &mut self.fates[order];
         let known = fate.id.replace(id);
         assert!(
             known.is_none_or(|known| known == id),
             "order {order} is {known:?} and {id}"
         );
-        fate.accepted = accepted.map(|(seq, _, at)| (*at, *seq));
+        fate.accepted = accepted.map(|(seq, at)| (*at, *seq));
         fate.durable = self.kept.get(&id).copied();
     }
 }
@@ -269,6 +313,8 @@ impl Oracle {
             retry_after: 0,
         };
         self.check_attempt(&orders[order], &targets[orders[order].target], &sent, world);
+        self.check_alone(link, order);
+        self.fates[order].resumed = None;
         self.fates[order].attempts.push(self.sent.len());
         self.sent.push(sent);
         *self.sent_to.entry(orders[order].target).or_default() += 1;
@@ -322,14 +368,20 @@ impl Oracle {
     /// Whether an attempt may go out now, with that number.
     fn check_attempt(&self, order: &Order, target: &Target, sent: &Sent, world: &World) {
         let fate = &self.fates[order.number];
-        assert!(!fate.refused, "refused order {order:?} goes out");
+        let doubtful = fate.id.is_some_and(|id| self.doubtful.contains(&id));
+        let refused = fate.refused && !doubtful;
+        assert!(!refused, "refused order {order:?} goes out");
         assert!(
             sent.attempt <= order.budget(),
             "attempt {} of {order:?}",
             sent.attempt
         );
         let (since, _) = fate.accepted.unwrap_or_default();
-        assert!(sent.at + MS >= since + order.delay, "too early: {order:?}");
+        let early = sent.at + MS < since + order.delay && !self.is_unsure(order.delay, world);
+        assert!(!early, "too early: {order:?}");
+        if let Some(resumed) = fate.resumed {
+            return self.check_resumed(order, target, sent, &resumed, world);
+        }
         let Some(last) = fate.attempts.last().map(|last| &self.sent[*last]) else {
             let lost = if target.sees_every_attempt() {
                 1
@@ -337,7 +389,9 @@ impl Oracle {
                 sent.attempt
             };
             assert_eq!(sent.attempt, lost, "first attempt seen of {order:?}");
-            self.check_prompt(order, target, sent);
+            if !self.is_unsure(order.delay, world) {
+                self.check_prompt(order, target, sent);
+            }
             return;
         };
         let delivered = last
@@ -379,8 +433,9 @@ impl Oracle {
         let wait = order.wait_before(sent.attempt);
         let ended = last.reply.map_or(last.at, |(at, _)| at);
         let least = (wait / 5 * 4).max(if world.jumped { 0 } else { last.retry_after });
+        let unsure = self.is_unsure(wait.max(last.retry_after), world);
         assert!(
-            sent.at + 2 * MS >= ended + least,
+            sent.at + 2 * MS >= ended + least || unsure,
             "too early: {sent:?} after {last:?}, {wait} us"
         );
         if world.jumped || self.crowded {
@@ -418,13 +473,18 @@ impl Oracle {
 
     /// How long a lane that may be full can hold an attempt up: each round of those before it takes
     /// its deadline, 15 seconds at most, at worst. Behind an open breaker it waits for its probe.
-    fn lane_slack(&self, number: usize, target: &Target) -> u64 {
+    pub fn lane_slack(&self, number: usize, target: &Target) -> u64 {
         if self.paused.contains(&number) {
             return HOUR;
         }
         let load = self.load.get(&number).copied().unwrap_or(0);
-        let rounds = load.saturating_sub(1) / self.parallelism;
-        rounds as u64 * 16 * SECOND + self.breaker_slack(number, target)
+        let mut rounds = load.saturating_sub(1) / self.parallelism;
+        if !self.volatile {
+            // What is parked comes one by one as long as it fails.
+            rounds = load;
+        }
+        let stores = 2 * (load as u64 + 1) * self.store_within;
+        rounds as u64 * 16 * SECOND + stores + self.breaker_slack(number, target)
     }
 
     /// How long an open breaker can hold an attempt up: the longest cool-down with its jitter and a

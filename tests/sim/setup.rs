@@ -19,7 +19,7 @@ use crate::requests::{self, Framing};
 use crate::rng::Rng;
 use crate::script::Step;
 use crate::sim::Sim;
-use crate::store::Temper;
+use crate::store::{Backlog, Temper};
 use crate::world::{Event, HOUR, MINUTE, MS, SECOND};
 
 /// Where the engine is told that it listens.
@@ -39,6 +39,23 @@ pub fn settings() -> engine::Settings {
         memory_bytes_max: 256 << 20,
         drain_timeout: Duration::from_secs(8),
     }
+}
+
+/// What topics may be told of at a start.
+pub fn backlog_of(settings: &engine::Settings) -> Backlog {
+    Backlog {
+        age: settings.topics.backlog_age,
+        bytes: 64 << 20,
+    }
+}
+
+/// A calm world with default settings and a store that lasts, for stories.
+pub fn lasting() -> Sim {
+    let mut settings = settings();
+    settings.volatile = false;
+    let mut sim = calm_with(settings);
+    sim.lasts = true;
+    sim
 }
 
 /// A calm world with default settings, for stories.
@@ -77,6 +94,8 @@ pub fn random(seed: u64) -> Sim {
     }
     backlog(&mut chance, &mut settings.topics);
     let small = settings.memory_bytes_max < 1 << 20;
+    settings.volatile = chance.chance(40);
+    let lasts = !settings.volatile && chance.chance(75);
     settings.hub = hub::random::settings(&mut chance);
     let may_deny = settings.hub.strict_self || settings.hub.strict_hub_link;
     let mut sim = Sim::new(seed, settings);
@@ -93,13 +112,23 @@ pub fn random(seed: u64) -> Sim {
         delay: (0, slow),
         fail_percent,
     };
-    sim.oracle.may_refuse = fail_percent > 0 || small;
-    targets(&mut sim);
-    if sim.world.rng.chance(50) {
-        crowd::random(&mut sim);
+    sim.oracle.may_refuse = fail_percent > 0 || small || lasts;
+    sim.lasts = lasts;
+    if !sim.settings.volatile {
+        let repair = sim.world.rng.pick(&[0, SECOND, 20 * SECOND]);
+        sim.store.repair = (repair / 10, repair);
+        sim.oracle.store_within = slow + repair;
     }
-    if sim.world.rng.chance(60) {
-        hub::random::random(&mut sim);
+    targets(&mut sim);
+    if lasts {
+        crashes(&mut sim);
+    } else {
+        if sim.world.rng.chance(50) {
+            crowd::random(&mut sim);
+        }
+        if sim.world.rng.chance(60) {
+            hub::random::random(&mut sim);
+        }
     }
     for _ in 0..sim.world.rng.between(3, 25) {
         client(&mut sim);
@@ -118,6 +147,17 @@ pub fn random(seed: u64) -> Sim {
         sim.world.after(at, Event::Drain);
     }
     sim
+}
+
+/// When the process is killed. Often it is not, so that what is far ahead has its time too.
+fn crashes(sim: &mut Sim) {
+    sim.oracle.leaps = sim.world.rng.chance(15);
+    for _ in 0..sim.world.rng.pick(&[0, 1, 1, 2, 4]) {
+        let latest = sim.world.rng.pick(&[20 * SECOND, 3 * MINUTE, HOUR]);
+        let at = sim.world.rng.between(0, latest);
+        sim.world.after(at, Event::Crash);
+    }
+    sim.more_crashes = sim.world.rng.pick(&[0, 1, 5]);
 }
 
 /// What topics keep; now and then next to nothing.
@@ -187,7 +227,9 @@ fn named(sim: &mut Sim, behaviour: Behaviour) -> usize {
 }
 
 fn client(sim: &mut Sim) {
-    let delay = sim.world.rng.between(0, 20 * SECOND);
+    let latest = sim.world.rng.pick(&[20 * SECOND, 3 * MINUTE]);
+    let latest = if sim.lasts { latest } else { 20 * SECOND };
+    let delay = sim.world.rng.between(0, latest);
     let mut client = match sim.world.rng.between(0, 99) {
         0..=64 => shopper(sim),
         65..=72 => {

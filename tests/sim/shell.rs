@@ -19,6 +19,8 @@ use crate::world::{Event, MINUTE, SECOND};
 const READ_MAX: usize = 64 << 10;
 /// Clients taken in per turn.
 const ACCEPT_MAX: usize = 64;
+/// Parts of a turn; it may be the last thing that a process does.
+pub const PHASES: u64 = 5;
 /// Every so many turns all invariants are swept.
 const CHECK_EVERY: u64 = 16;
 
@@ -31,16 +33,35 @@ impl Sim {
         while let Some(event) = self.world.pop_due() {
             self.happen(event);
         }
-        self.take_facts();
-        self.engine.tick(self.world.now);
-        self.perform();
-        self.flush();
-        self.perform();
-        while let Some(key) = self.engine.next_dirty() {
-            self.write(key);
+        for phase in 0..PHASES {
+            if self.is_down || self.burns(phase) {
+                return;
+            }
+            self.go_through(phase);
         }
-        self.perform();
         self.audit();
+    }
+
+    /// One part of a turn.
+    fn go_through(&mut self, phase: u64) {
+        match phase {
+            0 => self.take_facts(),
+            1 => {
+                self.engine.tick(self.world.told());
+                self.perform();
+            }
+            2 => self.store.flush(&mut self.world),
+            3 => {
+                self.hear_store();
+                self.perform();
+            }
+            _ => {
+                while let Some(key) = self.engine.next_dirty() {
+                    self.write(key);
+                }
+                self.perform();
+            }
+        }
     }
 
     fn take_facts(&mut self) {
@@ -54,14 +75,13 @@ impl Sim {
         }
     }
 
-    /// One commit for all that this turn accepted.
-    fn flush(&mut self) {
-        self.store.flush(&mut self.world);
-        while let Some(done) = self.store.done(&self.world) {
+    /// What has come of the commits.
+    fn hear_store(&mut self) {
+        while let Some(done) = self.store.done(&mut self.world) {
             self.world.note("stored", 0, 0);
             self.oracle.stored(&self.world, &done);
             self.hub.stored(&done);
-            self.engine.stored(self.world.now, done);
+            self.engine.stored(self.world.told(), done);
         }
     }
 
@@ -93,7 +113,10 @@ impl Sim {
                 self.clients[client].over = true;
                 continue;
             }
-            match self.engine.opened(self.world.now, self.clients[client].ip) {
+            match self
+                .engine
+                .opened(self.world.told(), self.clients[client].ip)
+            {
                 Ok(key) => {
                     self.world.note("opened", key.to_bits(), 0);
                     self.net.name(link, key);
@@ -114,7 +137,7 @@ impl Sim {
         if !self.listening {
             return;
         }
-        let key = match self.engine.opened(self.world.now, reader.ip) {
+        let key = match self.engine.opened(self.world.told(), reader.ip) {
             Ok(key) => key,
             Err(refusal) => {
                 self.world.note_bytes("not opened", 0, &refusal.answer);
@@ -141,7 +164,7 @@ impl Sim {
                 Peer::Target(target) => target,
                 Peer::NameServer(server) if self.names.takes_lines(server) => {
                     self.net.near(link).open = true;
-                    self.engine.connected(self.world.now, key);
+                    self.engine.connected(self.world.told(), key);
                     continue;
                 }
                 Peer::NameServer(_) => {
@@ -161,7 +184,7 @@ impl Sim {
                 Door::Open => {
                     self.world.note("connected", key.to_bits(), 0);
                     self.net.near(link).open = true;
-                    self.engine.connected(self.world.now, key);
+                    self.engine.connected(self.world.told(), key);
                     self.targets[target].opened(&mut self.world, &mut self.net, link);
                     continue;
                 }
@@ -179,7 +202,7 @@ impl Sim {
             Door::Open => {
                 self.world.note("connected", key.to_bits(), 0);
                 self.net.near(link).open = true;
-                self.engine.connected(self.world.now, key);
+                self.engine.connected(self.world.told(), key);
                 return self.hub.hosts[host].opened(link);
             }
             Door::Shut | Door::Insecure(_) => Ended::Refused,
@@ -195,7 +218,7 @@ impl Sim {
         self.oracle.line_ended(link);
         self.hub.line_ended(self.world.at(), link, &why);
         self.net.near(link).ended |= why != Ended::Finished;
-        self.engine.ended(self.world.now, key, why);
+        self.engine.ended(self.world.told(), key, why);
     }
 
     fn read(&mut self, link: LinkId) {
@@ -216,7 +239,7 @@ impl Sim {
                     self.oracle.read(&self.world, link, &bytes);
                     self.hub.read(&self.world, link, &bytes);
                     for part in bytes.chunks(READ_MAX) {
-                        self.engine.received(self.world.now, key, part);
+                        self.engine.received(self.world.told(), key, part);
                     }
                     left = left.saturating_sub(bytes.len());
                     if left == 0 {
@@ -271,7 +294,7 @@ impl Sim {
                 Action::ReadNames => {
                     self.world.note("read names", 0, 0);
                     let (hosts, resolv) = self.names.changed();
-                    let now = self.world.now;
+                    let now = self.world.told();
                     self.engine
                         .names_conf(now, hosts.as_deref(), resolv.as_deref());
                 }
@@ -291,25 +314,25 @@ impl Sim {
     }
 
     fn take_op(&mut self, seq: Seq, op: StoreOp) {
-        self.store.submit(seq);
-        match op {
-            StoreOp::Accept { message, .. } => {
+        match &op {
+            StoreOp::Accept { message, promised } => {
                 self.world.note_bytes("accept", seq, &message.id.text());
-                self.oracle.accepted(&self.world, seq, &message);
-                self.hub.accepted(&self.world, seq, &message);
+                self.oracle.accepted(&self.world, seq, message, *promised);
+                self.hub.accepted(&self.world, seq, message);
             }
             StoreOp::End {
                 id, number, end, ..
             } => {
                 let outcome = end.outcome;
                 self.world
-                    .note_bytes(outcome.as_str(), u64::from(number), &id.text());
-                if !self.hub.ended(id, number, outcome) {
-                    self.oracle.ended(&self.world, id, outcome);
+                    .note_bytes(outcome.as_str(), u64::from(*number), &id.text());
+                if !self.hub.ended(*id, *number, outcome) {
+                    self.oracle.ended(&self.world, *id, outcome);
                 }
             }
             _ => {}
         }
+        self.store.submit(seq, op);
     }
 
     fn connect(&mut self, key: Key, addr: SocketAddr, server_name: Option<&str>) {
@@ -407,7 +430,7 @@ impl Sim {
                 self.oracle
                     .wrote(&self.world, orders, targets, link, &bytes[..taken]);
                 self.hub.wrote(&self.world, link, &bytes[..taken]);
-                let more = self.engine.wrote(self.world.now, key, taken);
+                let more = self.engine.wrote(self.world.told(), key, taken);
                 let mut gather = Gather::new();
                 self.engine.outgoing(key, &mut gather);
                 assert_eq!(more, !gather.is_empty(), "whether more is to be written");

@@ -19,10 +19,12 @@ use crate::setup;
 use crate::store::{Store, Temper};
 use crate::targets::Target;
 use crate::verdict;
-use crate::world::{Event, World};
+use crate::world::{Event, MS, SECOND, World};
 
 /// Everything.
 pub struct Sim {
+    /// What each engine is told at its start.
+    pub settings: Settings,
     /// Time, chance, trace.
     pub world: World,
     /// Links.
@@ -59,6 +61,14 @@ pub struct Sim {
     pub listening: bool,
     /// Something could not be finished in the last turn: the next one follows at once.
     pub again: bool,
+    /// Processes may follow one another.
+    pub lasts: bool,
+    /// How often at most one is killed right after its start.
+    pub more_crashes: u32,
+    /// There is no process.
+    pub is_down: bool,
+    /// The process is killed after so many turns, before that part of the next.
+    pub fuse: Option<(u64, u64)>,
     still: u64,
 }
 
@@ -72,19 +82,26 @@ impl Sim {
     pub fn new(seed: u64, settings: Settings) -> Sim {
         let mut world = World::new(seed);
         let width = settings.courier.width(settings.lines_max / 2);
-        let mut oracle = Oracle::new(width as usize);
+        let mut oracle = Oracle::new(width as usize, settings.volatile);
         oracle.feeds.keeping(&settings.topics);
         let rules = Rules::of(&settings.courier.policy);
         let hub = Hub::new(settings.hub.leases);
-        let mut engine = Engine::new(settings, world.rng.entropy(), world.now);
+        let mut engine = Engine::new(settings.clone(), world.rng.entropy(), world.now);
         engine.listening(&[setup::OWN]);
+        let mut store = Store::new(Temper {
+            delay: (0, 0),
+            fail_percent: 0,
+        });
+        store.start(&mut world, setup::backlog_of(&settings));
         Sim {
+            settings,
             world,
             net: Net::default(),
-            store: Store::new(Temper {
-                delay: (0, 0),
-                fail_percent: 0,
-            }),
+            store,
+            lasts: false,
+            more_crashes: 0,
+            is_down: false,
+            fuse: None,
             clients: Vec::new(),
             targets: Vec::new(),
             names: Names::of(&[Manner::Right]),
@@ -165,6 +182,7 @@ impl Sim {
             assert!(self.engine.drained(), "at rest, yet not drained");
             return;
         }
+        assert!(!self.is_down, "nobody started it again");
         self.engine.check();
         assert!(self.engine.is_idle(), "something is left at rest");
         assert_eq!(
@@ -182,6 +200,7 @@ impl Sim {
         self.names.check_idle();
         verdict::judge_names(&self.names, &self.orders, &self.targets);
         verdict::judge(&self.oracle, &self.orders, &self.targets);
+        assert_eq!(self.store.book.open_count(), 0, "work left on the disk");
         self.oracle.feeds.judge();
         self.hub.judge();
         for reader in self.readers.iter().filter(|reader| reader.link.is_some()) {
@@ -204,12 +223,13 @@ impl Sim {
     /// One turn at the next time at which anything happens, no later than `until`.
     fn step(&mut self, until: u64) -> bool {
         if self.oracle.draining && self.engine.drained() {
-            return false;
+            if !self.lasts {
+                return false;
+            }
+            self.exit();
         }
-        let wake = self
-            .engine
-            .next_wake()
-            .map(|wake| wake.0.max(self.world.at()));
+        let wake = self.engine.next_wake().filter(|_| !self.is_down);
+        let wake = wake.map(|wake| self.world.time_of(wake));
         let next = [self.world.next_at(), wake].into_iter().flatten().min();
         let next = if self.again {
             Some(self.world.at())
@@ -240,6 +260,11 @@ impl Sim {
     /// An event's time has come.
     pub fn happen(&mut self, event: Event) {
         match event {
+            Event::Open(_) | Event::Join(_) if self.is_down => {
+                // Nobody listens: it comes again.
+                let pause = self.world.rng.between(100 * MS, SECOND);
+                self.world.after(pause, event);
+            }
             Event::Open(client) => {
                 let link = self.net.link(&mut self.world, Peer::Client(client));
                 self.callers.push_back(link);
@@ -268,12 +293,12 @@ impl Sim {
             Event::Wake(link) => self.wake_peer(link),
             Event::Datagram(key, bytes) if self.names.is_open(key) => {
                 self.world.note_bytes("datagram", key.to_bits(), &bytes);
-                self.engine.datagram(self.world.now, key, &bytes);
+                self.engine.datagram(self.world.told(), key, &bytes);
                 self.perform();
             }
             Event::Unasked(key) if self.names.is_open(key) => {
                 self.world.note("unasked", key.to_bits(), 0);
-                self.engine.unasked(self.world.now, key);
+                self.engine.unasked(self.world.told(), key);
                 self.perform();
             }
             Event::Datagram(..) | Event::Unasked(_) => {}
@@ -286,11 +311,14 @@ impl Sim {
                 let filler = self.world.rng.pick(&[0, 10, 3_000]);
                 self.change(topic, filler);
             }
+            Event::Crash => self.light(),
+            Event::Start => self.start(),
+            Event::Drain if self.is_down => {}
             Event::Drain => {
                 self.world.note("drain", 0, 0);
                 self.oracle.draining = true;
                 self.oracle.may_refuse = true;
-                self.engine.drain(self.world.now);
+                self.engine.drain(self.world.told());
             }
         }
     }

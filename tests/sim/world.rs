@@ -46,6 +46,10 @@ pub enum Event {
     Change(usize),
     /// The operator sends SIGTERM.
     Drain,
+    /// The process is killed soon.
+    Crash,
+    /// It is started again.
+    Start,
 }
 
 /// Time, chance, the trace and the queue.
@@ -59,6 +63,10 @@ pub struct World {
     pub trace: Trace,
     /// Whether the wall clock jumped, so that it measures nothing any more.
     pub jumped: bool,
+    /// The same, while there was no process.
+    pub leapt: bool,
+    /// What the engine's monotonic clock is ahead of the world's, all around.
+    ahead: u64,
     queue: BTreeMap<(u64, u64), Event>,
     sequence: u64,
 }
@@ -75,6 +83,8 @@ impl World {
             rng: Rng::new(seed),
             trace: Trace::new(),
             jumped: false,
+            leapt: false,
+            ahead: 0,
             queue: BTreeMap::new(),
             sequence: 0,
         }
@@ -83,6 +93,24 @@ impl World {
     /// Monotonic microseconds.
     pub fn at(&self) -> u64 {
         self.now.mono.0
+    }
+
+    /// Both clocks as a process sees them: its monotonic one began anywhere.
+    pub fn told(&self) -> Now {
+        Now {
+            mono: Mono(self.at().wrapping_add(self.ahead)),
+            wall: self.now.wall,
+        }
+    }
+
+    /// A new process begins, whose monotonic clock says that.
+    pub fn begin(&mut self, mono: u64) {
+        self.ahead = mono.wrapping_sub(self.at());
+    }
+
+    /// The time at which a process's clock says that; now if it lies behind.
+    pub fn time_of(&self, told: Mono) -> u64 {
+        self.at() + told.0.saturating_sub(self.told().mono.0)
     }
 
     /// Lets `event` happen at `at`, behind everything already due then.

@@ -65,7 +65,8 @@ impl Deliveries {
     ) -> Option<Key> {
         delivery.before = last;
         let open = self.messages.get_mut(message)?;
-        let work = delivery.work(turn.now, open.message.id);
+        let id = open.message.id;
+        let work = delivery.work(turn.now, id);
         let Ok(delivery) = self.deliveries.insert(delivery) else {
             return last;
         };
@@ -75,6 +76,7 @@ impl Deliveries {
             Some(last) => last.sibling = Some(delivery),
             None => open.first = Some(delivery),
         }
+        self.line_up(turn, delivery, id.number());
         Some(delivery)
     }
 
@@ -92,7 +94,7 @@ impl Deliveries {
                 }
                 State::Held { delay } => {
                     let due = turn.now.mono + delay;
-                    self.wait(turn, key, due);
+                    self.enter(turn, key, due);
                 }
                 _ => {}
             }
@@ -105,8 +107,11 @@ impl Deliveries {
             return;
         };
         let mut next = open.first;
-        while let Some(delivery) = next.and_then(|key| self.deliveries.remove(key)) {
+        while let Some((key, delivery)) =
+            next.and_then(|key| Some((key, self.deliveries.remove(key)?)))
+        {
             turn.memory.give(delivery.charge());
+            self.leave_gates(turn, key, &delivery, open.message.id.number());
             next = delivery.sibling;
         }
         turn.memory.give(open.bytes());

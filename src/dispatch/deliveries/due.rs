@@ -23,7 +23,7 @@ impl Deliveries {
         let due = due.min(delivery.expires);
         let now = turn.now.mono;
         if due <= now {
-            self.ready(key);
+            self.ready(turn, key);
             return;
         }
         delivery.state = State::Waiting { due, node: None };
@@ -35,8 +35,11 @@ impl Deliveries {
         self.watch_far(turn);
     }
 
-    /// It is due: it joins its lane, or is offered to whoever releases it.
-    fn ready(&mut self, key: Key) {
+    /// It is due: it joins its lane, or asks its flow first, or is offered to whoever releases it.
+    fn ready(&mut self, turn: &mut Turn, key: Key) {
+        if self.ask_flow(turn, key) {
+            return;
+        }
         let Some(delivery) = self.deliveries.get_mut(key) else {
             return;
         };
@@ -107,9 +110,9 @@ impl Deliveries {
     }
 
     /// A delivery's node fired: it is due.
-    pub fn fired(&mut self, key: Key) {
+    pub fn fired(&mut self, turn: &mut Turn, key: Key) {
         self.near = self.near.saturating_sub(1);
-        self.ready(key);
+        self.ready(turn, key);
     }
 
     /// A delivery that is due and has to join its origin's lane, and when it is given up there.

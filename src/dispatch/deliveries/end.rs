@@ -68,6 +68,7 @@ impl Deliveries {
         let last = open.left == 0;
         self.remember_end(turn, &delivery, outcome);
         self.unlink(&delivery);
+        self.leave_gates(turn, key, &delivery, id.number());
         if last && let Some(mut open) = self.messages.remove(delivery.message) {
             turn.memory.give(open.bytes());
             self.history.give(turn, open.log_bytes);

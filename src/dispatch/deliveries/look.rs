@@ -171,7 +171,8 @@ impl Delivery {
         let due = match self.state {
             State::Held { delay } => Some(turn.now.mono + delay).filter(|_| !delay.is_zero()),
             State::Waiting { due, .. } => Some(due),
-            State::Offered | State::Queued | State::Active => None,
+            State::Behind { due } => Some(due).filter(|due| *due > turn.now.mono),
+            State::Offered | State::Gated | State::Queued | State::Active => None,
         };
         let status = match self.state {
             State::Active => "active",

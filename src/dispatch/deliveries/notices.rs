@@ -85,7 +85,9 @@ impl Deliveries {
                 self.end(turn, key, Outcome::Canceled, None);
                 self.stop_waiting(turn, node);
             }
-            State::Offered | State::Queued => self.end(turn, key, Outcome::Canceled, None),
+            State::Offered | State::Behind { .. } | State::Gated | State::Queued => {
+                self.end(turn, key, Outcome::Canceled, None);
+            }
         }
     }
 

@@ -128,9 +128,6 @@ fn so_many_are_under_way_and_the_first_due_goes_first() {
     bench.ask(flow, 1);
     assert_eq!(bench.go(), [2, 4]);
     bench.began(flow);
-    bench.flows.unbegan(flow);
-    assert!(bench.go().is_empty(), "its place is kept");
-    bench.began(flow);
     bench.flows.again(flow);
     bench.began(flow);
     bench.ended(flow);
@@ -319,9 +316,6 @@ impl Walk {
         if let Some(place) = self.pick(|stage| stage == Stage::Ready) {
             self.bench.began(self.flow);
             self.last = self.bench.now.0;
-            if self.rng.below(8) == 0 {
-                return self.bench.flows.unbegan(self.flow);
-            }
             self.began.push(self.bench.now.0);
             self.walkers[place].stage = Stage::Active;
         }

@@ -77,17 +77,6 @@ impl Window {
         }
     }
 
-    /// The one that began last did not.
-    pub(super) fn unbegin(&mut self) {
-        if let Some(entry) = self.entries.back_mut() {
-            self.begun -= 1;
-            entry.count -= 1;
-            if entry.count == 0 {
-                self.entries.pop_back();
-            }
-        }
-    }
-
     /// Of the time before `began` nothing is known: supposes that it was used to the full and
     /// evenly, so that what follows begins evenly too.
     pub(super) fn suppose(&mut self, began: Mono, now: Mono, rate: Rate) {

@@ -284,6 +284,7 @@ fn without_options_the_defaults_hold() {
         event: None,
         capture: 64 << 10,
         strict: false,
+        gates: None,
     };
     assert_eq!(options, want);
 }
@@ -310,6 +311,7 @@ fn values_become_options() {
         event: None,
         capture: 64 << 10,
         strict: false,
+        gates: None,
     };
     assert_eq!(options, Ok(want));
 }
@@ -396,4 +398,36 @@ fn keys_and_schemes_have_to_fit() {
         assert!(!problem.detail.contains("hush"), "{}", problem.detail);
     }
     assert!(settled(&[("sign-scheme", "github"), ("secret", "hush")]).is_ok());
+}
+
+#[test]
+fn what_may_hold_it_back_is_read() {
+    let gates = |given: &[(&str, &str)]| settled(given).unwrap().gates;
+    assert_eq!(gates(&[("retries", "1")]), None);
+    let all = gates(&[
+        ("queue", "orders"),
+        ("flow-key", "k"),
+        ("rate", "10/1m"),
+        ("parallelism", "3"),
+    ]);
+    let rate = crate::dispatch::flows::Rate::parse("10/1m").ok();
+    let want = Gates {
+        queue: Some("orders".into()),
+        flow_key: Some("k".into()),
+        rate,
+        parallelism: Some(3),
+    };
+    assert_eq!(all.as_deref(), Some(&want));
+    let long = "x".repeat(256);
+    for (name, values) in [
+        ("queue", &["", "a\nb", &long][..]),
+        ("flow-key", &["", "\u{7f}", &long]),
+        ("rate", &["", "10", "0/1m", "10/1x", "1/32d"]),
+        ("parallelism", &["", "0", "10001", "-1", "a"]),
+    ] {
+        for value in values {
+            assert!(set(name, value).is_err(), "{name}={value:?}");
+        }
+        assert!(set(name, &long[1..]).is_ok() || ["rate", "parallelism"].contains(&name));
+    }
 }

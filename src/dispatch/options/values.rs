@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{AHEAD_MAX, Expiry, Given, REDIRECTS_MAX, RETRIES_MAX, TIMEOUT_MAX, TIMEOUT_MIN};
 use crate::base::time::Wall;
 use crate::base::units::{UnitError, parse_bool, parse_duration, parse_instant, parse_size};
+use crate::dispatch::flows::Rate;
 use crate::dispatch::retry::Schedule;
 use crate::dispatch::sign::{Scheme, Secret};
 use crate::dispatch::status::Success;
@@ -110,6 +111,11 @@ pub(super) const LABEL_FORM: &str = "1 to 256 bytes of text without control char
 
 /// Bytes of a label and of an event's name at most.
 const LABEL_BYTES_MAX: usize = 256;
+/// Bytes of a queue's name and of a flow's key at most.
+const NAME_BYTES_MAX: usize = 255;
+pub(super) const NAME_FORM: &str = "1 to 255 bytes of text without control characters";
+/// Attempts that one flow may have under way at most: as many as one lane may.
+const PARALLELISM_MAX: u32 = 10_000;
 /// The most that is kept of one answer's body.
 const CAPTURE_BYTES_MAX: u64 = 1 << 20;
 
@@ -157,8 +163,37 @@ pub(super) fn event(given: &mut Given, value: &str, _: Wall) -> Result<(), &'sta
     Ok(())
 }
 
+pub(super) fn queue(given: &mut Given, value: &str, _: Wall) -> Result<(), &'static str> {
+    given.gates.queue = Some(text(value, NAME_BYTES_MAX)?);
+    Ok(())
+}
+
+pub(super) fn flow_key(given: &mut Given, value: &str, _: Wall) -> Result<(), &'static str> {
+    given.gates.flow_key = Some(text(value, NAME_BYTES_MAX)?);
+    Ok(())
+}
+
+pub(super) fn rate(given: &mut Given, value: &str, _: Wall) -> Result<(), &'static str> {
+    given.gates.rate = Some(Rate::parse(value)?);
+    Ok(())
+}
+
+pub(super) fn parallelism(given: &mut Given, value: &str, _: Wall) -> Result<(), &'static str> {
+    if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err("is not a number");
+    }
+    let number = value.parse().ok();
+    let number = number.filter(|number| (1..=PARALLELISM_MAX).contains(number));
+    given.gates.parallelism = Some(number.ok_or(OUT_OF_RANGE)?);
+    Ok(())
+}
+
 fn name(value: &str) -> Result<Box<str>, &'static str> {
-    if value.is_empty() || value.len() > LABEL_BYTES_MAX {
+    text(value, LABEL_BYTES_MAX)
+}
+
+fn text(value: &str, bytes_max: usize) -> Result<Box<str>, &'static str> {
+    if value.is_empty() || value.len() > bytes_max {
         return Err(OUT_OF_RANGE);
     }
     match value.chars().any(char::is_control) {

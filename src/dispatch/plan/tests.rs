@@ -41,6 +41,10 @@ const VALUES: &[(&str, &[&str])] = &[
     ("sign", &["shop", "SHOP"]),
     ("sign-scheme", &["standard", "github"]),
     ("capture", &["0", "64k", "1MiB"]),
+    ("queue", &["a", "Bestellungen für & 1"]),
+    ("flow-key", &["a", "x=y&z"]),
+    ("rate", &["10/1m", "1/250ms"]),
+    ("parallelism", &["1", "10000"]),
     ("targets", &["public"]),
 ];
 

@@ -121,6 +121,20 @@ impl Book {
         row.map(|row| &row.message).filter(|it| it.id == id)
     }
 
+    /// Deliveries of a message that have not ended.
+    pub fn open(&self, id: MessageId) -> impl Iterator<Item = &Work> {
+        let row = self.rows.get(&id.number());
+        let row = row.filter(|row| row.message.id == id);
+        let deliveries = row.into_iter().flat_map(|row| &row.deliveries);
+        deliveries.filter(|it| it.end.is_none()).map(|it| &it.work)
+    }
+
+    /// How many deliveries have not ended.
+    #[must_use]
+    pub fn open_count(&self) -> usize {
+        self.rows.values().map(|row| row.open).sum()
+    }
+
     /// What a new engine is told: all that was under way is parked from now on. Of the backlog
     /// what was accepted since then, the newest, in so many bytes.
     pub fn restore(&mut self, since: Wall, bytes: u64) -> Vec<Restored> {

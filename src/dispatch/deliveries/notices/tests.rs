@@ -42,7 +42,7 @@ impl Stage {
             wall: Wall(1_763_880_000_000_000),
         };
         Stage {
-            dispatch: Dispatch::new(Settings::default(), 1),
+            dispatch: Dispatch::new(Settings::default(), 1, Mono(0)),
             turn: Turn {
                 now,
                 wheel: Wheel::with_bound(1_000, now.mono),
@@ -153,7 +153,7 @@ impl Stage {
             self.set(self.turn.now.mono.max(wake));
             while let Some(timer) = self.turn.wheel.pop(self.turn.now.mono) {
                 match timer {
-                    Timer::Delivery(key) => self.dispatch.deliveries.fired(key),
+                    Timer::Delivery(key) => self.dispatch.deliveries.fired(&mut self.turn, key),
                     Timer::Far => self.dispatch.deliveries.look_far(&mut self.turn),
                     other => unreachable!("{other:?}"),
                 }

@@ -1,0 +1,115 @@
+//! The end of a process at any moment, and the beginning of the next: the engine is gone, its lines
+//! are cut, and only what the store kept is told to the new one. What must hold then, `lasting` says.
+
+use hookah::engine::Engine;
+
+use crate::net::Peer;
+use crate::setup;
+use crate::shell::PHASES;
+use crate::sim::Sim;
+use crate::world::{Event, HOUR, MINUTE, MS, SECOND};
+
+impl Sim {
+    /// The process is killed soon: where it works, and not where it waits.
+    pub(crate) fn light(&mut self) {
+        if self.is_down {
+            return;
+        }
+        let turns = self.world.rng.pick(&[0, 3, 30]);
+        let turns = self.world.rng.between(0, turns);
+        let phase = self.world.rng.between(0, PHASES - 1);
+        self.fuse = Some((turns, phase));
+    }
+
+    /// Whether the process ends here.
+    pub(crate) fn burns(&mut self, phase: u64) -> bool {
+        match &mut self.fuse {
+            Some((0, last)) if *last == phase => {}
+            Some((turns, _)) => {
+                *turns = turns.saturating_sub(u64::from(phase == 0));
+                return false;
+            }
+            None => return false,
+        }
+        self.crash();
+        true
+    }
+
+    /// The process is killed.
+    pub(crate) fn crash(&mut self) {
+        self.world.note("crash", 0, 0);
+        self.store.crash(&mut self.world);
+        self.gone();
+    }
+
+    /// The process has drained and ends in good order.
+    pub(crate) fn exit(&mut self) {
+        self.world.note("exit", 0, 0);
+        self.store.close(&mut self.world);
+        self.oracle.draining = false;
+        self.gone();
+    }
+
+    fn gone(&mut self) {
+        self.fuse = None;
+        self.is_down = true;
+        self.again = false;
+        for client in self.clients.iter_mut().filter(|it| it.link.is_some()) {
+            client.lossy = true;
+        }
+        for link in self.net.living().collect::<Vec<_>>() {
+            self.oracle.line_closed(&self.world, link);
+            self.hub.line_closed(link);
+            self.net.cut(&mut self.world, link);
+        }
+        for link in self.callers.drain(..).collect::<Vec<_>>() {
+            let event = match self.net.get(link).peer {
+                Peer::Client(client) => Event::Open(client),
+                Peer::Reader(reader) => Event::Join(reader),
+                _ => continue,
+            };
+            self.world.after(SECOND, event);
+        }
+        self.resolved.clear();
+        self.names.cut();
+        self.oracle.crashed(&self.world, &self.store.book);
+        let longest = self.world.rng.pick(&[0, SECOND, MINUTE]);
+        let down = MS + self.world.rng.between(0, longest);
+        self.world.after(down, Event::Start);
+    }
+
+    /// A new process begins, with clocks of its own.
+    pub(crate) fn start(&mut self) {
+        let year = 8_766 * HOUR as i64;
+        if self.oracle.leaps {
+            let by = self
+                .world
+                .rng
+                .pick(&[0, HOUR as i64, -(HOUR as i64), year, -year]);
+            self.leap(by);
+        }
+        let mono = self.world.rng.between(0, 1_000_000 * SECOND);
+        self.world.begin(mono);
+        self.world.note("start", 0, mono);
+        let seed = self.world.rng.entropy();
+        self.engine = Engine::new(self.settings.clone(), seed, self.world.told());
+        self.engine.listening(&[setup::OWN]);
+        self.is_down = false;
+        self.listening = true;
+        let backlog = setup::backlog_of(&self.settings);
+        self.store.start(&mut self.world, backlog);
+        if self.more_crashes > 0 && self.world.rng.chance(30) {
+            self.more_crashes -= 1;
+            self.light();
+        }
+    }
+
+    /// While nobody looked the wall clock was set.
+    pub(crate) fn leap(&mut self, by: i64) {
+        let wall = &mut self.world.now.wall.0;
+        *wall = wall.saturating_add_signed(by);
+        self.oracle.leapt |= by != 0;
+        self.world.leapt |= by != 0;
+        self.world.note("leap", 0, by as u64);
+    }
+}
