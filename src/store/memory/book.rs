@@ -31,6 +31,8 @@ pub struct Book {
     kept: BTreeMap<(Table, Box<[u8]>), Box<[u8]>>,
     /// The greatest id there ever was.
     last: MessageId,
+    /// The newest message of a topic that is not here any more.
+    forgotten: MessageId,
     /// Bytes of all rows.
     bytes: u64,
     /// Bytes of answers in rows that have ended.
@@ -49,6 +51,7 @@ impl Book {
             parked: BTreeMap::new(),
             kept: BTreeMap::new(),
             last: MessageId::default(),
+            forgotten: MessageId::default(),
             bytes: 0,
             answers: 0,
             bytes_max,
@@ -141,6 +144,7 @@ impl Book {
         let mut told = Vec::new();
         if self.last != MessageId::default() {
             told.push(Restored::Last(self.last));
+            told.push(Restored::Missing(self.missing(since, bytes)));
         }
         let kept = self.kept.iter();
         told.extend(kept.map(|((table, key), value)| Restored::Kept {
@@ -166,6 +170,21 @@ impl Book {
         let lanes = self.parked.keys().filter_map(|lane| self.parked(*lane));
         told.extend(lanes.map(Restored::Lane));
         told
+    }
+
+    /// The newest message of a topic that is not in the backlog.
+    fn missing(&self, since: Wall, bytes: u64) -> MessageId {
+        let count = self.backlog(since, bytes).len();
+        let newest = self.rows.values().rev().map(|row| &row.message);
+        let mut published = newest.filter(|it| it.topics.bytes() > 0);
+        let mut left = count;
+        // What is too old by its own account may stand between what is not.
+        let untold = published.find(|it| {
+            let is_told = it.accepted >= since && left > 0;
+            left -= usize::from(is_told);
+            !is_told
+        });
+        untold.map_or(self.forgotten, |it| it.id.max(self.forgotten))
     }
 
     /// What was published since then, the oldest first.
@@ -405,6 +424,9 @@ impl Book {
         if let Some(row) = self.rows.remove(&number) {
             self.bytes -= row.bytes;
             self.answers -= row.answers;
+            if row.message.topics.bytes() > 0 {
+                self.forgotten = self.forgotten.max(row.message.id);
+            }
         }
         true
     }

@@ -2,9 +2,13 @@
 
 use super::super::format::Resume;
 use super::*;
+use crate::base::ledger::Ledger;
+use crate::base::rng::Rng;
+use crate::base::stats::Stats;
 use crate::base::time::Now;
+use crate::base::wheel::Wheel;
 use crate::model::record::Table;
-use crate::port::{Action, StoreOp, Turn};
+use crate::port::{Action, Handed, StoreOp, Turn};
 
 const HOUR: u64 = 3_600_000_000;
 /// When the server begins: two hours after the epoch of these tests.
@@ -19,9 +23,17 @@ fn begun() -> Topics {
 }
 
 fn turn() -> Turn {
-    let mut turn = crate::hub::turn_for_tests();
-    turn.now = START;
-    turn
+    Turn {
+        now: START,
+        wheel: Wheel::with_bound(8, START.mono),
+        rng: Rng::new([3; 32]),
+        stats: Stats::default(),
+        memory: Ledger::new(1 << 20),
+        actions: VecDeque::new(),
+        dirty: VecDeque::new(),
+        dirty_streams: VecDeque::new(),
+        handed: Handed::default(),
+    }
 }
 
 /// A message of so many seconds before the start.
