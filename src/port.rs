@@ -156,6 +156,8 @@ pub enum Timer {
     Hub,
     /// The topics have something to sweep.
     Topics,
+    /// Keys of requests that were taken once are over.
+    Keys,
     /// The drain's time is up.
     Drain,
 }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use hookah::base::exit::Exit;
 use hookah::base::stats::Counter;
 use hookah::config;
-use hookah::dispatch::options::{self, Place, Row, Take};
+use hookah::dispatch::options::{self, Place, Row};
 use hookah::engine;
 use hookah::http::problem::Reason;
 use hookah::topics::subscribe;
@@ -24,23 +24,12 @@ fn knobs() {
 
 #[test]
 fn options() {
-    let (later, now): (Vec<&Row>, Vec<&Row>) = options::TABLE
-        .iter()
-        .partition(|row| matches!(row.take, Take::Unsupported));
-    let now = now.iter().map(|row| {
+    let rows = options::TABLE.iter().map(|row| {
         let default = default(row);
         [row.name, &spelled(row), row.allowed, &default, row.help].map(str::to_owned)
     });
-    let mut text = table(
-        ["option", "written as", "allowed", "default", "meaning"],
-        now,
-    );
-    text.push_str("\nNot in this version, and refused with 400 instead of ignored:\n\n");
-    let later = later
-        .iter()
-        .map(|row| [row.name, &spelled(row), row.help].map(str::to_owned));
-    text.push_str(&table(["option", "written as", "meaning"], later));
-    hold("options", &text);
+    let head = ["option", "written as", "allowed", "default", "meaning"];
+    hold("options", &table(head, rows));
 }
 
 #[test]

@@ -59,6 +59,8 @@ table! {
     Counter Requests "hookah_requests_total" "Requests whose head was read.";
     Counter RequestsRefused "hookah_requests_refused_total" "Requests answered with an error.";
     Counter MessagesAccepted "hookah_messages_accepted_total" "Messages answered with 202.";
+    Counter MessagesRepeated "hookah_messages_repeated_total"
+        "Requests that were taken before under the same idempotency key.";
     Counter MessagesRefusedForMemory "hookah_messages_refused_for_memory_total"
         "Messages refused because the memory bound was reached.";
     Counter LinesOpened "hookah_lines_opened_total" "Connections taken in or made.";

@@ -27,6 +27,15 @@ pub enum Reply {
         volatile: bool,
         /// How far it goes, for JSON, if it has topics.
         reach: Option<Box<Reach>>,
+        /// It was taken before, under the same key.
+        duplicate: bool,
+    },
+    /// 202: what became of each message of a batch, as JSON. It is on the account of memory.
+    Batch {
+        /// The array.
+        body: Vec<u8>,
+        /// Whether they are kept in memory only.
+        volatile: bool,
     },
     /// The line becomes a stream when this comes to the front; it is the line's last reply.
     Stream,
@@ -78,6 +87,23 @@ impl Reply {
             Reply::Shared { reply, .. } => reply.bare(),
             reply => reply,
         }
+    }
+
+    /// Bytes of it that a client chose the size of.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        match self.bare() {
+            Reply::Batch { body, .. } => body.len() as u64,
+            _ => 0,
+        }
+    }
+
+    /// Whether it is JSON, and so is what takes its place.
+    fn is_json(&self) -> bool {
+        matches!(
+            self,
+            Reply::Accepted { json: true, .. } | Reply::Batch { .. }
+        )
     }
 
     /// The same answer, for scripts of that origin too.
@@ -139,6 +165,8 @@ struct Pending {
 #[derive(Debug, Default)]
 pub struct Replies {
     queue: VecDeque<Pending>,
+    /// Bytes of them on the account of memory.
+    held: u64,
 }
 
 impl Replies {
@@ -148,12 +176,19 @@ impl Replies {
             Reply::Shared { origin, reply } => (*reply, Some(origin)),
             reply => (reply, None),
         };
+        self.held += reply.bytes();
         self.queue.push_back(Pending {
             seq,
             reply,
             manner,
             origin,
         });
+    }
+
+    /// Bytes of them on the account of memory.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.held
     }
 
     /// How many are owed.
@@ -176,15 +211,16 @@ impl Replies {
     }
 
     /// What was accepted up to `seq` and is not durable was lost by the store: refused after all.
-    /// Gives the number of those.
-    pub fn fail(&mut self, durable: Seq, seq: Seq, problem: &Problem) -> u64 {
-        let mut refused = 0;
+    /// Gives the number of those, and the bytes that are not held any more.
+    pub fn fail(&mut self, durable: Seq, seq: Seq, problem: &Problem) -> (u64, u64) {
+        let (mut refused, mut freed) = (0, 0);
         for pending in &mut self.queue {
             if pending.seq > durable && pending.seq <= seq {
                 refused += 1;
                 pending.seq = 0;
                 let problem = problem.clone();
-                let json = matches!(pending.reply, Reply::Accepted { json: true, .. });
+                let json = pending.reply.is_json();
+                freed += pending.reply.bytes();
                 pending.reply = Reply::Problem {
                     problem,
                     json,
@@ -193,7 +229,8 @@ impl Replies {
                 };
             }
         }
-        refused
+        self.held -= freed;
+        (refused, freed)
     }
 
     /// The answer that was held under that number is known now; it goes once the store has made
@@ -232,8 +269,10 @@ impl Replies {
         }
     }
 
-    /// Writes what may go now to `out`, in order. `date` is the text of the Date field.
-    pub fn render(&mut self, durable: Seq, out: &mut Vec<u8>, date: &str) {
+    /// Writes what may go now to `out`, in order. `date` is the text of the Date field. Gives the
+    /// bytes on the account of memory that are held there from now on.
+    pub fn render(&mut self, durable: Seq, out: &mut Vec<u8>, date: &str) -> u64 {
+        let before = self.held;
         while let Some(pending) = self.queue.front()
             && pending.seq <= durable
             && !matches!(
@@ -242,8 +281,10 @@ impl Replies {
             )
         {
             write_reply(out, pending, date);
+            self.held -= pending.reply.bytes();
             self.queue.pop_front();
         }
+        before - self.held
     }
 }
 
@@ -263,9 +304,19 @@ fn write_reply(out: &mut Vec<u8>, pending: &Pending, date: &str) {
             json,
             volatile,
             reach,
+            duplicate,
         } => {
             let body = json.then(|| accepted_json(*id, reach.as_deref()));
-            write_accepted(out, *id, body.as_deref(), *volatile, &how);
+            write_accepted(out, *id, body.as_deref(), (*volatile, *duplicate), &how);
+        }
+        Reply::Batch { body, volatile } => {
+            let answer = Answer {
+                status: 202,
+                content_type: Some("application/json"),
+                fields: if *volatile { &[DURABILITY] } else { &[] },
+                body,
+            };
+            write::answer(out, &answer, &how);
         }
         Reply::Methods(allow) => write_methods(out, allow, &how),
         Reply::Text {
@@ -343,12 +394,18 @@ fn write_problem(
 /// `/messages/` and the id's text.
 const LOCATION_BYTES: usize = 10 + MessageId::TEXT_BYTES;
 
-/// `json` is the body where it is not the usual text.
+/// Of what is kept in memory only.
+const DURABILITY: (&str, &str) = ("Hookah-Durability", "memory");
+/// Of what was taken before.
+const DUPLICATE: (&str, &str) = ("Hookah-Duplicate", "true");
+
+/// `json` is the body where it is not the usual text. What lasts no longer than the process says
+/// so, and so does what was taken before.
 fn write_accepted(
     out: &mut Vec<u8>,
     id: MessageId,
     json: Option<&[u8]>,
-    volatile: bool,
+    (volatile, duplicate): (bool, bool),
     how: &How<'_>,
 ) {
     let text = id.text();
@@ -357,12 +414,20 @@ fn write_accepted(
     location[10..].copy_from_slice(&text);
     let id = std::str::from_utf8(&text).unwrap_or_default();
     let location = std::str::from_utf8(&location).unwrap_or_default();
-    let fields = [
+    let mut fields = [
         ("Hookah-Id", id),
         ("Location", location),
-        ("Hookah-Durability", "memory"),
+        ("", ""),
+        ("", ""),
     ];
-    let fields = if volatile { &fields[..] } else { &fields[..2] };
+    let mut len = 2;
+    for (wanted, field) in [(volatile, DURABILITY), (duplicate, DUPLICATE)] {
+        if wanted {
+            fields[len] = field;
+            len += 1;
+        }
+    }
+    let fields = &fields[..len];
     let (content_type, body) = match json {
         Some(body) => ("application/json", body),
         None => ("text/plain; charset=utf-8", &b"202 Scheduled"[..]),

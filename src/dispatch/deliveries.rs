@@ -9,12 +9,15 @@ use crate::base::frame::Frame;
 use crate::base::slab::{Key, Slab};
 use crate::base::stats::Counter;
 use crate::base::time::Mono;
-use crate::model::{Answer, Callback, Ending, Fault, Message, Method, Target, Ticket, Wants};
+use crate::model::{
+    Answer, Callback, Ending, Fault, Message, MessageId, Method, Target, Ticket, Wants,
+};
 use crate::port::{Caller, Turn};
 
 use super::Settings;
 use super::compose;
 use super::delivery::{Delivery, Next, State, Terms, charge};
+use super::draft::Accepted;
 use super::far::Far;
 use super::gate::Gates;
 use super::history::{History, Log};
@@ -28,6 +31,7 @@ mod end;
 mod gated;
 mod look;
 mod notices;
+mod receipts;
 
 pub use notices::{Fate, Report};
 
@@ -138,6 +142,10 @@ pub struct Deliveries {
     offers: VecDeque<Key>,
     /// What became of notices, for who releases them.
     reports: VecDeque<Report>,
+    /// The id of the last message.
+    last: MessageId,
+    /// Messages of our own that wait for the store.
+    own: VecDeque<Accepted>,
     pub(super) history: History,
 }
 
@@ -157,6 +165,8 @@ impl Deliveries {
             gatekeeper: Gatekeeper::new(seed.rotate_left(5), began),
             offers: VecDeque::new(),
             reports: VecDeque::new(),
+            last: MessageId::default(),
+            own: VecDeque::new(),
             history: History::new(seed),
         }
     }
@@ -291,7 +301,7 @@ impl Caller for Deliveries {
         self.log(turn, key, ending, next);
         self.remember(turn, key, ending, next, refused, answer);
         match next {
-            Next::End(outcome) => self.end(turn, key, outcome, Some(ending)),
+            Next::End(outcome) => self.decide(turn, key, outcome, ending, answer),
             Next::Retry { number, at_least } => {
                 self.retry(turn, key, number, at_least);
                 self.report_retry(key, ending);

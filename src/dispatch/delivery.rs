@@ -11,11 +11,12 @@ use crate::dispatch::Settings;
 use crate::dispatch::deliveries::Plan;
 use crate::dispatch::gate::{Gate, Gates};
 use crate::dispatch::notice::{self, Notice};
+use crate::dispatch::receipt::Tells;
 use crate::dispatch::redirect::{self, Hop};
 use crate::dispatch::retry::Schedule;
 use crate::dispatch::sign::Signer;
 use crate::dispatch::status::Success;
-use crate::model::record::{Place, Work};
+use crate::model::record::{Answered, Place, Work};
 use crate::model::{Callback, Ending, Fault, MessageId, Method, Outcome, Target};
 
 /// The least wait after a certificate was not what it should be (dispatch.md, `retry-schedule`):
@@ -35,12 +36,15 @@ pub struct Terms {
     pub success: Success,
     /// What signs each attempt.
     pub signer: Option<Signer>,
+    /// Who is told when a delivery has ended.
+    pub tells: Tells,
 }
 
 impl Terms {
     /// Bytes of memory held by what the message brought along.
     pub(super) fn bytes(&self) -> usize {
-        self.signer.as_ref().map_or(0, Signer::bytes) + self.success.bytes()
+        let signer = self.signer.as_ref().map_or(0, Signer::bytes);
+        signer + self.success.bytes() + self.tells.bytes()
     }
 }
 
@@ -83,8 +87,25 @@ pub(super) struct Delivery {
     pub(super) hop: Option<Box<Hop>>,
     /// What it has besides if it goes to a subscriber.
     pub(super) notice: Option<Box<Notice>>,
+    /// What the answer decided whose body is awaited before it ends.
+    pub(super) decided: Option<Box<Decided>>,
     /// Where it stands in its queue and its flow, if it has any.
     pub(super) gate: Option<Box<Gate>>,
+}
+
+/// How a delivery ends, once the answer that decided it is here as a whole.
+#[derive(Debug)]
+pub(super) struct Decided {
+    pub(super) outcome: Outcome,
+    pub(super) ending: Ending,
+    pub(super) answered: Answered,
+}
+
+impl Decided {
+    /// What it is charged for, in bytes.
+    fn bytes(&self) -> u64 {
+        (size_of::<Decided>() + self.answered.head.len() + self.answered.body.len()) as u64
+    }
 }
 
 /// The states of a delivery.
@@ -166,6 +187,7 @@ impl Delivery {
             began: Now::default(),
             hop: None,
             notice: None,
+            decided: None,
             gate: plan.gates.as_ref().map(|gates| Box::new(Gate::of(gates))),
         }
     }
@@ -227,8 +249,10 @@ impl Delivery {
     /// What it is charged for besides its message, in bytes.
     pub(super) fn charge(&self) -> u64 {
         let notice = self.notice.as_ref().map_or(0, |notice| notice.bytes());
+        let decided = self.decided.as_ref().map_or(0, |decided| decided.bytes());
         let gates = self.gate.as_ref().map(|gate| &*gate.gates);
-        charge(&self.target, self.schedule.as_ref(), gates) + notice + self.hop_bytes()
+        let own = charge(&self.target, self.schedule.as_ref(), gates);
+        own + notice + decided + self.hop_bytes()
     }
 
     /// What it is charged for where the attempt under way was sent on to, in bytes.

@@ -30,6 +30,22 @@ pub struct Accepted {
     pub publish: Option<Arc<Message>>,
     /// Subscribers that it goes to.
     pub callbacks: usize,
+    /// It was taken in before, under the same key.
+    pub duplicate: bool,
+}
+
+impl Accepted {
+    /// What was taken in before.
+    pub(super) fn again(id: MessageId, seq: Seq) -> Accepted {
+        Accepted {
+            id,
+            seq,
+            open: None,
+            publish: None,
+            callbacks: 0,
+            duplicate: true,
+        }
+    }
 }
 
 /// What a message is charged while it waits to be published, in bytes.
@@ -109,20 +125,22 @@ pub(super) enum Body<'a> {
     Lent(&'a [u8]),
     /// It is a frame already: the hub's, and so perhaps of a topic that a stranger named.
     Shared(Frame),
+    /// It was made here, of what can be told only now.
+    Owed(Frame),
 }
 
 impl Body<'_> {
     fn len(&self) -> usize {
         match self {
             Body::Lent(bytes) => bytes.len(),
-            Body::Shared(frame) => frame.len(),
+            Body::Shared(frame) | Body::Owed(frame) => frame.len(),
         }
     }
 
     fn frame(self) -> Frame {
         match self {
             Body::Lent(bytes) => Frame::copy_of(bytes),
-            Body::Shared(frame) => frame,
+            Body::Shared(frame) | Body::Owed(frame) => frame,
         }
     }
 }
@@ -160,18 +178,22 @@ impl Draft<'_> {
         self.topics.bytes() > 0
     }
 
-    /// Takes it in; `last` is the id of the message before.
+    /// Takes it in.
     ///
     /// # Errors
     /// Memory is full; nothing was taken in then.
     pub(super) fn admit(
         self,
         turn: &mut Turn,
-        last: &mut MessageId,
         deliveries: &mut Deliveries,
     ) -> Result<Accepted, Problem> {
         let cost = self.cost();
+        let promised = matches!(self.body, Body::Owed(_));
         let taken = match self.body {
+            Body::Owed(_) => {
+                turn.memory.charge(cost);
+                true
+            }
             Body::Lent(_) => turn.memory.take(cost),
             Body::Shared(_) => turn.memory.take_for_strangers(cost),
         };
@@ -180,9 +202,9 @@ impl Draft<'_> {
             return Err(Reason::MemoryFull.into());
         }
         let has_topics = self.has_topics();
-        *last = MessageId::next(*last, turn.now.wall, turn.rng.u128());
+        let id = deliveries.next_id(turn);
         let message = Arc::new(Message {
-            id: *last,
+            id,
             accepted: turn.now.wall,
             content_type: self.content_type,
             body: self.body.frame(),
@@ -193,16 +215,17 @@ impl Draft<'_> {
         });
         turn.hand(StoreOp::Accept {
             message: Arc::clone(&message),
-            promised: false,
+            promised,
         });
         let open = deliveries.insert(turn, &message, self.receivers, &self.plan);
         let publish = has_topics.then_some(message);
         Ok(Accepted {
-            id: *last,
+            id,
             seq: turn.handed.last(),
             open,
             publish,
             callbacks: self.receivers.callbacks.len(),
+            duplicate: false,
         })
     }
 }

@@ -26,12 +26,13 @@ use crate::base::time::Wall;
 use crate::dispatch::Settings;
 use crate::dispatch::intake::body::{Outgoing, Query};
 use crate::dispatch::intake::reader::{Path, Reader};
-use crate::dispatch::options::Options;
+use crate::dispatch::options::{self, Options};
 use crate::http::form;
 use crate::http::media;
 use crate::http::problem::{Problem, Reason};
 use crate::model::Method;
 
+pub mod batch;
 mod body;
 mod reader;
 
@@ -83,11 +84,40 @@ pub struct Intake<'a> {
     pub kept: &'a [u8],
     /// Servers of our kind that the request has passed.
     pub hops: u8,
+    /// Those of them that the publisher named, and that did not merely pass by.
+    pub brought: &'a [u8],
     /// The media type that goes out with the body; empty for none.
     pub content_type: &'a str,
     /// The body that the targets get.
     pub body: &'a [u8],
+    said: Said<'a>,
 }
+
+/// The values of options as they were given.
+#[derive(Clone, Copy, Debug)]
+struct Said<'a> {
+    text: &'a [u8],
+    rows: &'a [(usize, Range<usize>)],
+}
+
+impl<'a> Intake<'a> {
+    /// The options that hold, as they were given, in the order of the table; but those that name
+    /// targets and fields, and the publisher's key.
+    pub fn said(&self) -> impl Iterator<Item = (&'static str, &'a [u8])> {
+        let Said { text, rows } = self.said;
+        options::TABLE
+            .iter()
+            .enumerate()
+            .filter_map(move |(index, row)| {
+                let (_, range) = rows.iter().find(|(said, _)| *said == index)?;
+                let value = text.get(range.clone())?;
+                (row.name != KEY_NAME).then_some((row.name, value))
+            })
+    }
+}
+
+/// The option that names the request itself.
+const KEY_NAME: &str = "idempotency-key";
 
 /// Texts that lie in the scratch, in order.
 #[derive(Clone, Copy, Debug)]
@@ -133,6 +163,8 @@ pub struct Scratch {
     kept: Vec<u8>,
     urls: Vec<Range<usize>>,
     topics: Vec<Range<usize>>,
+    /// Options by their rows, their values in the text.
+    said: Vec<(usize, Range<usize>)>,
 }
 
 impl Scratch {
@@ -144,6 +176,7 @@ impl Scratch {
         self.kept.clear();
         self.urls.clear();
         self.topics.clear();
+        self.said.clear();
     }
 }
 
@@ -173,6 +206,7 @@ pub fn read<'a>(
     if let (Outgoing::Untouched | Outgoing::Members, Some(name)) = (outgoing, stray) {
         return Err(stray_field(name));
     }
+    let brought = reader.scratch.fields.len();
     reader.relay(submission.headers)?;
     let (given, hops) = (reader.given, reader.hops);
     let usual = match outgoing {
@@ -189,22 +223,49 @@ pub fn read<'a>(
         Outgoing::Fields => (given_type.unwrap_or(form::MEDIA_TYPE), &scratch.body[..]),
         Outgoing::NoField => ("", &[][..]),
     };
-    let texts = |ranges| Texts {
-        text: &scratch.text,
-        ranges,
-    };
-    let (urls, topics) = (texts(&scratch.urls), texts(&scratch.topics));
-    Ok(Intake {
+    let parts = Parts {
         method,
-        urls,
-        topics,
         options,
-        fields: &scratch.fields,
-        kept: &scratch.kept,
         hops,
+        brought,
         content_type,
         body,
-    })
+    };
+    Ok(parts.with(scratch))
+}
+
+/// What of an intake does not lie in the scratch.
+struct Parts<'a> {
+    method: Method,
+    options: Options,
+    hops: u8,
+    /// Bytes of fields that were named.
+    brought: usize,
+    content_type: &'a str,
+    body: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    fn with(self, scratch: &'a Scratch) -> Intake<'a> {
+        let text = &scratch.text[..];
+        let texts = |ranges| Texts { text, ranges };
+        Intake {
+            method: self.method,
+            urls: texts(&scratch.urls),
+            topics: texts(&scratch.topics),
+            options: self.options,
+            fields: &scratch.fields,
+            kept: &scratch.kept,
+            hops: self.hops,
+            brought: scratch.fields.get(..self.brought).unwrap_or_default(),
+            content_type: self.content_type,
+            body: self.body,
+            said: Said {
+                text,
+                rows: &scratch.said,
+            },
+        }
+    }
 }
 
 fn stray_field(name: &[u8]) -> Problem {

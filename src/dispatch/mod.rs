@@ -8,7 +8,7 @@ use crate::base::stats::Counter;
 use crate::base::time::Mono;
 use crate::http::form;
 use crate::http::problem::{Problem, Reason};
-use crate::model::{Callback, Extra, MessageId, Target, TopicNames};
+use crate::model::{Callback, Extra, Target, TopicNames};
 use crate::port::Turn;
 
 mod compose;
@@ -22,8 +22,10 @@ pub mod gate;
 pub mod history;
 pub mod intake;
 pub mod notice;
+pub mod once;
 pub mod options;
 mod plan;
+mod receipt;
 mod redirect;
 pub mod retry;
 mod seal;
@@ -33,7 +35,8 @@ pub mod target;
 
 use deliveries::{Deliveries, Plan, Receivers};
 use draft::{Body, Draft};
-use intake::{Intake, Scratch, Submission};
+use intake::{Intake, Scratch, Submission, batch};
+use once::{First, Once};
 use sign::Keys;
 use target::Targets;
 
@@ -79,11 +82,12 @@ pub struct Dispatch {
     settings: Settings,
     /// Everything on its way.
     pub deliveries: Deliveries,
+    /// Requests that are taken once.
+    pub once: Once,
     known: Targets,
     scratch: Scratch,
     targets: Vec<Arc<Target>>,
     callbacks: Vec<Callback>,
-    last: MessageId,
 }
 
 impl Dispatch {
@@ -93,11 +97,11 @@ impl Dispatch {
         Dispatch {
             deliveries: Deliveries::new(settings.clone(), seed.rotate_left(32), began),
             settings,
+            once: Once::new(seed.rotate_left(16)),
             known: Targets::new(seed),
             scratch: Scratch::default(),
             targets: Vec::new(),
             callbacks: Vec::new(),
-            last: MessageId::default(),
         }
     }
 
@@ -113,15 +117,90 @@ impl Dispatch {
         turn: &mut Turn,
         submission: &Submission<'_>,
         vet: impl Fn(&Target, bool) -> Result<(), Problem>,
-        callbacks_of: impl FnOnce(&TopicNames, &mut Vec<Callback>),
+        callbacks_of: impl Fn(&TopicNames, &mut Vec<Callback>),
     ) -> Result<Accepted, Problem> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let read = intake::read(submission, &self.settings, turn.now.wall, &mut scratch);
+        let accepted = read.and_then(|intake| self.take_in(turn, intake, &vet, &callbacks_of));
+        self.scratch = scratch;
+        accepted
+    }
+
+    /// Takes in a POST of many messages, all of them in this fact and so in one commit; gives the
+    /// answer, what became of each of them in order. `each` gets each of them.
+    ///
+    /// # Errors
+    /// What is wrong with the request as a whole; nothing was taken in then.
+    pub fn accept_batch(
+        &mut self,
+        turn: &mut Turn,
+        submission: &Submission<'_>,
+        vet: impl Fn(&Target, bool) -> Result<(), Problem>,
+        callbacks_of: impl Fn(&TopicNames, &mut Vec<Callback>),
+        mut each: impl FnMut(Result<Accepted, Reason>),
+    ) -> Result<Vec<u8>, Problem> {
         let now = turn.now.wall;
-        let mut intake = intake::read(submission, &self.settings, now, &mut self.scratch)?;
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let items = batch::items(submission, now, &mut scratch);
+        let mut answer = vec![b'['];
+        for item in items.iter().flatten() {
+            let item = submission.body.get(item.clone()).unwrap_or_default();
+            let read = batch::read(submission, item, &self.settings, now, &mut scratch);
+            let taken = read.and_then(|intake| self.take_in(turn, intake, &vet, &callbacks_of));
+            batch::answer(&mut answer, &taken);
+            each(taken.map_err(|why| why.reason));
+        }
+        self.scratch = scratch;
+        answer.push(b']');
+        items.map(|_| answer)
+    }
+
+    /// Takes in what was read, unless it was taken in before under the same key.
+    fn take_in(
+        &mut self,
+        turn: &mut Turn,
+        mut intake: Intake<'_>,
+        vet: &impl Fn(&Target, bool) -> Result<(), Problem>,
+        callbacks_of: &impl Fn(&TopicNames, &mut Vec<Callback>),
+    ) -> Result<Accepted, Problem> {
+        let Some(key) = intake.options.once.take() else {
+            return self.take_in_once(turn, intake, vet, callbacks_of);
+        };
+        let digest = once::digest(&intake);
+        if let Some(First { id, seq }) = self.once.first(turn.now.wall, &key, &digest)? {
+            turn.stats.add(Counter::MessagesRepeated, 1);
+            return Ok(Accepted::again(id, seq));
+        }
+        if !Once::charge(turn, &key) {
+            turn.stats.add(Counter::MessagesRefusedForMemory, 1);
+            return Err(Reason::MemoryFull.into());
+        }
+        let accepted = self.take_in_once(turn, intake, vet, callbacks_of);
+        match &accepted {
+            Ok(Accepted { id, seq, .. }) => {
+                let first = First { id: *id, seq: *seq };
+                self.once.keep(turn, &key, digest, first);
+            }
+            Err(_) => Once::uncharge(turn, &key),
+        }
+        accepted
+    }
+
+    fn take_in_once(
+        &mut self,
+        turn: &mut Turn,
+        mut intake: Intake<'_>,
+        vet: &impl Fn(&Target, bool) -> Result<(), Problem>,
+        callbacks_of: &impl Fn(&TopicNames, &mut Vec<Callback>),
+    ) -> Result<Accepted, Problem> {
         self.targets.clear();
         for url in intake.urls.strs() {
             let target = self.known.get(url)?;
             vet(&target, intake.options.strict)?;
             self.targets.push(target);
+        }
+        for (option, target) in intake.options.tells.iter() {
+            vet(target, intake.options.strict).map_err(|why| receipt::named(option, why))?;
         }
         let (gates, flows) = (&intake.options.gates, self.deliveries.flows());
         if gates
@@ -149,7 +228,7 @@ impl Dispatch {
             plan,
             receivers,
         };
-        let accepted = draft.admit(turn, &mut self.last, &mut self.deliveries)?;
+        let accepted = draft.admit(turn, &mut self.deliveries)?;
         turn.stats.add(Counter::MessagesAccepted, 1);
         Ok(accepted)
     }
@@ -166,7 +245,7 @@ impl Dispatch {
         callbacks: &[Callback],
     ) -> Result<Accepted, Problem> {
         let draft = content.draft(callbacks);
-        draft.admit(turn, &mut self.last, &mut self.deliveries)
+        draft.admit(turn, &mut self.deliveries)
     }
 }
 

@@ -10,14 +10,16 @@ use crate::dispatch::Settings;
 use crate::dispatch::fields::FIELD_FORM;
 use crate::dispatch::flows::RATE_FORM;
 use crate::dispatch::gate::Gates;
+use crate::dispatch::receipt::{self, Tells};
 use crate::dispatch::retry::{SCHEDULE_FORM, Schedule};
 use crate::dispatch::sign::{GITHUB_SECRET_FORM, SCHEME_FORM, SECRET_FORM, Scheme, Secret, Signer};
 use crate::dispatch::status::{SUCCESS_FORM, Success};
+use crate::dispatch::target;
 use crate::http::problem::{Problem, Reason, SHOWN_CHARS_MAX};
 use crate::model::Method;
 
 use self::Place::{Anywhere, Field, Header, HeaderPrefix};
-use self::Take::{Forward, Hidden, Line, Topic, Unsupported, Url, Value};
+use self::Take::{Forward, Hidden, Line, Topic, Url, Value};
 
 mod text;
 mod values;
@@ -64,6 +66,10 @@ pub struct Options {
     pub capture: u32,
     /// Only public addresses, whatever else the server may call.
     pub strict: bool,
+    /// Who is told when a delivery has ended.
+    pub tells: Tells,
+    /// The publisher's own name for the request, under which it is taken once.
+    pub once: Option<Box<str>>,
     /// Its queue and its flow, if it asked for any.
     pub gates: Option<Arc<Gates>>,
 }
@@ -90,6 +96,10 @@ pub struct Given {
     event: Option<Box<str>>,
     capture: Option<u32>,
     strict: bool,
+    callback: Option<Box<str>>,
+    errback: Option<Box<str>>,
+    /// `idempotency-key`.
+    pub once: Option<Box<str>>,
     gates: Gates,
 }
 
@@ -119,6 +129,7 @@ impl Given {
             return Err(Problem::new(Reason::BadOption, detail));
         }
         let signer = self.signer(defaults)?;
+        let tells = self.tells()?;
         Ok(Options {
             not_before,
             expires_at,
@@ -133,6 +144,21 @@ impl Given {
             capture: self.capture.unwrap_or(CAPTURE_BYTES),
             strict: self.strict,
             gates: self.gates.shared(),
+            tells,
+            once: self.once,
+        })
+    }
+
+    /// Who is told, of the URLs that were given.
+    fn tells(&self) -> Result<Tells, Problem> {
+        let target = |option, url: &Option<Box<str>>| {
+            let target = url.as_ref().map(|url| target::parse(url)).transpose();
+            let target = target.map_err(|why| receipt::named(option, why))?;
+            Ok::<_, Problem>(target.map(Arc::new))
+        };
+        Ok(Tells {
+            callback: target("callback", &self.callback)?,
+            errback: target("errback", &self.errback)?,
         })
     }
 
@@ -208,9 +234,6 @@ pub enum Take {
     /// It is the value of a field for the target, whose name stands behind the header's prefix;
     /// may be repeated.
     Forward,
-    /// This version cannot do it. To drop someone's signature or queue in silence would be worse
-    /// than to refuse.
-    Unsupported,
 }
 
 /// One option.
@@ -267,12 +290,15 @@ table! {
     "redirects" Value(values::redirects), Anywhere, "0 to 10", "redirects followed", "0";
     "success" Value(values::success), Anywhere, SUCCESS_FORM, "statuses that count as delivered",
         "200-299";
-    "callback" Unsupported, Anywhere, "", "told when the delivery has ended";
-    "errback" Unsupported, Anywhere, "", "told if the delivery has failed or expired";
+    "callback" Hidden(values::callback), Anywhere, values::URL_FORM,
+        "POSTed once, when a delivery has ended";
+    "errback" Hidden(values::errback), Anywhere, values::URL_FORM,
+        "POSTed once, if a delivery has failed or expired";
     "secret" Hidden(values::secret), Anywhere, SECRET_FORM, "signing keys";
     "sign" Value(values::sign), Anywhere, SIGN_FORM, "name of a signing key";
     "sign-scheme" Value(values::sign_scheme), Anywhere, SCHEME_FORM, "how to sign", "standard";
-    "idempotency-key" Unsupported, Header("Idempotency-Key"), "", "the same key is taken once";
+    "idempotency-key" Value(values::once), Header("Idempotency-Key"), values::ONCE_FORM,
+        "for 24 hours the same request is taken once";
     "queue" Value(values::queue), Anywhere, values::NAME_FORM, "a FIFO by that name, one in flight";
     "flow-key" Value(values::flow_key), Anywhere, values::NAME_FORM,
         "what shares rate and parallelism", "the target's origin";
@@ -288,12 +314,13 @@ table! {
 }
 
 /// Options that are done with once a message is taken in, or that it keeps in a place of its own.
-const DONE_WITH: [&str; 7] = [
+const DONE_WITH: [&str; 8] = [
     "method",
     "forward-headers",
     "delay",
     "not-before",
     "expires",
+    "idempotency-key",
     "label",
     "event",
 ];
@@ -350,6 +377,24 @@ fn strip_prefix<'a>(name: &'a str, prefix: &str) -> Option<&'a str> {
 pub fn field(name: &[u8]) -> Option<(usize, &'static Row)> {
     let name = name.strip_prefix(b"_")?;
     TABLE.iter().enumerate().find(|(_, row)| row.is_field(name))
+}
+
+/// The option that a member of a batch's message spells: as in the table or as a field, with the
+/// underscore before it or without.
+#[must_use]
+pub fn member(name: &[u8]) -> Option<(usize, &'static Row)> {
+    let name = name.strip_prefix(b"_").unwrap_or(name);
+    let plain = |byte: &u8| if *byte == b'-' { b'_' } else { *byte };
+    let mut spelled = [0; NAME_BYTES_MAX];
+    let spelled = spelled.get_mut(..name.len())?;
+    spelled
+        .iter_mut()
+        .zip(name)
+        .for_each(|(to, from)| *to = plain(from));
+    TABLE
+        .iter()
+        .enumerate()
+        .find(|(_, row)| row.is_field(spelled))
 }
 
 /// The option that a request header of that name spells, with its index in the table.

@@ -77,6 +77,7 @@ impl Plan {
                 capture: options.capture,
                 success: options.success.clone(),
                 signer: options.signer.clone(),
+                tells: options.tells.clone(),
             },
         }
     }

@@ -21,6 +21,7 @@ impl Engine {
         loop {
             self.dial_name_servers();
             self.carry_hub();
+            self.carry_own();
             self.join_lanes();
             // A place that was given up goes to who waits longest, not back to whoever gave it up.
             if let Some(lane) = self.next_starved() {

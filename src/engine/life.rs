@@ -176,6 +176,7 @@ impl Engine {
             && self.courier.names.is_idle()
             && self.topics.is_empty()
             && self.hub.is_empty()
+            && self.dispatch.once.is_empty()
     }
 
     /// Brings the gauges up to date.
@@ -208,6 +209,7 @@ impl Engine {
         self.turn.wheel.check();
         self.courier.check();
         let mut bytes = self.dispatch.deliveries.check() + self.hub.check();
+        bytes += self.dispatch.once.check();
         let (mut inbound, mut outbound, mut visits) = (0, 0, 0);
         let mut streams = self.visits.waiting();
         for (key, line) in self.lines.iter() {

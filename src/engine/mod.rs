@@ -25,6 +25,7 @@ use crate::model::Owner;
 use crate::port::{Action, Ended, Handed, Seq, StoreDone, Timer, Turn};
 use crate::topics::{self, Topics};
 
+mod batch;
 mod callers;
 mod calls;
 mod hub;
@@ -267,8 +268,8 @@ impl Engine {
             | StoreDone::Taken { .. }
             | StoreDone::Canceled { .. }
             | StoreDone::Found { .. }
-            | StoreDone::Restored(_)
             | StoreDone::Ready => {}
+            StoreDone::Restored(rows) => rows.into_iter().for_each(|row| self.restored(row)),
         }
         self.run_lanes();
     }
@@ -307,6 +308,7 @@ impl Engine {
             Timer::Lane(key) => self.lane_fired(key),
             Timer::Hub => self.hub.fired(&mut self.turn),
             Timer::Topics => self.sweep_topics(),
+            Timer::Keys => self.dispatch.once.fired(&mut self.turn),
             Timer::Drain => self.drain.time_is_up(),
         }
     }

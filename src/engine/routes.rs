@@ -27,6 +27,8 @@ pub(super) enum Handler {
     About,
     /// A webhook or a message for a topic.
     Dispatch,
+    /// Many of them.
+    Batch,
     /// A live stream of a topic.
     Stream,
     /// The hub, or a half of it.
@@ -50,6 +52,14 @@ pub(super) enum Handler {
 const READ: &[Method] = &[Method::Get, Method::Head];
 
 const ROUTES: &[Route] = &[
+    Route {
+        path: "/dispatch/batch",
+        tail: false,
+        methods: &[Method::Post],
+        allow: "POST",
+        help: "many of those at once: a JSON array, or one object on each line",
+        handler: Handler::Batch,
+    },
     Route {
         path: "/dispatch",
         tail: true,
@@ -195,6 +205,11 @@ mod tests {
         assert_eq!(
             found("/dispatch/aHR0"),
             Some((Handler::Dispatch, Some("aHR0")))
+        );
+        assert_eq!(found("/dispatch/batch"), Some((Handler::Batch, None)));
+        assert_eq!(
+            found("/dispatch/batch/"),
+            Some((Handler::Dispatch, Some("batch/")))
         );
         assert_eq!(found("/dispatcher"), None);
         assert_eq!(found("/health/"), None);

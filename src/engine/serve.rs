@@ -5,7 +5,7 @@ use super::hub::{Office, PAGE, Served};
 use super::life::Drain;
 use super::stored::{Awaiting, Origin};
 use super::visits::Visits;
-use super::{Engine, Settings, lanes, notices, routes};
+use super::{Engine, Settings, lanes, notices, routes, stored};
 use crate::admin;
 use crate::base::index::Index;
 use crate::base::slab::Key;
@@ -45,15 +45,15 @@ pub(super) use context;
 
 /// The rooms that a request of one line may reach.
 pub(super) struct Rooms<'a> {
-    dispatch: &'a mut Dispatch,
-    courier: &'a mut Courier,
+    pub(super) dispatch: &'a mut Dispatch,
+    pub(super) courier: &'a mut Courier,
     pub(super) hub: &'a mut Hub,
     waiters: &'a mut Index<Ticket, Key>,
     pub(super) topics: &'a mut Topics,
     hungry: &'a mut VecDeque<Key>,
     awaiting: &'a mut VecDeque<Awaiting>,
     durable: Seq,
-    settings: &'a Settings,
+    pub(super) settings: &'a Settings,
     pub(super) visits: &'a mut Visits,
     /// Streams and polls that are to be ended.
     pub(super) doomed: &'a mut Vec<Key>,
@@ -218,6 +218,7 @@ impl Service for Rooms<'_> {
         };
         match route.handler {
             routes::Handler::Dispatch => self.take(turn, request, tail, body),
+            routes::Handler::Batch => self.batch(turn, request, body),
             routes::Handler::Stream if request.method == Method::Options => {
                 let allowed = Reply::Methods(route.allow);
                 (0, allowed.shared(self.origin_of(request)))
@@ -304,23 +305,35 @@ impl Rooms<'_> {
     /// A message was taken in under the next number: it is answered once the store has it.
     fn taken(&mut self, request: &Request<'_>, accepted: Accepted) -> (Seq, Reply) {
         let (id, seq, json) = (accepted.id, accepted.seq, wants_json(request));
+        let duplicate = accepted.duplicate;
         let reach = json
             .then(|| notices::reach(self.topics, &accepted))
             .flatten();
-        self.awaiting.push_back(Awaiting {
-            seq,
-            origin: Origin::Client(self.line),
-            open: accepted.open,
-            publish: accepted.publish,
-        });
+        self.await_store(accepted);
         let volatile = self.settings.volatile;
         let reply = Reply::Accepted {
             id,
             json,
             volatile,
             reach,
+            duplicate,
         };
         (seq, reply)
+    }
+
+    /// The line waits for a message until the store has it.
+    pub(super) fn await_store(&mut self, accepted: Accepted) {
+        // What was taken in before is durable, or another line waits for it too.
+        if accepted.duplicate && accepted.seq <= self.durable {
+            return;
+        }
+        let next = Awaiting {
+            seq: accepted.seq,
+            origin: Origin::Client(self.line),
+            open: accepted.open,
+            publish: accepted.publish,
+        };
+        stored::await_store(self.awaiting, next);
     }
 
     /// An answer that goes once all that has been done so far lasts.

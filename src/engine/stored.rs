@@ -2,6 +2,7 @@
 //! and so is whatever else a client waits for.
 //! It keeps the order of acceptance and nothing else.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{Engine, serve::context};
@@ -10,6 +11,7 @@ use crate::conn::Conn;
 use crate::dispatch::publish_cost;
 use crate::http::problem::{Problem, Reason};
 use crate::model::Message;
+use crate::model::record::{Restored, Table};
 use crate::port::Seq;
 
 /// A message that waits for the store.
@@ -32,6 +34,8 @@ pub(super) enum Origin {
     Client(Key),
     /// A topic of the hub that was fetched.
     Topic(Key),
+    /// Nobody: it is our own, and promised beside what brought it about.
+    Own,
 }
 
 impl Awaiting {
@@ -53,7 +57,35 @@ impl Awaiting {
     }
 }
 
+/// Puts what waits into the order of acceptance; nearly always it is the last.
+pub(super) fn await_store(awaiting: &mut VecDeque<Awaiting>, next: Awaiting) {
+    let before = awaiting.iter().rposition(|it| it.seq <= next.seq);
+    awaiting.insert(before.map_or(0, |before| before + 1), next);
+}
+
 impl Engine {
+    /// Messages of our own wait for the store like all others.
+    pub(super) fn carry_own(&mut self) {
+        while let Some(accepted) = self.dispatch.deliveries.next_own() {
+            let next = Awaiting {
+                seq: accepted.seq,
+                origin: Origin::Own,
+                open: accepted.open,
+                publish: accepted.publish,
+            };
+            await_store(&mut self.awaiting, next);
+        }
+    }
+
+    /// A fact of the time before goes to the room that kept it.
+    pub(super) fn restored(&mut self, row: Restored) {
+        if let Restored::Kept { table, key, value } = row
+            && table == Table::Keys
+        {
+            self.dispatch.once.restore(&mut self.turn, &key, &value);
+        }
+    }
+
     fn next_settled(&mut self, seq: Seq) -> Option<Awaiting> {
         if self.awaiting.front()?.seq > seq {
             return None;
@@ -65,6 +97,8 @@ impl Engine {
     pub(super) fn store_kept(&mut self, seq: Seq) {
         self.durable = self.durable.max(seq);
         self.turn.settled(seq);
+        self.carry_own();
+        self.dispatch.once.kept(seq);
         while let Some(next) = self.next_settled(seq) {
             self.turn.memory.give(next.charged());
             if let Some(message) = &next.publish {
@@ -82,6 +116,7 @@ impl Engine {
                     self.hub.stored(&mut self.turn, key, true);
                     continue;
                 }
+                Origin::Own => continue,
             };
             let Some(line) = self.lines.get_mut(key) else {
                 continue;
@@ -101,7 +136,15 @@ impl Engine {
     pub(super) fn store_lost(&mut self, seq: Seq) {
         let problem = Problem::from(Reason::StoreFailed);
         self.turn.settled(seq);
+        self.carry_own();
+        self.dispatch.once.lost(&mut self.turn, seq);
+        let mut promised = VecDeque::new();
         while let Some(next) = self.next_settled(seq) {
+            // The store still has it.
+            if let Origin::Own = next.origin {
+                promised.push_back(next);
+                continue;
+            }
             self.turn.memory.give(next.charged());
             if let Some(open) = next.open {
                 self.dispatch.deliveries.lost(&mut self.turn, open);
@@ -112,6 +155,7 @@ impl Engine {
                     self.hub.stored(&mut self.turn, key, false);
                     continue;
                 }
+                Origin::Own => continue,
             };
             let Some(line) = self.lines.get_mut(key) else {
                 continue;
@@ -124,6 +168,8 @@ impl Engine {
                 self.settle_inbound(key);
             }
         }
+        promised.append(&mut self.awaiting);
+        self.awaiting = promised;
         // What was refused is settled: later numbers must not wait for it.
         self.durable = self.durable.max(seq);
     }

@@ -7,12 +7,14 @@ use super::{Engine, STREAM_WRITES_MAX, Settings};
 use crate::base::frame::Gather;
 use crate::base::slab::Key;
 use crate::base::time::{Mono, Now, Wall};
-use crate::port::{Action, Ended, StoreDone};
+use crate::port::{Action, Ended, Seq, StoreDone, StoreOp};
 
 pub(super) mod calls;
 mod hub;
 mod notices;
+mod once;
 mod polls;
+mod receipts;
 mod topics;
 
 const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -33,6 +35,8 @@ struct World {
     /// Questions to name servers, in order.
     asked: Vec<(Key, Box<[u8]>)>,
     written: Vec<(Key, Vec<u8>)>,
+    /// What the store was handed, in order.
+    handed: Vec<(Seq, StoreOp)>,
 }
 
 impl World {
@@ -58,6 +62,7 @@ impl World {
             closed: Vec::new(),
             asked: Vec::new(),
             written: Vec::new(),
+            handed: Vec::new(),
         }
     }
 
@@ -127,8 +132,11 @@ impl World {
                 Action::Close { key } => self.closed.push(key),
                 Action::Ask { key, packet, .. } => self.asked.push((key, packet)),
                 Action::ReadNames => self.engine.names_conf(self.now, None, None),
-                Action::Store(seq, _) if self.stores => {
-                    self.engine.stored(self.now, StoreDone::Durable(seq));
+                Action::Store(seq, op) => {
+                    self.handed.push((seq, op));
+                    if self.stores {
+                        self.engine.stored(self.now, StoreDone::Durable(seq));
+                    }
                 }
                 _ => {}
             }

@@ -1,6 +1,7 @@
 //! Writes a text as a JSON string (RFC 8259 section 7); what reads it stands in `scan`.
 //! It never builds a tree, and it never writes anything but strings.
 
+pub mod answer;
 pub mod cut;
 pub mod instant;
 pub mod scan;

@@ -193,6 +193,10 @@ reasons! {
     TooManyRequests = 429 "too_many_requests" "Too many requests; try again later";
     /// The bound on subscriptions is reached.
     SubscriptionsFull = 503 "subscriptions_full" "Too many subscriptions; try again later";
+    /// dispatch.md section 4: a key stands for one request.
+    KeyReused = 422 "key_reused" "The idempotency key belongs to another request";
+    /// A batch has a bound on its messages.
+    BatchTooLong = 413 "batch_too_long" "Too many messages in one batch";
     /// streams.md section 6: topics that begin with `$` are Hookah's own.
     ReservedTopic = 403 "reserved_topic" "Topics that begin with $ are reserved";
 }

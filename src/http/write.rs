@@ -100,17 +100,7 @@ pub fn problem(
     let row = problem.reason.row();
     let mut body = Vec::with_capacity(128 + problem.detail.len());
     let content_type = if wants_json {
-        body.extend_from_slice(b"{\"type\":\"urn:hookah:problem:");
-        body.extend_from_slice(row.code.as_bytes());
-        body.extend_from_slice(b"\",\"title\":");
-        json::string(&mut body, row.text);
-        body.extend_from_slice(b",\"status\":");
-        number(&mut body, u64::from(row.status));
-        if !problem.detail.is_empty() {
-            body.extend_from_slice(b",\"detail\":");
-            json::string(&mut body, &problem.detail);
-        }
-        body.push(b'}');
+        problem_object(&mut body, problem);
         "application/problem+json"
     } else {
         number(&mut body, u64::from(row.status));
@@ -136,6 +126,22 @@ pub fn problem(
             ..*how
         },
     );
+}
+
+/// Appends a refusal as the JSON object of RFC 9457.
+pub fn problem_object(out: &mut Vec<u8>, problem: &Problem) {
+    let row = problem.reason.row();
+    out.extend_from_slice(b"{\"type\":\"urn:hookah:problem:");
+    out.extend_from_slice(row.code.as_bytes());
+    out.extend_from_slice(b"\",\"title\":");
+    json::string(out, row.text);
+    out.extend_from_slice(b",\"status\":");
+    number(out, u64::from(row.status));
+    if !problem.detail.is_empty() {
+        out.extend_from_slice(b",\"detail\":");
+        json::string(out, &problem.detail);
+    }
+    out.push(b'}');
 }
 
 /// Appends `Name: value` and its line end.

@@ -147,7 +147,8 @@ pub enum StoreDone {
     Durable(Seq),
     /// Messages accepted up to and including this number that are neither durable yet nor promised
     /// were lost: they must be refused, and nothing new be taken in until the store is `Usable`.
-    /// All other operations the store still has, and repeats them.
+    /// What was to be kept under `Table::Keys` was lost with them. All other operations the store
+    /// still has, and repeats them.
     Failed(Seq),
     /// The store takes messages again, or, with a reason, does not: `full` if there is no room.
     Usable {

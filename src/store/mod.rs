@@ -42,7 +42,7 @@ pub struct Opening {
     /// Free bytes where that file or folder is, if the system tells.
     pub free: fn(&Path) -> Option<u64>,
     /// Makes a target of its URL, without credentials, and its Authorization field.
-    pub target: fn(&str, Option<&str>) -> Option<Target>,
+    pub target: Targets,
     /// How old a message may be to be told as one of the backlog,
     pub backlog_age: Duration,
     /// and how many bytes these messages may have in all.
@@ -84,7 +84,7 @@ impl Refusal {
 }
 
 /// What may be asked for, for people.
-pub const NAMES: &str = "memory";
+pub const NAMES: &str = "memory, sqlite:PATH";
 
 /// A row of the table.
 struct Backend {
@@ -94,19 +94,51 @@ struct Backend {
     placed: bool,
     /// Opens it at that place.
     open: fn(&str, Opening) -> Result<Opened, Refusal>,
+    /// Looks whether all that is kept there is as it was written; nothing where nothing is kept.
+    check: Option<Check>,
 }
 
-static BACKENDS: [Backend; 1] = [Backend {
-    scheme: "memory",
-    placed: false,
-    open: |_, _| {
-        Ok(Opened {
-            store: Box::new(memory::Memory::default()),
-            about: "memory (nothing survives a restart)".into(),
-            volatile: true,
-        })
+type Check = fn(&Path, Targets) -> Result<Checked, Refusal>;
+
+/// Makes a target of its URL, without credentials, and its Authorization field.
+pub type Targets = fn(&str, Option<&str>) -> Option<Target>;
+
+/// What a look at everything that is kept has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// What there is and what is wrong, in lines.
+    pub text: String,
+    /// Nothing is.
+    pub is_sound: bool,
+}
+
+static BACKENDS: [Backend; 2] = [
+    Backend {
+        scheme: "memory",
+        placed: false,
+        open: |_, opening| {
+            Ok(Opened {
+                store: Box::new(memory::Memory::new(opening.memory_bytes)),
+                about: "memory (nothing survives a restart)".into(),
+                volatile: true,
+            })
+        },
+        check: None,
     },
-}];
+    Backend {
+        scheme: "sqlite",
+        placed: true,
+        open: |place, opening| {
+            let store = sqlite::open(Path::new(place), opening)?;
+            Ok(Opened {
+                store: Box::new(store),
+                about: format!("{place} (what was answered with 202 survives a crash)"),
+                volatile: false,
+            })
+        },
+        check: Some(sqlite::check),
+    },
+];
 
 /// An opened store, and what to tell people about it.
 pub struct Opened {
@@ -125,6 +157,21 @@ pub struct Opened {
 pub fn open(name: &str, opening: Opening) -> Result<Opened, Refusal> {
     let (row, place) = backend(name).ok_or_else(|| Refusal::unknown(name))?;
     (row.open)(place, opening)
+}
+
+/// Looks at everything that the store of that name keeps, and changes nothing.
+///
+/// # Errors
+/// No backend has that name, it keeps nothing, it cannot be read, or another process has it.
+pub fn check(name: &str, targets: Targets) -> Result<Checked, Refusal> {
+    let (row, place) = backend(name).ok_or_else(|| Refusal::unknown(name))?;
+    match row.check {
+        Some(check) => check(Path::new(place), targets),
+        None => Err(Refusal {
+            exit: Exit::Usage,
+            why: format!("nothing of {name:?} outlives its process, so there is nothing to check"),
+        }),
+    }
 }
 
 /// Whether a backend has that name.
@@ -148,7 +195,11 @@ mod tests {
 
     #[test]
     fn names_are_a_scheme_and_a_place_if_it_has_one() {
-        for name in ["memory"] {
+        for name in [
+            "memory",
+            "sqlite:hookah.db",
+            "sqlite:/var/lib/hookah/a:b.db",
+        ] {
             assert!(is_known(name), "{name}");
         }
         for name in [

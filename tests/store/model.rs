@@ -151,11 +151,10 @@ impl Model {
         let mut left = bytes;
         for mut work in work.into_iter().take(rows as usize) {
             let message = Arc::clone(&self.messages[&work.id].message);
-            let last = taken.last().map(|it| it.work.id);
-            // Deliveries of one message side by side share its body.
-            if last != Some(work.id) {
+            // Deliveries of one message that are taken together share its body.
+            if !taken.iter().any(|it| it.work.id == work.id) {
                 match left.checked_sub(message.body.len() as u64) {
-                    None if last.is_some() => break,
+                    None if !taken.is_empty() => break,
                     rest => left = rest.unwrap_or(0),
                 }
             }

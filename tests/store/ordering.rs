@@ -8,7 +8,6 @@ use hookah::model::record::{Status, Table};
 use hookah::port::StoreOp;
 
 use crate::make::{self, FUTURE, PAST, accept, answered, at, attempt, message, nth, work};
-use crate::rig::Rig;
 use crate::{each, text};
 
 #[test]

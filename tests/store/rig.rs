@@ -233,6 +233,8 @@ impl Rig {
                 assert!(!chunk.is_empty() && chunk.len() <= 512, "{}", chunk.len());
                 self.restored.extend(chunk);
             }
+            // One that has nothing to restore may say so whenever it is asked first.
+            StoreDone::Ready if !self.backend.lasts && self.durable.is_none() => {}
             StoreDone::Failed(_) => panic!("the store failed"),
             other => self.told.push(other),
         }
@@ -379,11 +381,6 @@ impl Rig {
         if let Some(mut store) = self.store.take() {
             store.close();
         }
-    }
-
-    /// Opens it again after `shut`.
-    pub fn reopen(&mut self) {
-        self.open();
     }
 }
 

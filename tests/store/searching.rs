@@ -106,12 +106,13 @@ impl Pair<'_> {
         if let Some((id, number, attempt)) =
             answered.first().map(|_| one_of(&mut self.rng, &answered))
         {
+            let truncated = self.rng.below(2) == 0;
             self.hand(StoreOp::Rest {
                 id,
                 number,
                 attempt,
                 body: b"the whole answer".as_slice().into(),
-                truncated: self.rng.below(2) == 0,
+                truncated,
             });
         }
     }
@@ -170,8 +171,8 @@ impl Pair<'_> {
             topic: self.some(|it| one_of(&mut it.rng, &TOPICS).into()),
             url: self.some(|it| format!("http://127.0.0.1:9/{}", it.rng.below(4)).into()),
             label: self.some(|it| one_of(&mut it.rng, &LABELS).into()),
-            since: self.some(Pair::time),
-            until: self.some(Pair::time),
+            since: self.some(|it| it.time()),
+            until: self.some(|it| it.time()),
             before: self.some(|it| it.any_id()).flatten(),
             limit: self.rng.below(7) as usize + 1,
         };

@@ -101,7 +101,7 @@ fn a_bad_target_is_refused() {
 fn what_this_version_cannot_do_is_refused_and_not_dropped() {
     let (server, target) = (Server::start(), Target::willing());
     let mut client = Client::connect(server.addr());
-    for option in ["queue", "callback", "errback", "flow_key", "rate"] {
+    for option in ["queue", "flow_key", "rate"] {
         let body = format!("_url={}&a=1&_{option}=x", target.url("/"));
         let answer = client.send(form(&body)).answer();
         assert_eq!(answer.status, 400, "{option}");

@@ -168,6 +168,8 @@ impl Inbound {
             manner.keep_alive &= !problem.reason.closes();
         }
         manner.keep_alive &= !matches!(reply.bare(), Reply::Stream | Reply::Poll { last: true });
+        // What it tells of was taken in, so that it cannot be refused any more.
+        context.turn.memory.charge(reply.bytes());
         desk.replies.push(seq, reply, manner);
         if !manner.keep_alive {
             self.phase = Phase::Last;

@@ -173,7 +173,8 @@ impl Inbound {
         self.close_if_draining(context);
         let Some(desk) = &mut self.desk else { return };
         let had = desk.unsent();
-        desk.replies
+        desk.charged += desk
+            .replies
             .render(context.durable, &mut desk.out, context.date);
         if had == 0 && desk.unsent() > 0 {
             self.stalled_since = context.turn.now.mono;
@@ -244,7 +245,8 @@ impl Inbound {
     /// The store lost what was accepted up to `seq` and is not durable.
     pub fn refuse_lost(&mut self, context: &mut Context<'_>, seq: Seq, problem: &Problem) {
         if let Some(desk) = &mut self.desk {
-            let refused = desk.replies.fail(context.durable, seq, problem);
+            let (refused, freed) = desk.replies.fail(context.durable, seq, problem);
+            context.turn.memory.give(freed);
             context.turn.stats.add(Counter::RequestsRefused, refused);
         }
         self.send(context);
@@ -420,7 +422,8 @@ impl Inbound {
     /// Bytes it has on the account of memory.
     #[must_use]
     pub fn charged(&self) -> u64 {
-        self.charged + self.desk.as_ref().map_or(0, |desk| desk.charged)
+        let desk = self.desk.as_ref();
+        self.charged + desk.map_or(0, |desk| desk.charged + desk.replies.held())
     }
 
     /// Whether the client has finished sending.

@@ -90,7 +90,7 @@ impl Deliveries {
             next = delivery.sibling;
             match delivery.state {
                 State::Held { .. } if delivery.called_off().is_some() => {
-                    self.end(turn, key, Outcome::Canceled, None);
+                    self.end(turn, key, Outcome::Canceled, None, None);
                 }
                 State::Held { delay } => {
                     let due = turn.now.mono + delay;

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use super::Deliveries;
+use super::receipts::receipts;
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::dispatch::delivery::Delivery;
-use crate::model::record::End;
+use crate::model::record::{Answered, End};
 use crate::model::{Ending, Outcome};
 use crate::port::{StoreOp, Turn};
 
@@ -19,16 +20,17 @@ impl Deliveries {
             Some(_) => Outcome::Canceled,
             None => Outcome::Expired,
         };
-        self.end(turn, key, outcome, None);
+        self.end(turn, key, outcome, None, None);
     }
 
-    /// A delivery has ended, with its last attempt's ending if that was why.
+    /// A delivery has ended, with its last attempt's ending and answer if that was why.
     pub(super) fn end(
         &mut self,
         turn: &mut Turn,
         key: Key,
         outcome: Outcome,
         ending: Option<&Ending>,
+        answered: Option<&Answered>,
     ) {
         let Some(delivery) = self.deliveries.remove(key) else {
             return;
@@ -64,6 +66,7 @@ impl Deliveries {
             end,
             attempt: None,
         });
+        let receipts = receipts(open, &delivery, outcome, ending, answered);
         open.left -= 1;
         let last = open.left == 0;
         self.remember_end(turn, &delivery, outcome);
@@ -75,6 +78,7 @@ impl Deliveries {
             open.log.message(&open.message, open.method);
             self.history.ended(turn, id, open.log);
         }
+        self.tell(turn, receipts);
     }
 
     /// Takes an ended delivery out of its message's list.

@@ -106,6 +106,7 @@ impl Deliveries {
 
     /// The rest of an answer is here, or will not come.
     pub fn completed(&mut self, turn: &mut Turn, ticket: Ticket, body: &[u8], truncated: bool) {
+        let awaited = self.awaiting(ticket);
         let rest = Rest {
             number: ticket.number,
             attempt: ticket.attempt,
@@ -124,6 +125,9 @@ impl Deliveries {
             }
             Some(Place::Ended(number)) => self.history.complete(turn, number, &rest),
             None => {}
+        }
+        if let Some(key) = awaited {
+            self.answered(turn, key, body, truncated);
         }
     }
 

@@ -82,11 +82,11 @@ impl Deliveries {
         match delivery.state {
             State::Held { .. } | State::Active => {}
             State::Waiting { node, .. } => {
-                self.end(turn, key, Outcome::Canceled, None);
+                self.end(turn, key, Outcome::Canceled, None, None);
                 self.stop_waiting(turn, node);
             }
             State::Offered | State::Behind { .. } | State::Gated | State::Queued => {
-                self.end(turn, key, Outcome::Canceled, None);
+                self.end(turn, key, Outcome::Canceled, None, None);
             }
         }
     }

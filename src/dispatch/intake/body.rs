@@ -161,7 +161,7 @@ impl Reader<'_> {
 
     /// Takes an option from a member: a string, a number, a boolean, or strings in an array where
     /// the option may be repeated.
-    fn member(
+    pub(super) fn member(
         &mut self,
         option: (usize, &'static Row),
         name: &str,
@@ -239,7 +239,7 @@ fn bad_member(row: &Row, name: &str, wanted: &str) -> Problem {
     Problem::new(Reason::BadOption, detail)
 }
 
-fn bad_json(malformed: scan::Malformed) -> Problem {
+pub(super) fn bad_json(malformed: scan::Malformed) -> Problem {
     Problem::new(Reason::BadJson, malformed.to_string())
 }
 

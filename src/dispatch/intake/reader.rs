@@ -215,20 +215,22 @@ impl<'s> Reader<'s> {
                     &mut self.given
                 };
                 set(given, text, self.now).or_else(refuse)?;
+                if !lost {
+                    let start = self.scratch.text.len();
+                    self.scratch.text.extend_from_slice(value);
+                    let range = start..self.scratch.text.len();
+                    self.scratch.said.push((index, range));
+                }
                 if row.is_kept() && !lost {
                     options::note(row, text, &mut self.scratch.kept);
                 }
                 Ok(())
             }
-            Take::Unsupported => {
-                let detail = format!("{spelled} is not supported by this version");
-                Err(Problem::new(Reason::BadOption, detail))
-            }
         }
     }
 
     /// Adds a field for the target, unless an earlier source has given one of that name.
-    fn field(&mut self, name: &[u8], value: &[u8]) -> Result<(), &'static str> {
+    pub(super) fn field(&mut self, name: &[u8], value: &[u8]) -> Result<(), &'static str> {
         fields::add(&mut self.scratch.fields, self.fields_settled, name, value)
     }
 

@@ -342,8 +342,8 @@ fn errors_spell_the_option_as_the_user_did() {
             "Hookah-Forward-Host: \"y\" is not for a message to set; allowed: Name: value",
         ),
         (
-            form.headers(&[("idempotency-key", "k")]),
-            "idempotency-key is not supported by this version",
+            form.headers(&[("idempotency-key", "\u{e9}")]),
+            "idempotency-key: \"\u{e9}\" has a character that is not printable ASCII",
         ),
     ];
     for (post, want) in rows {

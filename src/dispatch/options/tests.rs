@@ -49,12 +49,7 @@ fn names_are_unique_and_well_formed() {
         );
         assert!(!row.help.is_empty());
         assert!(row.name.len() < NAME_BYTES_MAX);
-        assert_eq!(
-            row.allowed.is_empty(),
-            matches!(row.take, Take::Unsupported),
-            "{}",
-            row.name
-        );
+        assert!(!row.allowed.is_empty(), "{}", row.name);
     }
 }
 
@@ -284,6 +279,8 @@ fn without_options_the_defaults_hold() {
         event: None,
         capture: 64 << 10,
         strict: false,
+        tells: Tells::default(),
+        once: None,
         gates: None,
     };
     assert_eq!(options, want);
@@ -311,6 +308,8 @@ fn values_become_options() {
         event: None,
         capture: 64 << 10,
         strict: false,
+        tells: Tells::default(),
+        once: None,
         gates: None,
     };
     assert_eq!(options, Ok(want));
@@ -398,6 +397,50 @@ fn keys_and_schemes_have_to_fit() {
         assert!(!problem.detail.contains("hush"), "{}", problem.detail);
     }
     assert!(settled(&[("sign-scheme", "github"), ("secret", "hush")]).is_ok());
+}
+
+#[test]
+fn who_is_told_is_a_url_that_can_be_called() {
+    let url = "http://user:word@127.0.0.1:9000/told?a=b";
+    let tells = settled(&[("callback", url), ("errback", url)])
+        .unwrap()
+        .tells;
+    for (option, target) in tells.iter() {
+        assert_eq!(&*target.url, "http://127.0.0.1:9000/told?a=b", "{option}");
+        assert!(target.authorization.is_some(), "{option}");
+    }
+    assert_eq!(tells.iter().count(), 2);
+    for option in ["callback", "errback"] {
+        for bad in ["nowhere", "ftp://h/", "http://h:0/"] {
+            let why = settled(&[(option, bad)]).unwrap_err();
+            assert_eq!(why.reason, Reason::BadTarget, "{bad}");
+            assert!(
+                why.detail.starts_with(&format!("{option}: ")),
+                "{}",
+                why.detail
+            );
+        }
+        let why = set(option, "").unwrap_err();
+        assert!(why.starts_with(option), "{why}");
+    }
+}
+
+#[test]
+fn a_key_is_short_and_printable() {
+    let longest = "k".repeat(255);
+    for key in ["a", "\"8e03978e-40d5\"", "a b~", &longest] {
+        assert_eq!(
+            settled(&[("idempotency-key", key)])
+                .unwrap()
+                .once
+                .as_deref(),
+            Some(key)
+        );
+    }
+    for key in ["", "a\tb", "\u{e9}", "\u{7f}", &"k".repeat(256)] {
+        let why = set("idempotency-key", key).unwrap_err();
+        assert!(why.contains("allowed: 1 to 255 printable"), "{why}");
+    }
 }
 
 #[test]

@@ -163,6 +163,38 @@ pub(super) fn event(given: &mut Given, value: &str, _: Wall) -> Result<(), &'sta
     Ok(())
 }
 
+pub(super) const URL_FORM: &str = "an http or https URL";
+pub(super) const ONCE_FORM: &str = "1 to 255 printable ASCII characters";
+
+/// Bytes of a publisher's key at most.
+pub(in crate::dispatch) const ONCE_BYTES_MAX: usize = 255;
+
+pub(super) fn callback(given: &mut Given, value: &str, _: Wall) -> Result<(), &'static str> {
+    given.callback = Some(url(value)?);
+    Ok(())
+}
+
+pub(super) fn errback(given: &mut Given, value: &str, _: Wall) -> Result<(), &'static str> {
+    given.errback = Some(url(value)?);
+    Ok(())
+}
+
+/// It is read as a URL once it is certain that it holds.
+fn url(value: &str) -> Result<Box<str>, &'static str> {
+    (!value.is_empty()).then(|| value.into()).ok_or("is empty")
+}
+
+pub(super) fn once(given: &mut Given, value: &str, _: Wall) -> Result<(), &'static str> {
+    if value.is_empty() || value.len() > ONCE_BYTES_MAX {
+        return Err(OUT_OF_RANGE);
+    }
+    if !value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Err("has a character that is not printable ASCII");
+    }
+    given.once = Some(value.into());
+    Ok(())
+}
+
 pub(super) fn queue(given: &mut Given, value: &str, _: Wall) -> Result<(), &'static str> {
     given.gates.queue = Some(text(value, NAME_BYTES_MAX)?);
     Ok(())

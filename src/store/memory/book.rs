@@ -276,19 +276,18 @@ impl Book {
         let spots = self.parked.get(&lane).into_iter().flatten();
         let due = spots.take_while(|((rank, ..), _)| *rank <= until);
         let mut left = bytes;
-        let mut last = None;
-        let mut spots = Vec::new();
+        let mut spots: Vec<Spot> = Vec::new();
         for (spot, _) in due.take(rows as usize) {
             let Some(row) = self.rows.get(&spot.1) else {
                 continue;
             };
-            if last != Some(spot.1) {
+            // Deliveries of one message share it.
+            if !spots.iter().any(|it| it.1 == spot.1) {
                 let rest = left.checked_sub(row.message.body.len() as u64);
-                if rest.is_none() && last.is_some() {
+                if rest.is_none() && !spots.is_empty() {
                     break;
                 }
                 left = rest.unwrap_or(0);
-                last = Some(spot.1);
             }
             spots.push(*spot);
         }

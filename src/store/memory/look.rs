@@ -14,6 +14,8 @@ use crate::model::{Extra, Message, MessageId};
 const TOLD_MAX: usize = 1_000;
 /// The same of each message that a search has found.
 const TOLD_OF_EACH_MAX: usize = 10;
+/// Bytes of answers that are told of one message at most.
+const ANSWERS_MAX: usize = 4 << 20;
 /// Messages looked at for one search at most.
 const LOOKED_AT_MAX: usize = 10_000;
 
@@ -73,14 +75,31 @@ fn is_sought(row: &Row, now: Wall, search: &Search) -> bool {
 
 fn whole(row: &Row, now: Wall) -> Story {
     let deliveries = row.deliveries.iter().take(TOLD_MAX);
+    let mut left = ANSWERS_MAX;
     Story {
         message: Arc::clone(&row.message),
         body_bytes: row.message.body.len() as u64,
         deliveries: deliveries
-            .map(|it| told(it, now, it.attempts.clone()))
+            .map(|it| told(it, now, within(&it.attempts, &mut left)))
             .collect(),
         more: row.deliveries.len() > TOLD_MAX,
     }
+}
+
+/// The attempts, each without its answer where that is more than is left to be told.
+fn within(attempts: &[Attempt], left: &mut usize) -> Vec<Attempt> {
+    let copy = |attempt: &Attempt| {
+        let answer = attempt.answer.as_ref();
+        let rest = answer.map(|it| left.checked_sub(it.head.len() + it.body.len()));
+        *left = rest.flatten().unwrap_or(*left);
+        Attempt {
+            error: attempt.error.clone(),
+            detail: attempt.detail.clone(),
+            answer: answer.filter(|_| rest.flatten().is_some()).cloned(),
+            ..*attempt
+        }
+    };
+    attempts.iter().map(copy).collect()
 }
 
 /// Without the body, and of each delivery only the last attempt without its answer.

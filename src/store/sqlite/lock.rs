@@ -37,13 +37,8 @@ pub(super) fn take(path: &Path) -> Result<Lock, Refusal> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            let holder = holder(&mut file).unwrap_or_default();
-            let text = format!(
-                "{} is in use by another process{holder}; stop that one, or choose another \
-                 place with --store sqlite:PATH",
-                path.display()
-            );
-            return Err(refuse(Exit::InUse, text));
+            let advice = "stop that one, or choose another place with --store sqlite:PATH";
+            return Err(in_use(path, &mut file, advice));
         }
         Err(TryLockError::Error(why)) => {
             let text = format!("cannot lock {}: {why}", place.display());
@@ -55,6 +50,28 @@ pub(super) fn take(path: &Path) -> Result<Lock, Refusal> {
         log::warn!("store_lock_unwritten path={} why={why}", place.display());
     }
     Ok(Lock { _file: file })
+}
+
+/// Takes the lock for a look at the database, if there ever was one; nothing is made or written.
+pub(super) fn look(path: &Path) -> Result<Option<Lock>, Refusal> {
+    let Ok(mut file) = File::open(beside(path, ".lock")) else {
+        return Ok(None);
+    };
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            Err(in_use(path, &mut file, "it can be checked once that one has ended"))
+        }
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(Lock { _file: file })),
+    }
+}
+
+fn in_use(path: &Path, file: &mut File, advice: &str) -> Refusal {
+    let holder = holder(file).unwrap_or_default();
+    let path = path.display();
+    Refusal {
+        exit: Exit::InUse,
+        why: format!("{path} is in use by another process{holder}; {advice}"),
+    }
 }
 
 /// The path with that ending appended.

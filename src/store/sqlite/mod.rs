@@ -1,10 +1,226 @@
-//! The store in one SQLite file.
-//! It never runs on the loop's thread.
-#![allow(dead_code)]
+//! The store in one SQLite file, which a thread of its own writes: what gathers while one
+//! transaction is on its way to the disk is the next.
+//! The loop's side of it never waits, except at the end of the process.
 
+use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rusqlite::Connection;
+
+use super::{Opening, Refusal, Store};
+use crate::base::exit::Exit;
+use crate::base::time::{Wall, micros};
+use crate::port::{Seq, StoreDone, StoreOp};
+pub(super) use check::check;
+use exchange::{Exchange, Handed};
+use file::{Failed, Trouble};
+use reader::Reader;
+use schema::Kind;
+use worker::Worker;
+
+mod check;
+mod exchange;
+mod file;
+mod kept;
 mod lock;
+mod reader;
 mod record;
+mod restore;
+mod retention;
 mod schema;
+mod worker;
+mod writer;
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
+
+/// How often somebody else's lock is met with patience before a start gives up.
+const LOCKED_MAX: u32 = 10;
+
+/// The loop's side.
+#[derive(Debug)]
+pub struct Sqlite {
+    exchange: Arc<Exchange>,
+    /// Submitted since the last flush,
+    submitted: Vec<Handed>,
+    /// and whether somebody waits for any of it.
+    urgent: bool,
+    done: VecDeque<StoreDone>,
+    worker: Option<JoinHandle<()>>,
+    _lock: lock::Lock,
+}
+
+/// Opens the file at `path`, or makes it, and starts its thread. What was before comes as
+/// completions, and `Ready` after it.
+///
+/// # Errors
+/// It cannot be created or used, another process has it, or it is not ours.
+pub fn open(path: &Path, opening: Opening) -> Result<Sqlite, Refusal> {
+    // Relative names must mean the same in every thread and at all times.
+    let path = std::path::absolute(path).map_err(|why| uncreated(path, &why))?;
+    let lock = lock::take(&path)?;
+    let is_new = file::create(&path).map_err(|why| uncreated(&path, &why))?;
+    let db = prepare(&path)?;
+    if is_new {
+        log::info!("store_created path={}", path.display());
+    }
+    let exchange = Arc::new(Exchange::new(Arc::clone(&opening.wake)));
+    let unstarted = |why: io::Error| Refusal {
+        exit: Exit::Software,
+        why: format!("no thread for the store: {why}"),
+    };
+    let told = Arc::clone(&exchange);
+    let out = Arc::new(move |done| told.tell([done]));
+    let reader = Reader::start(&path, opening.target, out).map_err(unstarted)?;
+    let worker = Worker::new(path, opening, Arc::clone(&exchange), reader);
+    let started = thread::Builder::new()
+        .name("store".to_owned())
+        .spawn(move || worker.run(db));
+    let worker = started.map_err(unstarted)?;
+    Ok(Sqlite {
+        exchange,
+        submitted: Vec::new(),
+        urgent: false,
+        done: VecDeque::new(),
+        worker: Some(worker),
+        _lock: lock,
+    })
+}
+
+fn uncreated(path: &Path, why: &io::Error) -> Refusal {
+    Refusal {
+        exit: Exit::CannotCreate,
+        why: format!(
+            "cannot create {}: {why}; choose another place with --store sqlite:PATH",
+            path.display()
+        ),
+    }
+}
+
+/// The connection to a file whose tables are ours and of our version.
+fn prepare(path: &Path) -> Result<Connection, Refusal> {
+    let mut patience = LOCKED_MAX;
+    loop {
+        match try_prepare(path) {
+            Ok(db) => return db,
+            Err(failed) if failed.trouble == Trouble::Busy && patience > 0 => {
+                patience -= 1;
+                log::warn!("store_waits path={} why={}", path.display(), failed.why);
+            }
+            Err(failed) => return Err(refusal(path, &failed)),
+        }
+    }
+}
+
+fn try_prepare(path: &Path) -> Result<Result<Connection, Refusal>, Failed> {
+    let mut db = file::open(path)?;
+    if db.is_readonly("main")? {
+        let why = io::Error::from(io::ErrorKind::PermissionDenied);
+        return Err(Failed::from(why));
+    }
+    let refuse = |why: String| {
+        Ok(Err(Refusal {
+            exit: Exit::Config,
+            why,
+        }))
+    };
+    match schema::kind(&db)? {
+        Kind::Empty | Kind::Ours => {}
+        Kind::Newer(version) => {
+            return refuse(format!(
+                "{} was written by a later hookah (its version is {version}, this one knows up \
+                 to {}); run that one, or choose another place with --store sqlite:PATH",
+                path.display(),
+                schema::version()
+            ));
+        }
+        Kind::Foreign => {
+            return refuse(format!(
+                "{} is another program's database; choose another place with --store sqlite:PATH",
+                path.display()
+            ));
+        }
+    }
+    schema::bring_up(&mut db)?;
+    Ok(Ok(db))
+}
+
+/// In the words of whoever starts the server.
+fn refusal(path: &Path, failed: &Failed) -> Refusal {
+    let place = path.display();
+    let why = &failed.why;
+    let (exit, why) = match failed.trouble {
+        Trouble::Busy => (
+            Exit::InUse,
+            format!("{place} is locked by another program, such as a sqlite3 shell; end that one"),
+        ),
+        Trouble::Full => (
+            Exit::Io,
+            format!("{place} cannot be written: the disk is full"),
+        ),
+        Trouble::ReadOnly => (
+            Exit::Io,
+            format!("{place} cannot be written ({why}); make it and its folder writable"),
+        ),
+        Trouble::Damaged => (
+            Exit::Io,
+            format!(
+                "{place} is damaged, or no database ({why}); run hookah check --store \
+                 sqlite:{place} to see what is left of it"
+            ),
+        ),
+        Trouble::Failed => (Exit::Io, format!("{place} cannot be used: {why}")),
+    };
+    Refusal { exit, why }
+}
+
+impl Store for Sqlite {
+    fn submit(&mut self, seq: Seq, op: StoreOp) {
+        self.urgent |= op.is_urgent();
+        self.submitted.push((seq, op));
+    }
+
+    fn flush(&mut self) {
+        self.exchange.hand(&mut self.submitted, self.urgent);
+        self.urgent = false;
+    }
+
+    fn completion(&mut self) -> Option<StoreDone> {
+        if self.done.is_empty() {
+            self.exchange.collect(&mut self.done);
+        }
+        self.done.pop_front()
+    }
+
+    fn close(&mut self) {
+        self.flush();
+        self.exchange.close();
+        if let Some(worker) = self.worker.take()
+            && worker.join().is_err()
+        {
+            log::error!("store_thread_failed");
+        }
+    }
+
+    fn refusal(&mut self) -> Option<Refusal> {
+        self.exchange.refusal()
+    }
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// What the clock on the wall says.
+fn wall() -> Wall {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    Wall(since.map_or(0, micros))
+}

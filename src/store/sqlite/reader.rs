@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::base::time::{Wall, micros};
-use crate::model::Target;
+use super::wall;
+use crate::base::time::Wall;
 use crate::model::record::{Found, Question};
 use crate::port::StoreDone;
+pub(super) use crate::store::Targets;
 
 mod search;
 mod story;
@@ -26,8 +27,6 @@ const BUSY: Duration = Duration::from_secs(5);
 /// Statements that stay prepared.
 const STATEMENTS_MAX: usize = 32;
 
-/// Makes a target of its URL and its Authorization field.
-pub(super) type Targets = fn(&str, Option<&str>) -> Option<Target>;
 /// Takes an answer.
 pub(super) type Out = Arc<dyn Fn(StoreDone) + Send + Sync>;
 
@@ -143,17 +142,11 @@ impl View<'_> {
     }
 }
 
-fn open(path: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(BUSY)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     db.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(db)
-}
-
-/// What the clock on the wall says.
-fn wall() -> Wall {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    Wall(since.map_or(0, micros))
 }

@@ -34,8 +34,8 @@ pub(super) const INSERT_MESSAGE: &str = "INSERT OR IGNORE INTO messages (number,
 /// A delivery's columns, in the order in which they are bound and read.
 pub(super) const WORK: &str = "number, delivery, lane, rank, due, parked, attempts, expires, \
      subscription, url, authorization, crc";
-/// Takes in a delivery.
-pub(super) const INSERT_WORK: &str = "INSERT OR REPLACE INTO work (number, delivery, lane, rank, \
+/// Takes in a delivery, unless it is there.
+pub(super) const INSERT_WORK: &str = "INSERT OR IGNORE INTO work (number, delivery, lane, rank, \
      due, parked, attempts, expires, subscription, url, authorization, crc) \
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 

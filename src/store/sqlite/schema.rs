@@ -8,6 +8,10 @@ use rusqlite::{Connection, TransactionBehavior};
 /// "Hook", in the file's header: the file is ours.
 pub(super) const APPLICATION_ID: i32 = 0x486f_6f6b;
 
+/// The index of what is in the store alone.
+pub(super) const PARKED: &str =
+    "CREATE INDEX parked ON work (lane, rank, number, delivery, due) WHERE parked = 1;";
+
 /// What leads from each version to the next, the empty file being version 0.
 const STEPS: [fn() -> String; 1] = [version_1];
 
@@ -60,6 +64,26 @@ pub(super) fn bring_up(db: &mut Connection) -> rusqlite::Result<()> {
     change.commit()
 }
 
+/// Whether every table, index and view of ours is there as we make it. What somebody added is left
+/// to them.
+pub(super) fn is_as_made(db: &Connection) -> rusqlite::Result<bool> {
+    let mut model = Connection::open_in_memory()?;
+    bring_up(&mut model)?;
+    let text = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL";
+    let mut ours = model.prepare(text)?;
+    let mut ours = ours.query([])?;
+    let mut same = db.prepare(&format!(
+        "{text} AND type = ? AND name = ? AND tbl_name = ? AND sql = ?"
+    ))?;
+    while let Some(row) = ours.next()? {
+        let column = |number| row.get::<_, String>(number);
+        if !same.exists([column(0)?, column(1)?, column(2)?, column(3)?])? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Times are microseconds since 1970. A message's `number` and `tail` are the two halves of its
 /// id. Deliveries that have not ended stand in `work`: `parked` is 1 for what is in the store
 /// alone, 0 for what the server has in memory, 2 for what is damaged. An attempt's `outcome` is
@@ -75,7 +99,6 @@ fn version_1() -> String {
             parked INTEGER NOT NULL, attempts INTEGER NOT NULL, expires INTEGER NOT NULL,
             subscription INTEGER NOT NULL, url TEXT NOT NULL, authorization TEXT,
             crc INTEGER NOT NULL, PRIMARY KEY (number, delivery)) WITHOUT ROWID;
-        CREATE INDEX parked ON work (lane, rank, number, delivery, due) WHERE parked = 1;
         CREATE TABLE attempts (number INTEGER NOT NULL, delivery INTEGER NOT NULL,
             attempt INTEGER NOT NULL, at INTEGER, took INTEGER, status INTEGER, error TEXT,
             detail TEXT, outcome TEXT, why TEXT, ended_at INTEGER, url TEXT, subscription INTEGER,
@@ -103,6 +126,7 @@ fn version_1() -> String {
             coalesce(a.why, a.detail) AS detail
         FROM messages m LEFT JOIN attempts a ON a.number = m.number AND a.outcome IS NOT NULL;",
     );
+    text.push_str(PARKED);
     text
 }
 

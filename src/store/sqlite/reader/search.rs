@@ -153,8 +153,8 @@ impl Page<'_, '_> {
                 }
                 self.last = Some(number);
             }
-            let stands = || Ok(self.view.open_status(row.get(1)?, row.get(2)?) == wanted);
-            if found.is_none() && stands()? {
+            let status = self.view.open_status(row.get(1)?, row.get(2)?);
+            if found.is_none() && status == wanted {
                 found = Some(number);
                 self.consider(number, false, true)?;
             }

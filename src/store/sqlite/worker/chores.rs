@@ -1,0 +1,154 @@
+//! What the store's thread does between transactions: the write-ahead log goes into the database,
+//! and the free space is looked at. None of it is done while nothing happens.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use crate::store::Opening;
+use crate::store::sqlite::file::{Failed, Trouble};
+
+/// Without operations for so long the log is taken over.
+const QUIET: Duration = Duration::from_millis(500);
+/// And when it has grown to so many bytes.
+const WAL_BYTES_MAX: u64 = 16 << 20;
+/// Its size is asked for after so many transactions.
+const WAL_LOOK: u32 = 16;
+/// How often the free space is looked at while something is written, or there is too little.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What is due, and when.
+pub(super) struct Chores {
+    folder: PathBuf,
+    free: fn(&Path) -> Option<u64>,
+    min_free: u64,
+    low: bool,
+    looked: Option<Instant>,
+    /// Transactions since the size of the log was asked for.
+    commits: u32,
+    /// Something is in the log that is not in the database.
+    dirty: bool,
+    /// When the last transaction was.
+    worked: Instant,
+    page_bytes: u64,
+    /// The log is not taken over again before it has grown to so many pages.
+    wal_pages_next: u64,
+}
+
+impl Chores {
+    pub(super) fn new(path: &Path, opening: &Opening) -> Chores {
+        let mut chores = Chores {
+            folder: path.parent().unwrap_or(path).to_owned(),
+            free: opening.free,
+            min_free: opening.min_free,
+            low: false,
+            looked: None,
+            commits: 0,
+            dirty: true,
+            worked: Instant::now(),
+            page_bytes: 4_096,
+            wal_pages_next: 0,
+        };
+        chores.look(Instant::now());
+        chores
+    }
+
+    /// Whether there is too little space to take anything in.
+    pub(super) fn is_low(&self) -> bool {
+        self.low
+    }
+
+    /// When there is something to do without any operation.
+    pub(super) fn next(&self) -> Option<Instant> {
+        let quiet = self.dirty.then(|| self.worked + QUIET);
+        let look = self.looked.filter(|_| self.low).map(|looked| looked + LOOK);
+        quiet.into_iter().chain(look).min()
+    }
+
+    /// Looks at the free space.
+    pub(super) fn look(&mut self, now: Instant) {
+        self.looked = Some(now);
+        let Some(free) = (self.free)(&self.folder) else {
+            return;
+        };
+        // Not to and fro at the edge.
+        let enough = if self.low {
+            self.min_free.saturating_add(self.min_free / 8)
+        } else {
+            self.min_free
+        };
+        let low = free < enough;
+        if low != self.low {
+            log::warn!("store_space free={free} min={} low={low}", self.min_free);
+        }
+        self.low = low;
+    }
+
+    /// After a transaction, or when the time was up.
+    pub(super) fn after(
+        &mut self,
+        db: &Connection,
+        now: Instant,
+        idle: bool,
+    ) -> Result<(), Failed> {
+        if self.looked.is_none_or(|looked| now >= looked + LOOK) {
+            self.look(now);
+        }
+        if idle {
+            if self.dirty && now >= self.worked + QUIET {
+                self.dirty = false;
+                self.take_over(db)?;
+            }
+            return Ok(());
+        }
+        self.worked = now;
+        self.dirty = true;
+        self.commits += 1;
+        if self.commits >= WAL_LOOK {
+            self.commits = 0;
+            let (pages, _) = log(db, "NOOP")?;
+            if pages * self.page_bytes >= WAL_BYTES_MAX && pages >= self.wal_pages_next {
+                self.take_over(db)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// As much of the log as nobody reads from goes into the database.
+    fn take_over(&mut self, db: &Connection) -> Result<(), Failed> {
+        let (pages, done) = log(db, "PASSIVE")?;
+        // Somebody who reads may hold it back: then not again at once.
+        self.wal_pages_next = if done < pages {
+            pages + WAL_BYTES_MAX / self.page_bytes
+        } else {
+            0
+        };
+        Ok(())
+    }
+
+    /// At the end of the process: nothing is left in the log, if nobody else reads.
+    pub(super) fn last(&mut self, db: &Connection) {
+        if let Err(failed) = log(db, "TRUNCATE") {
+            log::debug!("store_log_left why={:?}", failed.why);
+        }
+    }
+}
+
+/// Pages in the log, and how many of them are in the database. Busy is no error.
+fn log(db: &Connection, how: &str) -> Result<(u64, u64), Failed> {
+    let text = match how {
+        "NOOP" => "PRAGMA wal_checkpoint(NOOP)",
+        "PASSIVE" => "PRAGMA wal_checkpoint(PASSIVE)",
+        _ => "PRAGMA wal_checkpoint(TRUNCATE)",
+    };
+    let mut statement = db.prepare_cached(text)?;
+    let read = statement.query_row([], |row| {
+        let count = |value: i64| u64::try_from(value).unwrap_or(0);
+        Ok((count(row.get(1)?), count(row.get(2)?)))
+    });
+    match read.map_err(Failed::from) {
+        Err(failed) if failed.trouble == Trouble::Busy => Ok((0, 0)),
+        other => other,
+    }
+}
