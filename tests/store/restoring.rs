@@ -18,7 +18,6 @@ fn rank(restored: &Restored) -> u32 {
     match restored {
         Restored::Last(_) | Restored::Missing(_) => 0,
         Restored::Kept { .. } => 1,
-        Restored::Missing(_) => 2,
         Restored::Published(_) => 3,
         Restored::Lane(_) => 4,
     }
