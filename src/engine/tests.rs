@@ -10,6 +10,7 @@ use crate::base::time::{Mono, Now, Wall};
 use crate::port::{Action, Ended, Seq, StoreDone, StoreOp};
 
 pub(super) mod calls;
+mod flows;
 mod hub;
 mod notices;
 mod once;
