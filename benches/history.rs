@@ -11,9 +11,7 @@ use std::time::{Duration, Instant};
 use hookah::base::frame::Frame;
 use hookah::base::time::Wall;
 use hookah::http::target;
-use hookah::model::record::{
-    Answered, Attempt, End, Found, Place, Question, Search, Status, Work,
-};
+use hookah::model::record::{Answered, Attempt, End, Found, Place, Question, Search, Status, Work};
 use hookah::model::{Extra, Message, MessageId, Method, Outcome, Target, TopicNames};
 use hookah::port::{Seq, StoreDone, StoreOp};
 use hookah::store::{self, Opening, Store};
@@ -171,7 +169,9 @@ fn hand(desk: &mut Desk, n: u64, targets: &[Arc<Target>]) {
         error: if is_failed { "status" } else { "" }.into(),
         detail: "".into(),
         answer: Some(Box::new(Answered {
-            head: b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n".as_slice().into(),
+            head: b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
+                .as_slice()
+                .into(),
             body: b"ok".as_slice().into(),
             truncated: false,
         })),
@@ -190,7 +190,11 @@ fn hand(desk: &mut Desk, n: u64, targets: &[Arc<Target>]) {
             attempt: Some(attempt),
         });
     }
-    let outcome = if is_failed { Outcome::Failed } else { Outcome::Delivered };
+    let outcome = if is_failed {
+        Outcome::Failed
+    } else {
+        Outcome::Delivered
+    };
     desk.hand(StoreOp::End {
         id: id(n),
         number: 1,
@@ -206,7 +210,10 @@ fn hand(desk: &mut Desk, n: u64, targets: &[Arc<Target>]) {
 
 fn fill(desk: &mut Desk, count: u64) {
     let url = |n| target::parse(&format!("http://host{}.example/hook/{n}", n % 50));
-    let targets: Vec<Arc<Target>> = (0..URLS).filter_map(|n| url(n).ok()).map(Arc::new).collect();
+    let targets: Vec<Arc<Target>> = (0..URLS)
+        .filter_map(|n| url(n).ok())
+        .map(Arc::new)
+        .collect();
     assert_eq!(targets.len() as u64, URLS);
     for n in 1..=count {
         hand(desk, n, &targets);
@@ -289,7 +296,10 @@ fn times(mut all: Vec<Duration>) -> String {
 }
 
 fn report(desk: &mut Desk, count: u64) {
-    println!("{:24} {:>9} {:>9} {:>9}  ms", "question", "p50", "p99", "max");
+    println!(
+        "{:24} {:>9} {:>9} {:>9}  ms",
+        "question", "p50", "p99", "max"
+    );
     let mut all = vec![];
     for n in 0..TIMES {
         let (found, took) = desk.ask(Question::Message(id(1 + n * (count - 1) / TIMES)));
@@ -319,9 +329,12 @@ fn report(desk: &mut Desk, count: u64) {
 
 fn main() -> ExitCode {
     let is_full = std::env::args().any(|word| word == "full");
-    let asked = std::env::var("HOOKAH_HISTORY").ok().and_then(|text| text.parse().ok());
+    let asked = std::env::var("HOOKAH_HISTORY")
+        .ok()
+        .and_then(|text| text.parse().ok());
     let count: u64 = asked.unwrap_or(if is_full { FULL } else { SMALL });
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("history-{}", std::process::id()));
+    let folder =
+        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("history-{}", std::process::id()));
     fs::create_dir_all(&folder).expect("a folder");
     let path = folder.join("hookah.db");
     let mut desk = match Desk::open(&path) {

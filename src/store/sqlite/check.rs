@@ -6,10 +6,10 @@ use std::path::Path;
 
 use rusqlite::{Connection, Row};
 
+use super::lock;
 use super::reader;
 use super::record::{self, ATTEMPT, Damaged, MESSAGE, WORK, id_of};
 use super::schema::{self, Kind};
-use super::lock;
 use crate::base::exit::Exit;
 use crate::model::record::Table;
 use crate::store::{Checked, Refusal, Targets};
@@ -60,7 +60,9 @@ pub(in crate::store) fn check(path: &Path, targets: Targets) -> Result<Checked, 
             )));
         }
         Ok(Kind::Foreign) => {
-            return Err(refuse(&"it is no store of Hookah, or its first page is damaged"));
+            return Err(refuse(
+                &"it is no store of Hookah, or its first page is damaged",
+            ));
         }
         Err(why) => report.damage(format_args!("the file cannot be read: {why}")),
     }
@@ -169,7 +171,10 @@ fn records(
 /// The first columns of a row, which are its key.
 fn place(row: &Row<'_>, columns: usize) -> String {
     let number = row.get::<_, i64>(0).map(|number| id_of(number, 0));
-    let mut text = number.map_or_else(|_| "?".to_owned(), |id| format!("{}…", &id.to_string()[..17]));
+    let mut text = number.map_or_else(
+        |_| "?".to_owned(),
+        |id| format!("{}…", &id.to_string()[..17]),
+    );
     for column in 1..columns {
         let part = row.get::<_, i64>(column);
         let _ = match part {
@@ -219,7 +224,8 @@ fn strays(db: &Connection, report: &mut Report) {
 
 /// What servers have noticed and put aside.
 fn noted(db: &Connection, report: &mut Report) {
-    let text = "SELECT what, key, datetime(found / 1000000, 'unixepoch') FROM damaged ORDER BY found";
+    let text =
+        "SELECT what, key, datetime(found / 1000000, 'unixepoch') FROM damaged ORDER BY found";
     let looked = each(db, text, |row| {
         let (what, key): (String, String) = (row.get(0)?, row.get(1)?);
         let found: Option<String> = row.get(2)?;

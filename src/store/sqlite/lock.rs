@@ -58,9 +58,11 @@ pub(super) fn look(path: &Path) -> Result<Option<Lock>, Refusal> {
         return Ok(None);
     };
     match file.try_lock() {
-        Err(TryLockError::WouldBlock) => {
-            Err(in_use(path, &mut file, "it can be checked once that one has ended"))
-        }
+        Err(TryLockError::WouldBlock) => Err(in_use(
+            path,
+            &mut file,
+            "it can be checked once that one has ended",
+        )),
         Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(Lock { _file: file })),
     }
 }

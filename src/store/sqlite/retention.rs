@@ -234,8 +234,7 @@ fn forget(db: &Connection, number: i64) -> rusqlite::Result<(usize, bool)> {
     }
     let mut attempts = db.prepare_cached("DELETE FROM attempts WHERE number = ?")?;
     let rows = attempts.execute([number])?;
-    let mut message =
-        db.prepare_cached("DELETE FROM messages WHERE number = ? RETURNING tail")?;
+    let mut message = db.prepare_cached("DELETE FROM messages WHERE number = ? RETURNING tail")?;
     let tail = message.query_row([number], |row| row.get(0))?;
     keep_last(db, id_of(number, tail))?;
     Ok((rows + 1, true))

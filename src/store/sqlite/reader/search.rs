@@ -237,10 +237,9 @@ impl Page<'_, '_> {
 
     /// A message that its deliveries speak for, as far as they were asked.
     fn consider(&mut self, number: i64, status: bool, url: bool) -> rusqlite::Result<()> {
-        let mut message = self
-            .view
-            .db
-            .prepare_cached("SELECT number, accepted, label, topics FROM messages WHERE number = ?")?;
+        let mut message = self.view.db.prepare_cached(
+            "SELECT number, accepted, label, topics FROM messages WHERE number = ?",
+        )?;
         let is_wanted = message.query_row([number], |row| is_wanted(self.search, row));
         if is_wanted.optional()? == Some(true) {
             self.found(number, status, url)?;

@@ -137,8 +137,7 @@ impl View<'_> {
             "SELECT min(delivery) FROM attempts WHERE number = ? AND delivery > ?",
         ] {
             let mut next = self.db.prepare_cached(text)?;
-            let found: Option<i64> =
-                next.query_row([number, last.into()], |row| row.get(0))?;
+            let found: Option<i64> = next.query_row([number, last.into()], |row| row.get(0))?;
             let found = found.and_then(|found| u32::try_from(found).ok());
             least = match (least, found) {
                 (Some(one), Some(other)) => Some(u32::min(one, other)),
@@ -230,7 +229,9 @@ impl Rows {
         debug_assert!(attempt.attempt != NO_ATTEMPT, "an end is no attempt");
         let answer = attempt.answer.take();
         if extent == Extent::Whole {
-            let bytes = answer.as_ref().map_or(0, |it| it.head.len() + it.body.len());
+            let bytes = answer
+                .as_ref()
+                .map_or(0, |it| it.head.len() + it.body.len());
             attempt.answer = answer.filter(|_| *answers + bytes <= ANSWERS_MAX);
             *answers += attempt.answer.as_ref().map_or(0, |_| bytes);
             self.attempts.push(attempt);
