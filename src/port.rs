@@ -148,6 +148,8 @@ pub enum Timer {
     Delivery(Key),
     /// The deliveries that lie too far ahead for the wheel are looked at again.
     Far,
+    /// Work that is in the store alone is wanted.
+    Parked,
     /// A flow may let others go, or what waits for its turn expires.
     Gates,
     /// A lane's: the end of a cool-down, the next expiry, or that it is forgotten.

@@ -11,6 +11,7 @@ use crate::dispatch::Settings;
 use crate::dispatch::deliveries::Plan;
 use crate::dispatch::gate::{Gate, Gates};
 use crate::dispatch::notice::{self, Notice};
+use crate::dispatch::queue::{Order, Seat};
 use crate::dispatch::receipt::Tells;
 use crate::dispatch::redirect::{self, Hop};
 use crate::dispatch::retry::Schedule;
@@ -70,6 +71,8 @@ pub(super) struct Delivery {
     /// Its number within the message, from 1.
     pub(super) number: u32,
     pub(super) target: Arc<Target>,
+    /// Its place in the queue.
+    pub(super) seat: Seat,
     pub(super) method: Method,
     /// Attempts begun.
     pub(super) attempts: u32,
@@ -175,6 +178,7 @@ impl Delivery {
             sibling: None,
             before: None,
             number,
+            seat: Seat::of(plan.gates.as_deref(), &target),
             target,
             method: plan.method,
             attempts: 0,
@@ -209,6 +213,14 @@ impl Delivery {
             timeout: settings.timeout,
             expires: now + plan.delay + settings.expires,
             strict: callback.strict,
+            seat: Seat {
+                lane: notice::lane(callback, plan.delay),
+                order: match plan.delay.is_zero() {
+                    true => Order::Noticed,
+                    false => Order::Time,
+                },
+                taken: false,
+            },
             notice: Some(Box::new(Notice::of(callback))),
             gate: None,
             ..Delivery::held(message, number, Arc::clone(&callback.target), plan)
@@ -233,14 +245,15 @@ impl Delivery {
         }
     }
 
-    /// Where it stands among the work when it is due then: in its queue by the order of acceptance,
-    /// elsewhere by time.
+    /// Where it stands among the work when it is due then: in a lane that keeps an order by that of
+    /// acceptance, elsewhere by time.
     pub(super) fn place(&self, id: MessageId, due: Wall) -> Place {
-        let gates = self.gate.as_ref().map(|gate| &gate.gates);
-        let (lane, is_queue) = gates.map_or((self.target.lane, false), |it| it.lane(&self.target));
         Place {
-            lane,
-            rank: if is_queue { id.number() } else { due.0 },
+            lane: self.seat.lane,
+            rank: match self.seat.order.is_fifo() {
+                true => id.number(),
+                false => due.0,
+            },
             due,
             parked: false,
         }
@@ -278,6 +291,13 @@ impl Delivery {
     pub(super) fn come_back(&mut self, memory: &mut Ledger) {
         memory.give(self.hop_bytes());
         self.hop = None;
+    }
+
+    /// Whether it can be dropped from memory while it waits: whoever keeps the order of notices knows
+    /// them by their keys, from the first offer on.
+    pub(super) fn may_park(&self) -> bool {
+        let offered = |notice: &Notice| notice.released || self.state == State::Offered;
+        !self.notice.as_ref().is_some_and(|it| offered(it))
     }
 
     /// Where the attempt under way goes.

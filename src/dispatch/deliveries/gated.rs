@@ -14,6 +14,7 @@ use crate::base::time::Mono;
 use crate::dispatch::delivery::{Delivery, State};
 use crate::dispatch::flows::queues::Queues;
 use crate::dispatch::flows::{Flows, Rank, Stage, Values};
+use crate::dispatch::queue::Queue;
 use crate::port::{Timer, Turn};
 
 /// Of flows and of deliveries, so many are looked at when the gates' node fires; the others follow.
@@ -168,7 +169,7 @@ impl Deliveries {
             if let Some(gate) = &mut delivery.gate {
                 gate.stage = Stage::Ready;
             }
-            self.due.push_back(key);
+            self.queue.ready(key);
         }
         self.gatekeeper.watch(turn);
     }
