@@ -233,58 +233,41 @@ fn questions(count: u64) -> Vec<(&'static str, Search)> {
         limit: 100,
         ..Search::default()
     };
-    let ended = |outcome| Search {
-        status: Some(Status::Ended(outcome)),
+    let stands = |status| Search {
+        status: Some(status),
         ..base.clone()
     };
+    let ended = |outcome| stands(Status::Ended(outcome));
+    let goes_to = |url: &str, search: Search| Search {
+        url: Some(url.into()),
+        ..search
+    };
+    let middle = FIRST + count / 2;
+    let rare_label = Search {
+        label: Some("rare".into()),
+        ..base.clone()
+    };
+    let rare_topic = Search {
+        topic: Some(b"rare".as_slice().into()),
+        ..base.clone()
+    };
+    let an_hour = Search {
+        since: Some(Wall(middle * 1000)),
+        until: Some(Wall((middle + 3_600_000) * 1000)),
+        ..base.clone()
+    };
+    let failed_url = goes_to("http://host0.example/hook/0", ended(Outcome::Failed));
     vec![
         ("newest", base.clone()),
         ("status=failed", ended(Outcome::Failed)),
         ("status=delivered", ended(Outcome::Delivered)),
         ("status=expired (none)", ended(Outcome::Expired)),
-        (
-            "status=retrying",
-            Search {
-                status: Some(Status::Retrying),
-                ..base.clone()
-            },
-        ),
-        (
-            "status=failed, one url",
-            Search {
-                url: Some("http://host0.example/hook/0".into()),
-                ..ended(Outcome::Failed)
-            },
-        ),
-        (
-            "one url",
-            Search {
-                url: Some("http://host7.example/hook/7".into()),
-                ..base.clone()
-            },
-        ),
-        (
-            "rare label",
-            Search {
-                label: Some("rare".into()),
-                ..base.clone()
-            },
-        ),
-        (
-            "rare topic",
-            Search {
-                topic: Some(b"rare".as_slice().into()),
-                ..base.clone()
-            },
-        ),
-        (
-            "an hour in the middle",
-            Search {
-                since: Some(Wall((FIRST + count / 2) * 1000)),
-                until: Some(Wall((FIRST + count / 2 + 3_600_000) * 1000)),
-                ..base
-            },
-        ),
+        ("status=retrying", stands(Status::Retrying)),
+        ("status=failed, one url", failed_url),
+        ("one url", goes_to("http://host7.example/hook/7", base)),
+        ("rare label", rare_label),
+        ("rare topic", rare_topic),
+        ("an hour in the middle", an_hour),
     ]
 }
 

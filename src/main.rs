@@ -7,8 +7,10 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use hookah::base::exit::Exit;
 use hookah::config::{self, Command};
-use hookah::shell;
+use hookah::http::target;
+use hookah::{shell, store};
 
 fn main() -> ExitCode {
     let descriptors = shell::raise_descriptors();
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
             }
             Err(refusal) => return fail(&refusal, refusal.exit_code),
         },
+        Ok(Command::Check(name)) => return check(&name),
         Ok(Command::Print(text)) => {
             // A reader that has seen enough, such as `head`, is no failure.
             let _ = io::stdout().write_all(text.as_bytes());
@@ -35,6 +38,22 @@ fn main() -> ExitCode {
     match shell::run(&config.shell, config.engine) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => fail(&failure, failure.exit_code()),
+    }
+}
+
+/// Says what is in a store, and whether all of it is as it was written.
+fn check(name: &str) -> ExitCode {
+    match store::check(name, target::kept) {
+        Ok(checked) => {
+            let _ = io::stdout().write_all(checked.text.as_bytes());
+            let exit = if checked.is_sound {
+                Exit::Done
+            } else {
+                Exit::Io
+            };
+            ExitCode::from(exit.code())
+        }
+        Err(refusal) => fail(&refusal.why, refusal.exit.code()),
     }
 }
 

@@ -5,7 +5,9 @@ use std::fmt::Write;
 
 use crate::base::stats::{Counter, Row, Stats};
 
+pub mod flows;
 pub mod lanes;
+pub mod messages;
 mod page;
 pub mod subscriptions;
 pub mod topics;

@@ -38,6 +38,8 @@ const DESCRIPTORS_RESERVED: u64 = 64;
 pub enum Command {
     /// Serve, with these settings.
     Serve(Box<Config>),
+    /// Check the store of that name.
+    Check(String),
     /// Print this text and end.
     Print(String),
 }
@@ -112,11 +114,15 @@ pub fn command(
             *said = by_environment(knob, &value);
         }
     }
-    if let Some(text) = flags(args, &mut said)? {
+    let wanted = flags(args, &mut said)?;
+    if let Wanted::Text(text) = wanted {
         return Ok(Command::Print(text));
     }
     let mut config = blank();
     apply(&mut config, &said)?;
+    if matches!(wanted, Wanted::Check) {
+        return Ok(Command::Check(config.shell.store));
+    }
     let log = knobs::all()
         .position(|knob| knob.key == "log")
         .and_then(|place| said.get(place));
@@ -162,28 +168,37 @@ fn counts(knob: &Knob, value: &OsStr) -> bool {
     !value.is_empty() && !linked
 }
 
-/// Takes in the flags; a text if one of them asks for nothing but that.
-fn flags(
-    args: impl IntoIterator<Item = OsString>,
-    said: &mut [Said],
-) -> Result<Option<String>, Refusal> {
+/// What the flags ask for.
+enum Wanted {
+    Serve,
+    Check,
+    /// Nothing but this text.
+    Text(String),
+}
+
+/// Takes in the flags and the subcommand.
+fn flags(args: impl IntoIterator<Item = OsString>, said: &mut [Said]) -> Result<Wanted, Refusal> {
     let mut parser = Parser::from_args(args);
-    let mut subcommand = false;
+    let mut subcommand = None;
     while let Some(arg) = parser.next().map_err(Refusal::usage)? {
         let name = match arg {
-            Arg::Long("help") | Arg::Short('h') => return Ok(Some(help())),
-            Arg::Long("help-hub") => return Ok(Some(help_hub())),
+            Arg::Long("help") | Arg::Short('h') => return Ok(Wanted::Text(help())),
+            Arg::Long("help-hub") => return Ok(Wanted::Text(help_hub())),
             Arg::Long("version") | Arg::Short('V') => {
-                return Ok(Some(format!("hookah {}\n", env!("CARGO_PKG_VERSION"))));
-            }
-            Arg::Value(word) if word == "serve" && !subcommand => {
-                subcommand = true;
-                continue;
+                let text = format!("hookah {}\n", env!("CARGO_PKG_VERSION"));
+                return Ok(Wanted::Text(text));
             }
             Arg::Value(word) => {
-                return Err(Refusal::usage(format_args!(
-                    "{word:?} is not a subcommand; there is only serve, the default"
-                )));
+                subcommand = Some(match word.to_str() {
+                    Some("serve") if subcommand.is_none() => Wanted::Serve,
+                    Some("check") if subcommand.is_none() => Wanted::Check,
+                    _ => {
+                        return Err(Refusal::usage(format_args!(
+                            "{word:?} is not a subcommand; there are serve, the default, and check"
+                        )));
+                    }
+                });
+                continue;
             }
             Arg::Short(letter) => return Err(unknown(&format!("-{letter}"))),
             Arg::Long(name) => name.to_owned(),
@@ -203,7 +218,7 @@ fn flags(
         }
         said.texts.push(text);
     }
-    Ok(None)
+    Ok(subcommand.unwrap_or(Wanted::Serve))
 }
 
 fn flag_value(parser: &mut Parser, knob: &Knob) -> Result<String, Refusal> {
@@ -336,6 +351,9 @@ fn blank() -> Config {
                 expires: Duration::ZERO,
                 keys: Keys::default(),
                 notices: dispatch::notice::Settings::default(),
+                recovery_rate: 0,
+                // The engine corrects this, as it knows the store.
+                keeps: false,
             },
             topics: topics::Settings {
                 backlog_messages: 0,

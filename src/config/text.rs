@@ -28,6 +28,9 @@ pub fn help() -> String {
         "{:COLUMN$}this text, the version",
         "  -h --help, -V --version"
     );
+    out.push_str(
+        "\nhookah check [--store …]   looks for damage in a store that no server has open\n",
+    );
     out.push_str("\n--retries 3 can be said as HOOKAH_RETRIES=3 in the environment; flags win.\n");
     out
 }

@@ -53,6 +53,8 @@ pub enum Reply {
     },
     /// The answer is not known yet: `settle` brings it under the same number.
     Held(u64),
+    /// What was asked for, as JSON.
+    Told(Box<Told>),
     /// 204: which methods are allowed (RFC 9110 section 9.3.7).
     Methods(&'static str),
     /// A short text.
@@ -94,6 +96,7 @@ impl Reply {
     pub fn bytes(&self) -> u64 {
         match self.bare() {
             Reply::Batch { body, .. } => body.len() as u64,
+            Reply::Told(told) => told.body.len() as u64,
             _ => 0,
         }
     }
@@ -117,6 +120,17 @@ impl Reply {
             None => self,
         }
     }
+}
+
+/// An answer that was made for this request alone.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// The status.
+    pub status: u16,
+    /// Fields of its own.
+    pub fields: Vec<(&'static str, String)>,
+    /// The body, which is JSON.
+    pub body: Vec<u8>,
 }
 
 /// Whom a message with topics goes to besides its own targets, as of its acceptance.
@@ -233,14 +247,19 @@ impl Replies {
         (refused, freed)
     }
 
-    /// The answer that was held under that number is known now; it goes once the store has made
-    /// everything up to `seq` durable.
-    pub fn settle(&mut self, number: u64, seq: Seq, reply: Reply) {
+    /// The answer that was held under that number is known now, its bytes on the account of memory;
+    /// it goes once the store has made everything up to `seq` durable. Gives it back if nobody waits
+    /// for it any more.
+    pub fn settle(&mut self, number: u64, seq: Seq, reply: Reply) -> Option<Reply> {
         let is_it =
             |pending: &&mut Pending| matches!(pending.reply, Reply::Held(it) if it == number);
-        if let Some(pending) = self.queue.iter_mut().find(is_it) {
-            (pending.seq, pending.reply) = (seq, reply);
-        }
+        let Some(pending) = self.queue.iter_mut().find(is_it) else {
+            return Some(reply);
+        };
+        self.held += reply.bytes();
+        pending.seq = pending.seq.max(seq);
+        pending.reply = reply;
+        None
     }
 
     /// Whether the line becomes a stream now: that is what comes next, and it is taken.
@@ -318,6 +337,7 @@ fn write_reply(out: &mut Vec<u8>, pending: &Pending, date: &str) {
             };
             write::answer(out, &answer, &how);
         }
+        Reply::Told(told) => write_told(out, told, &how),
         Reply::Methods(allow) => write_methods(out, allow, &how),
         Reply::Text {
             status,
@@ -343,6 +363,21 @@ fn write_reply(out: &mut Vec<u8>, pending: &Pending, date: &str) {
             write_problem(out, problem, *json, *allow, *retry_after, &how);
         }
     }
+}
+
+fn write_told(out: &mut Vec<u8>, told: &Told, how: &How<'_>) {
+    let fields: Vec<_> = told
+        .fields
+        .iter()
+        .map(|(name, it)| (*name, &**it))
+        .collect();
+    let answer = Answer {
+        status: told.status,
+        content_type: Some("application/json"),
+        fields: &fields,
+        body: &told.body,
+    };
+    write::answer(out, &answer, how);
 }
 
 /// Which methods are allowed, and to a browser's preflight what scripts of the origin may send
@@ -469,34 +504,4 @@ fn accepted_json(id: MessageId, reach: Option<&Reach>) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_202_in_json_says_how_far_the_message_goes() {
-        let body = |topics: &[&[u8]]| {
-            let reach = Reach {
-                topics: TopicNames::of(topics.iter().copied()),
-                streams: 3,
-                callbacks: 14,
-            };
-            let reach = (!topics.is_empty()).then_some(&reach);
-            let body = String::from_utf8(accepted_json(MessageId(1), reach)).unwrap();
-            let id = MessageId(1).to_string();
-            let start = format!("{{\"id\":\"{id}\",\"status\":\"scheduled\"");
-            body.strip_prefix(&start).unwrap().to_owned()
-        };
-        let counts = r#","streams":3,"callbacks":14}"#;
-        assert_eq!(body(&[]), "}");
-        assert_eq!(body(&[b"a"]), format!(r#","topic":"a"{counts}"#));
-        assert_eq!(
-            body(&[b"a", b"b"]),
-            format!(r#","topic":["a","b"]{counts}"#)
-        );
-        let strange = body(&[b"say \"\xff\"\n"]);
-        assert_eq!(
-            strange,
-            format!(",\"topic\":\"say \\\"\u{fffd}\\\"\\n\"{counts}")
-        );
-    }
-}
+mod tests;

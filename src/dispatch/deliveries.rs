@@ -1,14 +1,16 @@
 //! All messages on their way and their deliveries: accepted, due, under way, ended.
 //! It says what is due and what an ending means; lines and lanes are somebody else's.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::frame::Frame;
+use crate::base::index::Index;
 use crate::base::slab::{Key, Slab};
 use crate::base::stats::Counter;
 use crate::base::time::Mono;
+use crate::model::record::Attempt;
 use crate::model::{
     Answer, Callback, Ending, Fault, Message, MessageId, Method, Target, Ticket, Wants,
 };
@@ -18,10 +20,10 @@ use super::Settings;
 use super::compose;
 use super::delivery::{Delivery, Next, State, Terms, charge};
 use super::draft::Accepted;
-use super::far::Far;
 use super::gate::Gates;
-use super::history::{History, Log};
 use super::notice;
+use super::queue::lanes::Lanes;
+use super::queue::{Memory, Queue};
 use super::redirect::{self, Hop};
 use super::retry::Schedule;
 
@@ -32,10 +34,12 @@ mod gated;
 mod look;
 mod notices;
 mod receipts;
+mod stored;
 
 pub use notices::{Fate, Report};
 
 use gated::Gatekeeper;
+pub use gated::QueueView;
 
 /// Deliveries that stand in the wheel at most; the rest wait in the due-index.
 pub const NEAR_MAX: usize = 1 << 16;
@@ -49,15 +53,10 @@ const UNFINISHED: Ending = Ending::Fault {
 #[derive(Debug)]
 struct Open {
     message: Arc<Message>,
-    method: Method,
     terms: Terms,
     /// Its deliveries that have not ended, each naming the next.
     first: Option<Key>,
     left: u32,
-    /// What happened so far.
-    log: Log,
-    /// Bytes on the account of memory for the log.
-    log_bytes: u64,
 }
 
 /// What an accepted message's deliveries have in common.
@@ -118,26 +117,40 @@ impl Plan {
 }
 
 impl Open {
-    /// What it is charged besides its deliveries and its log, in bytes.
+    /// A message without deliveries.
+    fn new(message: &Arc<Message>, plan: &Plan) -> Open {
+        Open {
+            message: Arc::clone(message),
+            terms: plan.terms.clone(),
+            first: None,
+            left: 0,
+        }
+    }
+
+    /// What it is charged besides its deliveries, in bytes.
     fn bytes(&self) -> u64 {
         (self.message.bytes() + self.terms.bytes()) as u64
     }
 }
 
-/// Everything on its way, and what is remembered of it.
+/// Everything on its way.
 #[derive(Debug)]
 pub struct Deliveries {
     settings: Settings,
     messages: Slab<Open>,
+    /// Messages that somebody waits for, and how many do.
+    watched: Index<MessageId, u32>,
+    /// Those of them whose last delivery here has ended.
+    gone: VecDeque<MessageId>,
     deliveries: Slab<Delivery>,
-    due: VecDeque<Key>,
-    far: Far,
-    /// The node that looks at the due-index again, and when.
-    far_timer: Option<(Key, Mono)>,
-    /// How many deliveries stand in the wheel.
-    near: usize,
+    /// Messages that have deliveries in memory.
+    by_id: Index<MessageId, Key>,
+    /// When deliveries go on, and where they wait until then.
+    queue: Memory,
     /// Queues and flows.
     gatekeeper: Gatekeeper,
+    /// The last id there was before this process.
+    before: MessageId,
     /// Notices that may go, once somebody has released them.
     offers: VecDeque<Key>,
     /// What became of notices, for who releases them.
@@ -146,7 +159,10 @@ pub struct Deliveries {
     last: MessageId,
     /// Messages of our own that wait for the store.
     own: VecDeque<Accepted>,
-    pub(super) history: History,
+    /// Somebody reads of outcomes,
+    observed: bool,
+    /// and these have not been told yet.
+    outcomes: VecDeque<Vec<u8>>,
 }
 
 impl Deliveries {
@@ -154,20 +170,23 @@ impl Deliveries {
     #[must_use]
     pub fn new(settings: Settings, seed: u64, began: Mono) -> Deliveries {
         let bound = u32::MAX as usize - 1;
+        let rate = settings.recovery_rate;
         Deliveries {
+            by_id: Index::new(seed.rotate_left(16)),
+            queue: Memory::new(Lanes::new(settings.keeps, rate, seed.rotate_left(48))),
             settings,
             messages: Slab::with_bound(bound),
+            watched: Index::new(seed.rotate_left(16)),
+            gone: VecDeque::new(),
             deliveries: Slab::with_bound(bound),
-            due: VecDeque::new(),
-            far: Far::default(),
-            far_timer: None,
-            near: 0,
             gatekeeper: Gatekeeper::new(seed.rotate_left(5), began),
+            before: MessageId::default(),
             offers: VecDeque::new(),
             reports: VecDeque::new(),
             last: MessageId::default(),
             own: VecDeque::new(),
-            history: History::new(seed),
+            observed: false,
+            outcomes: VecDeque::new(),
         }
     }
 }
@@ -299,11 +318,12 @@ impl Caller for Deliveries {
             };
         }
         self.log(turn, key, ending, next);
-        self.remember(turn, key, ending, next, refused, answer);
+        let unfinished = answer.is_some_and(|answer| answer.unfinished);
+        let attempt = self.attempt(turn, key, ending, next, refused, answer);
         match next {
-            Next::End(outcome) => self.decide(turn, key, outcome, ending, answer),
+            Next::End(outcome) => self.decide(turn, key, (outcome, ending), attempt, unfinished),
             Next::Retry { number, at_least } => {
-                self.retry(turn, key, number, at_least);
+                self.retry(turn, key, (number, at_least), attempt);
                 self.report_retry(key, ending);
             }
             Next::Follow => {}
@@ -327,7 +347,14 @@ impl Deliveries {
         }
     }
 
-    fn retry(&mut self, turn: &mut Turn, key: Key, number: u32, at_least: Option<Duration>) {
+    /// The next attempt is that retry, after at least that wait; `attempt` is the one before.
+    fn retry(
+        &mut self,
+        turn: &mut Turn,
+        key: Key,
+        (number, at_least): (u32, Option<Duration>),
+        attempt: Option<Attempt>,
+    ) {
         turn.stats.add(Counter::AttemptsFailed, 1);
         let random = turn.rng.u64();
         let Some(delivery) = self.deliveries.get_mut(key) else {
@@ -336,8 +363,9 @@ impl Deliveries {
         delivery.come_back(&mut turn.memory);
         let (schedule, jitter) = delivery.pace(&self.settings);
         let wait = schedule.wait(number, jitter, random, at_least);
+        let due = turn.now.mono + wait;
         self.flow_ended(turn, key);
-        self.wait(turn, key, turn.now.mono + wait);
+        self.put_off(turn, key, due, attempt);
     }
 
     /// The attempt goes on at `location`, in that origin's lane. The error is why it does not.
@@ -362,7 +390,7 @@ impl Deliveries {
             until: delivery.began.mono + delivery.timeout,
         };
         delivery.send_on(&mut turn.memory, hop)?;
-        self.due.push_back(key);
+        self.queue.ready(key);
         Ok(())
     }
 
@@ -380,7 +408,8 @@ impl Deliveries {
 
     /// Sweeps the accounts. Returns the bytes that should stand on the account of memory.
     pub fn check(&self) -> u64 {
-        let (mut waiting, mut bytes) = (0, 0);
+        let (mut waiting, mut bytes) = (0, self.queue.check());
+        let mut lanes: BTreeMap<u64, (u32, u32)> = BTreeMap::new();
         for (_, delivery) in self.deliveries.iter() {
             let open = self.messages.get(delivery.message);
             assert!(
@@ -389,30 +418,32 @@ impl Deliveries {
             );
             waiting += usize::from(matches!(delivery.state, State::Waiting { .. }));
             bytes += delivery.charge();
+            let lane = lanes.entry(delivery.seat.lane).or_default();
+            *lane = (lane.0 + 1, lane.1 + u32::from(delivery.seat.taken));
         }
+        self.queue.lanes.check_memory(&lanes);
         assert_eq!(
             waiting,
-            self.near + self.far.len(),
+            self.queue.waiting(),
             "a waiting delivery has no timer"
         );
-        assert!(
-            self.far.len() == 0 || self.far_timer.is_some(),
-            "nobody looks at the due-index"
-        );
-        let (mut left, mut log_bytes) = (0, 0);
-        for (_, open) in self.messages.iter() {
+        assert_eq!(self.by_id.len(), self.messages.len(), "an id of no message");
+        let mut left = 0;
+        for (key, open) in self.messages.iter() {
             left += open.left as usize;
+            let named = self.by_id.get(&open.message.id);
+            assert_eq!(named, Some(&key), "a message without its id");
             let (mut last, mut next, mut listed) = (None, open.first, 0);
             while let Some(delivery) = next.and_then(|key| self.deliveries.get(key)) {
                 assert_eq!(delivery.before, last, "a list that goes one way only");
                 (last, next, listed) = (next, delivery.sibling, listed + 1);
             }
             assert_eq!((next, listed), (None, open.left), "a list with a gap");
-            bytes += open.bytes() + open.log_bytes;
-            log_bytes += open.log_bytes;
+            bytes += open.bytes();
         }
+        assert_eq!(self.by_id.len(), self.messages.len(), "an id of no message");
         bytes += self.check_gates();
-        self.history.check(self.messages.len(), log_bytes);
+        bytes += self.outcomes.iter().map(|it| it.len() as u64).sum::<u64>();
         assert_eq!(
             left,
             self.deliveries.len(),

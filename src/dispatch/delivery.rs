@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use crate::base::ledger::Ledger;
 use crate::base::slab::Key;
-use crate::base::time::{Mono, Now, Wall};
+use crate::base::time::{Mono, Now};
 use crate::dispatch::Settings;
 use crate::dispatch::deliveries::Plan;
 use crate::dispatch::gate::{Gate, Gates};
 use crate::dispatch::notice::{self, Notice};
+use crate::dispatch::queue::{self, Order, Seat};
 use crate::dispatch::receipt::Tells;
 use crate::dispatch::redirect::{self, Hop};
 use crate::dispatch::retry::Schedule;
 use crate::dispatch::sign::Signer;
 use crate::dispatch::status::Success;
-use crate::model::record::{Answered, Place, Work};
+use crate::model::record::{Attempt, Place, Work};
 use crate::model::{Callback, Ending, Fault, MessageId, Method, Outcome, Target};
 
 /// The least wait after a certificate was not what it should be (dispatch.md, `retry-schedule`):
@@ -70,6 +71,8 @@ pub(super) struct Delivery {
     /// Its number within the message, from 1.
     pub(super) number: u32,
     pub(super) target: Arc<Target>,
+    /// Its place in the queue.
+    pub(super) seat: Seat,
     pub(super) method: Method,
     /// Attempts begun.
     pub(super) attempts: u32,
@@ -85,6 +88,8 @@ pub(super) struct Delivery {
     pub(super) began: Now,
     /// Where the attempt under way was sent on to, if it was.
     pub(super) hop: Option<Box<Hop>>,
+    /// Why it is not tried again, in one word.
+    pub(super) called_off: Option<&'static str>,
     /// What it has besides if it goes to a subscriber.
     pub(super) notice: Option<Box<Notice>>,
     /// What the answer decided whose body is awaited before it ends.
@@ -98,13 +103,13 @@ pub(super) struct Delivery {
 pub(super) struct Decided {
     pub(super) outcome: Outcome,
     pub(super) ending: Ending,
-    pub(super) answered: Answered,
+    pub(super) attempt: Option<Attempt>,
 }
 
 impl Decided {
     /// What it is charged for, in bytes.
     fn bytes(&self) -> u64 {
-        (size_of::<Decided>() + self.answered.head.len() + self.answered.body.len()) as u64
+        (size_of::<Decided>() + self.attempt.as_ref().map_or(0, Attempt::bytes)) as u64
     }
 }
 
@@ -167,6 +172,21 @@ pub(super) enum Next {
     Follow,
 }
 
+/// Where a delivery to `target` belongs: to its origin, or to its queue or flow.
+fn seat(target: &Target, plan: &Plan) -> Seat {
+    let gates = plan.gates.as_ref();
+    let (lane, is_queue) = gates.map_or((target.lane, false), |gates| gates.lane(target));
+    Seat {
+        lane,
+        order: if is_queue {
+            Order::Accepted
+        } else {
+            Order::Time
+        },
+        taken: false,
+    }
+}
+
 impl Delivery {
     /// A delivery of a message that is not durable yet.
     pub(super) fn held(message: Key, number: u32, target: Arc<Target>, plan: &Plan) -> Delivery {
@@ -175,6 +195,7 @@ impl Delivery {
             sibling: None,
             before: None,
             number,
+            seat: seat(&target, plan),
             target,
             method: plan.method,
             attempts: 0,
@@ -186,6 +207,7 @@ impl Delivery {
             state: State::Held { delay: plan.delay },
             began: Now::default(),
             hop: None,
+            called_off: None,
             notice: None,
             decided: None,
             gate: plan.gates.as_ref().map(|gates| Box::new(Gate::of(gates))),
@@ -209,6 +231,14 @@ impl Delivery {
             timeout: settings.timeout,
             expires: now + plan.delay + settings.expires,
             strict: callback.strict,
+            seat: Seat {
+                lane: notice::lane(callback, plan.delay),
+                order: match plan.delay.is_zero() {
+                    true => Order::Noticed,
+                    false => Order::Time,
+                },
+                taken: false,
+            },
             notice: Some(Box::new(Notice::of(callback))),
             gate: None,
             ..Delivery::held(message, number, Arc::clone(&callback.target), plan)
@@ -221,26 +251,26 @@ impl Delivery {
             State::Held { delay } => delay,
             _ => Duration::ZERO,
         };
-        let due = now.wall + delay;
         Work {
             id,
             number: self.number,
             target: Arc::clone(&self.target),
-            place: self.place(id, due),
+            place: self.place(now, id, now.mono + delay),
             expires: now.wall + self.expires.since(now.mono),
             attempts: self.attempts,
             subscription: self.notice.as_ref().map_or(0, |notice| notice.number),
         }
     }
 
-    /// Where it stands among the work when it is due then: in its queue by the order of acceptance,
-    /// elsewhere by time.
-    pub(super) fn place(&self, id: MessageId, due: Wall) -> Place {
-        let gates = self.gate.as_ref().map(|gate| &gate.gates);
-        let (lane, is_queue) = gates.map_or((self.target.lane, false), |it| it.lane(&self.target));
+    /// Its place among the work if it is due then.
+    pub(super) fn place(&self, now: Now, id: MessageId, due: Mono) -> Place {
+        let due = queue::wall_at(now, due);
         Place {
-            lane,
-            rank: if is_queue { id.number() } else { due.0 },
+            lane: self.seat.lane,
+            rank: match self.seat.order.is_fifo() {
+                true => id.number(),
+                false => due.0,
+            },
             due,
             parked: false,
         }
@@ -280,6 +310,18 @@ impl Delivery {
         self.hop = None;
     }
 
+    /// Whether it can be dropped from memory while it waits: whoever keeps the order of notices knows
+    /// them by their keys, from the first offer on.
+    pub(super) fn may_park(&self) -> bool {
+        let offered = |notice: &Notice| notice.released || self.state == State::Offered;
+        !self.notice.as_ref().is_some_and(|it| offered(it))
+    }
+
+    /// Whether an attempt is under way, perhaps about to go on where it was sent.
+    pub(super) fn is_active(&self) -> bool {
+        self.state == State::Active || self.hop.is_some()
+    }
+
     /// Where the attempt under way goes.
     pub(super) fn target_now(&self) -> &Arc<Target> {
         self.hop.as_ref().map_or(&self.target, |hop| &hop.target)
@@ -294,12 +336,7 @@ impl Delivery {
     /// Whether no attempt may begin any more.
     pub(super) fn is_over(&self, now: Mono) -> bool {
         let lapsed = self.notice.as_ref().is_some_and(|it| it.until <= now);
-        self.expires <= now || lapsed || self.called_off().is_some()
-    }
-
-    /// Why it was called off, if it was.
-    pub(super) fn called_off(&self) -> Option<&'static str> {
-        self.notice.as_ref()?.called_off
+        self.expires <= now || lapsed || self.called_off.is_some()
     }
 
     /// Whether it has to be released before it goes.
@@ -324,11 +361,20 @@ impl Delivery {
     /// Judges the ending of the attempt under way (dispatch.md sections 4, 7 and 10): what counts
     /// as success delivers and so does 303, 410 is final and so is a target that we
     /// forbid, a redirect is followed while hops are
-    /// left, everything else is tried again while the budget lasts.
+    /// left, everything else is tried again while the budget lasts. What was called off meanwhile
+    /// is delivered, or canceled.
     pub(super) fn judge(&self, terms: &Terms, ending: &Ending) -> Next {
-        if let Some(notice) = &self.notice {
-            return self.judge_notice(notice, ending);
+        if self.notice.is_some() {
+            return self.judge_notice(ending);
         }
+        match self.judge_webhook(terms, ending) {
+            Next::End(Outcome::Delivered) => Next::End(Outcome::Delivered),
+            _ if self.called_off.is_some() => Next::End(Outcome::Canceled),
+            next => next,
+        }
+    }
+
+    fn judge_webhook(&self, terms: &Terms, ending: &Ending) -> Next {
         let hops = self.hop.as_ref().map_or(0, |hop| hop.count);
         match ending {
             Ending::Answer { status, .. } if *status == 303 || terms.success.has(*status) => {
@@ -352,10 +398,10 @@ impl Delivery {
         }
     }
 
-    fn judge_notice(&self, notice: &Notice, ending: &Ending) -> Next {
+    fn judge_notice(&self, ending: &Ending) -> Next {
         match (notice::verdict(ending), ending) {
             (Some(outcome), _) => Next::End(outcome),
-            (None, _) if notice.called_off.is_some() => Next::End(Outcome::Canceled),
+            (None, _) if self.called_off.is_some() => Next::End(Outcome::Canceled),
             (None, Ending::Answer { retry_after, .. }) => self.retry(*retry_after),
             (None, Ending::Fault { .. }) => self.retry(None),
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::deliveries::{Deliveries, Plan, Receivers};
 use super::delivery::Terms;
 use super::fields;
+use super::queue::lanes::Parking;
 use crate::base::frame::Frame;
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
@@ -26,10 +27,14 @@ pub struct Accepted {
     pub seq: Seq,
     /// Its place among the deliveries, if it has any.
     pub open: Option<Key>,
+    /// What of it goes to the store alone, if anything does.
+    pub parking: Option<Box<Parking>>,
     /// The message itself, if it is to be published to topics.
     pub publish: Option<Arc<Message>>,
     /// Subscribers that it goes to.
     pub callbacks: usize,
+    /// Deliveries that it has, those to subscribers too.
+    pub deliveries: usize,
     /// It was taken in before, under the same key.
     pub duplicate: bool,
 }
@@ -41,8 +46,10 @@ impl Accepted {
             id,
             seq,
             open: None,
+            parking: None,
             publish: None,
             callbacks: 0,
+            deliveries: 0,
             duplicate: true,
         }
     }
@@ -101,7 +108,7 @@ impl<'a> Content<'a> {
 }
 
 /// The plan of what has no targets of its own: notices are tried as their settings say.
-fn notices_only(hops: u8) -> Plan {
+pub(super) fn notices_only(hops: u8) -> Plan {
     Plan {
         method: Method::Post,
         delay: Duration::ZERO,
@@ -217,14 +224,16 @@ impl Draft<'_> {
             message: Arc::clone(&message),
             promised,
         });
-        let open = deliveries.insert(turn, &message, self.receivers, &self.plan);
+        let admitted = deliveries.insert(turn, &message, self.receivers, &self.plan);
         let publish = has_topics.then_some(message);
         Ok(Accepted {
             id,
             seq: turn.handed.last(),
-            open,
+            open: admitted.open,
+            parking: admitted.parking,
             publish,
             callbacks: self.receivers.callbacks.len(),
+            deliveries: self.receivers.targets.len() + self.receivers.callbacks.len(),
             duplicate: false,
         })
     }

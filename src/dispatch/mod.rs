@@ -15,18 +15,19 @@ mod compose;
 pub mod deliveries;
 mod delivery;
 mod draft;
-mod far;
 mod fields;
 pub mod flows;
 pub mod gate;
-pub mod history;
 pub mod intake;
 pub mod notice;
 pub mod once;
 pub mod options;
+pub mod outcome;
 mod plan;
+pub mod queue;
 mod receipt;
 mod redirect;
+mod resend;
 pub mod retry;
 mod seal;
 pub mod sign;
@@ -60,6 +61,10 @@ pub struct Settings {
     pub keys: Keys,
     /// Deliveries to those that subscribed to a topic.
     pub notices: notice::Settings,
+    /// What was overdue at the start begins at this pace, in deliveries a second.
+    pub recovery_rate: u32,
+    /// The store keeps what it is given, so that deliveries need not wait in memory.
+    pub keeps: bool,
 }
 
 impl Default for Settings {
@@ -72,6 +77,8 @@ impl Default for Settings {
             expires: Duration::from_secs(4 * 24 * 3_600),
             keys: Keys::default(),
             notices: notice::Settings::default(),
+            recovery_rate: 1_000,
+            keeps: false,
         }
     }
 }

@@ -20,9 +20,12 @@ impl Engine {
     pub(super) fn run_lanes(&mut self) {
         loop {
             self.dial_name_servers();
+            self.carry_gone();
+            self.carry_outcomes();
             self.carry_hub();
             self.carry_own();
             self.join_lanes();
+            self.ask_store();
             // A place that was given up goes to who waits longest, not back to whoever gave it up.
             if let Some(lane) = self.next_starved() {
                 self.pump(lane);

@@ -28,9 +28,12 @@ use crate::topics::{self, Topics};
 mod batch;
 mod callers;
 mod calls;
+mod condition;
 mod hub;
+mod inquiries;
 mod lanes;
 mod life;
+mod messages;
 mod names;
 mod notices;
 mod polls;
@@ -43,6 +46,8 @@ mod visits;
 mod window;
 mod wishes;
 
+use condition::Condition;
+use inquiries::Inquiries;
 use streams::feed_of;
 use visits::Visits;
 
@@ -127,6 +132,7 @@ pub struct Engine {
     hub: Hub,
     /// The lines of those who wait for the hub's verdict.
     waiters: Index<Ticket, Key>,
+    inquiries: Inquiries,
     /// Offers are left to the test.
     #[cfg(test)]
     by_hand: bool,
@@ -141,6 +147,8 @@ pub struct Engine {
     /// Messages that wait for the store, in the order of acceptance.
     awaiting: VecDeque<stored::Awaiting>,
     durable: Seq,
+    /// What the store can do.
+    store: Condition,
     inbound: usize,
     per_address: Index<IpAddr, u32>,
     drain: life::Drain,
@@ -152,9 +160,14 @@ impl Engine {
     pub fn new(settings: Settings, seed: [u8; 32], now: Now) -> Engine {
         let mut rng = Rng::new(seed);
         let nodes = dispatch::NEAR_MAX + courier::LANES_TIMED_MAX + courier::TIMERS_MAX + 16;
-        let timers_max = settings.lines_max + nodes;
+        let timers_max = settings.lines_max + nodes + inquiries::INQUIRIES_MAX;
         let courier = Courier::new(settings.courier.clone(), settings.lines_max / 2, rng.u64());
-        let dispatch = Dispatch::new(settings.dispatch.clone(), rng.u64(), now.mono);
+        let keeps = !settings.volatile;
+        let dispatch = dispatch::Settings {
+            keeps,
+            ..settings.dispatch.clone()
+        };
+        let dispatch = Dispatch::new(dispatch, rng.u64(), now.mono);
         let hub = Hub::new(settings.hub.clone(), &mut rng);
         Engine {
             lines: Slab::with_bound(settings.lines_max),
@@ -167,6 +180,7 @@ impl Engine {
             doomed: Vec::new(),
             hub,
             waiters: Index::new(rng.u64()),
+            inquiries: Inquiries::default(),
             #[cfg(test)]
             by_hand: false,
             #[cfg(test)]
@@ -176,6 +190,7 @@ impl Engine {
             expired: Vec::new(),
             awaiting: VecDeque::new(),
             durable: 0,
+            store: Condition::new(settings.volatile),
             inbound: 0,
             per_address: Index::new(rng.u64()),
             drain: life::Drain::default(),
@@ -264,12 +279,22 @@ impl Engine {
         match done {
             StoreDone::Durable(seq) => self.store_kept(seq),
             StoreDone::Failed(seq) => self.store_lost(seq),
-            StoreDone::Usable { .. }
-            | StoreDone::Taken { .. }
-            | StoreDone::Canceled { .. }
-            | StoreDone::Found { .. }
-            | StoreDone::Ready => {}
-            StoreDone::Restored(rows) => rows.into_iter().for_each(|row| self.restored(row)),
+            StoreDone::Usable { trouble } => self.store_usable(trouble),
+            StoreDone::Taken { lane, rows, left } => {
+                self.store_taken(lane, rows, left.as_ref());
+                self.cancel_taken();
+            }
+            StoreDone::Canceled {
+                ticket,
+                count,
+                lanes,
+            } => {
+                self.store_canceled(&lanes);
+                self.canceled(ticket, count);
+            }
+            StoreDone::Found { ticket, found } => self.store_found(ticket, found),
+            StoreDone::Restored(facts) => self.store_restored(facts),
+            StoreDone::Ready => self.store_ready(),
         }
         self.run_lanes();
     }
@@ -286,7 +311,8 @@ impl Engine {
             self.fire(timer);
         }
         self.run_lanes();
-        self.dispatch.deliveries.make_way(&mut self.turn);
+        let observed = self.topics.readers(dispatch::outcome::TOPIC) > 0;
+        self.dispatch.deliveries.observe(observed);
         self.turn.stats.add(Counter::Turns, 1);
         self.measure();
     }
@@ -303,9 +329,11 @@ impl Engine {
             }
             Timer::Query(key) => self.courier.names.expired(&mut self.turn, key),
             Timer::Delivery(key) => self.dispatch.deliveries.fired(&mut self.turn, key),
+            Timer::Parked => self.dispatch.deliveries.asks_again(),
             Timer::Far => self.dispatch.deliveries.look_far(&mut self.turn),
             Timer::Gates => self.dispatch.deliveries.gates_fired(&mut self.turn),
             Timer::Lane(key) => self.lane_fired(key),
+            Timer::Inquiry(key) => self.inquiry_fired(key),
             Timer::Hub => self.hub.fired(&mut self.turn),
             Timer::Topics => self.sweep_topics(),
             Timer::Keys => self.dispatch.once.fired(&mut self.turn),

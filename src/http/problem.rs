@@ -149,6 +149,8 @@ reasons! {
     UnsupportedMediaType = 415 "unsupported_media_type" "Unsupported media type";
     /// The store could not keep the message: nothing of it was promised.
     StoreFailed = 503 "store_failed" "The message could not be stored; try again later";
+    /// What is known of the time before this process is being read.
+    Starting = 503 "starting" "The server is starting; try again in a moment";
     /// The bound on memory is reached.
     MemoryFull = 503 "memory_full" "Out of memory for new messages; try again later";
     /// There are as many flows as there may be, and the message names another.
@@ -163,6 +165,10 @@ reasons! {
     TooManyTargets = 400 "too_many_targets" "Too many targets";
     /// dispatch.md section 7: the message was here before, or it passed too many servers like this.
     TooManyHops = 400 "too_many_hops" "Too many hops";
+    /// As many questions about messages are under way as there may be.
+    InquiriesFull = 503 "inquiries_full" "Too many questions at once; try again later";
+    /// The store cannot say what it is asked.
+    StoreSilent = 503 "store_silent" "The store could not be asked; try again later";
     /// dispatch.md section 6: no message of that id is known.
     UnknownMessage = 404 "unknown_message" "No such message";
     /// security.md section 1: an address or port that may not be called.

@@ -2,6 +2,8 @@
 //! with what it invents, `tests/corpus.rs` with what is kept in `corpus/<target>/`. To add a
 //! target: a function, a row, a file in `fuzz_targets/` and its two lines in `Cargo.toml`.
 
+#[path = "checks_batch.rs"]
+mod checks_batch;
 #[path = "checks_forms.rs"]
 mod checks_forms;
 #[path = "checks_hub.rs"]
@@ -17,6 +19,7 @@ mod checks_wishes;
 #[path = "drive.rs"]
 mod drive;
 
+pub use checks_batch::batch;
 pub use checks_forms::{multipart, urlencoded};
 pub use checks_hub::{hub_diff, hub_discover, hub_request};
 pub use checks_json::json;
@@ -35,6 +38,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("response", response),
     ("urlencoded", urlencoded),
     ("multipart", multipart),
+    ("batch", batch),
     ("json", json),
     ("dns_message", dns_message),
     ("hub_request", hub_request),

@@ -8,6 +8,7 @@ use crate::http::{Kind, Message, Reader};
 use crate::net::{Item, LinkId, Net};
 use crate::oracle::Oracle;
 use crate::pollers::Poller;
+use crate::repeats;
 use crate::script::{Script, Step};
 use crate::world::World;
 
@@ -16,6 +17,10 @@ use crate::world::World;
 pub enum Want {
     /// 202 for this order.
     Accepted(usize),
+    /// 202 for this order, which was sent before.
+    Again(usize),
+    /// What becomes of these orders in one batch.
+    Batch(Vec<usize>),
     /// 202 for this publication.
     Published(usize),
     /// What the hub says to that request.
@@ -162,6 +167,11 @@ impl Client {
                 false
             }
             Want::Accepted(order) => self.lost(oracle, order, &answer),
+            Want::Again(order) => {
+                repeats::check_again(oracle, order, &answer);
+                false
+            }
+            Want::Batch(orders) => repeats::check_batch(oracle, world, &orders, &answer),
             Want::Published(number) => self.published(oracle, number, &answer),
             Want::Hub(_) | Want::Ping(_) => {
                 oracle.mail.push((want, answer.clone()));

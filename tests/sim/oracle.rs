@@ -8,10 +8,12 @@ use hookah::port::{Seq, StoreDone};
 
 use crate::clients::Want;
 use crate::feeds::Feeds;
+use crate::gates::Gates;
 use crate::http::Message;
 use crate::lasting::{Resumed, Waiting};
 use crate::net::LinkId;
 use crate::order::{CREDENTIALS, Order};
+use crate::receipts::{self, Receipts};
 use crate::tap::{Heard, Tap};
 use crate::targets::Target;
 use crate::world::{HOUR, MS, SECOND, World};
@@ -79,16 +81,20 @@ pub struct Oracle {
     pub connects: BTreeMap<usize, u32>,
     /// Topics and their readers.
     pub feeds: Feeds,
+    /// Queues and flows.
+    pub gates: Gates,
     /// Answers of the hub that its world has not seen yet.
     pub mail: Vec<(Want, Message)>,
     /// Requests to each target.
-    sent_to: BTreeMap<usize, u32>,
+    pub(super) sent_to: BTreeMap<usize, u32>,
     /// Nothing survives the process.
     pub volatile: bool,
     /// The wall clock may be set while there is no process,
     pub leaps: bool,
-    /// and was.
+    /// and was; or it jumps while there is one.
     pub leapt: bool,
+    /// See `leapt`; only with a store that lasts.
+    pub jumps: bool,
     /// Ends of processes, and when the last one knew all that was before.
     pub crashes: u32,
     pub(super) began: u64,
@@ -103,8 +109,13 @@ pub struct Oracle {
     pub(super) ends: BTreeMap<MessageId, (u64, Outcome)>,
     pub(super) kept: BTreeMap<MessageId, u64>,
     pub(super) taps: BTreeMap<LinkId, Tap>,
+    /// What tells of ends.
+    pub(super) receipts: Receipts,
 }
 
+/// Attempts at one order at most. What waits in the store alone comes one by one as long as it
+/// fails, and each may have to spend all its attempts before the next one comes.
+pub const ATTEMPTS_MAX: u64 = 10;
 /// The longest cool-down, a fifth of jitter, and the longest deadline of a probe.
 const PROBE_MAX: u64 = (60 + 12 + 16) * SECOND;
 /// Room for the network's and the loop's own time in what is bounded from above.
@@ -125,11 +136,13 @@ impl Oracle {
             sent: Vec::new(),
             connects: BTreeMap::new(),
             feeds: Feeds::default(),
+            gates: Gates::default(),
             mail: Vec::new(),
             sent_to: BTreeMap::new(),
             volatile,
             leaps: false,
             leapt: false,
+            jumps: false,
             crashes: 0,
             began: 0,
             store_within: 0,
@@ -139,6 +152,7 @@ impl Oracle {
             ends: BTreeMap::new(),
             kept: BTreeMap::new(),
             taps: BTreeMap::new(),
+            receipts: Receipts::default(),
         }
     }
 
@@ -175,6 +189,10 @@ impl Oracle {
             promised,
         });
         self.feeds.accepted(seq, message);
+        if promised {
+            self.tells(message);
+        }
+        self.gates.accepted(message);
         if let Some(order) = Order::number_in_body(&message.body) {
             self.name(order, message.id);
         }
@@ -238,7 +256,7 @@ impl Oracle {
     }
 
     /// An order's id is known now, and with it what the store was told of it.
-    fn name(&mut self, order: usize, id: MessageId) {
+    pub(super) fn name(&mut self, order: usize, id: MessageId) {
         let accepted = self.accepts.get(&id);
         let fate = &mut self.fates[order];
         let known = fate.id.replace(id);
@@ -275,6 +293,9 @@ impl Oracle {
         let Some(Heard::Asked(head)) = tap.wrote(world.at(), bytes) else {
             return;
         };
+        if let Some(order) = receipts::number(head.word(1)) {
+            return self.told(orders, order, link, &head);
+        }
         let order = Order::number_in_hook(head.word(1));
         let Some(order) = order else {
             panic!("nobody ordered {:?}", head.start)
@@ -287,18 +308,9 @@ impl Oracle {
             }
             return check_hop(&orders[order], &head);
         }
-        let attempt = head
-            .field("hookah-attempt")
-            .and_then(|value| value.parse().ok());
-        let Some(attempt) = attempt else {
-            panic!("no Hookah-Attempt in {:?}", head.fields)
-        };
         tap.open = Some(self.sent.len());
         let (at, first) = (tap.began, tap.begun == 1);
-        let id = head.field("webhook-id").and_then(MessageId::parse);
-        let Some(id) = id else {
-            panic!("no webhook-id in {:?}", head.fields)
-        };
+        let (id, attempt) = receipts::labels(&head);
         self.name(order, id);
         assert!(
             self.kept.contains_key(&id),
@@ -313,12 +325,21 @@ impl Oracle {
             retry_after: 0,
         };
         self.check_attempt(&orders[order], &targets[orders[order].target], &sent, world);
+        let (kept, ended) = (&self.kept, &self.ends);
+        let lives = |id: &MessageId| kept.contains_key(id) && !ended.contains_key(id);
+        self.gates.check_turn(id, lives);
+        let last = self.fates[order].attempts.last();
+        // What is sent again for a dead line is the same attempt.
+        if last.is_none_or(|last| self.sent[*last].attempt != sent.attempt) {
+            self.gates.goes_out(&orders[order], sent.at, self.began);
+        }
         self.check_alone(link, order);
         self.fates[order].resumed = None;
         self.fates[order].attempts.push(self.sent.len());
         self.sent.push(sent);
         *self.sent_to.entry(orders[order].target).or_default() += 1;
         self.check_lane(orders, orders[order].target);
+        self.check_flow(orders, order);
     }
 
     /// The engine read from a target or a reader.
@@ -353,7 +374,7 @@ impl Oracle {
     }
 
     /// Never more than `parallelism` requests to one target whose answers are not decided.
-    fn check_lane(&self, orders: &[Order], target: usize) {
+    pub(super) fn check_lane(&self, orders: &[Order], target: usize) {
         let undecided = |tap: &&Tap| {
             let open = tap.open.filter(|_| !tap.told);
             open.is_some_and(|sent| orders[self.sent[sent].order].target == target)
@@ -363,6 +384,22 @@ impl Oracle {
             flying <= self.parallelism,
             "{flying} requests in flight to target {target}"
         );
+    }
+
+    /// Never more than its parallelism of one flow.
+    fn check_flow(&self, orders: &[Order], order: usize) {
+        let Some((flow, max)) = Gates::parallelism(&orders[order]) else {
+            return;
+        };
+        let undecided = |tap: &&Tap| {
+            let open = tap.open.filter(|_| !tap.told);
+            let order = open.map(|sent| &orders[self.sent[sent].order]);
+            order
+                .and_then(Gates::parallelism)
+                .is_some_and(|it| it.0 == flow)
+        };
+        let flying = self.taps.values().filter(undecided).count();
+        assert!(flying <= max, "{flying} requests in flight of {flow}");
     }
 
     /// Whether an attempt may go out now, with that number.
@@ -438,7 +475,7 @@ impl Oracle {
             sent.at + 2 * MS >= ended + least || unsure,
             "too early: {sent:?} after {last:?}, {wait} us"
         );
-        if world.jumped || self.crowded {
+        if world.jumped || self.crowded || order.is_gated() {
             return;
         }
         let latest = last
@@ -462,7 +499,7 @@ impl Oracle {
         };
         let due = durable.max(since + order.delay);
         let bound = due + SLACK + self.lane_slack(order.target, target) + target.lookup_within();
-        if target.sees_every_attempt() && !self.crowded {
+        if target.sees_every_attempt() && !self.crowded && !order.is_gated() {
             assert!(
                 sent.at <= bound,
                 "held up by {} us: {order:?}",
@@ -478,13 +515,8 @@ impl Oracle {
             return HOUR;
         }
         let load = self.load.get(&number).copied().unwrap_or(0);
-        let mut rounds = load.saturating_sub(1) / self.parallelism;
-        if !self.volatile {
-            // What is parked comes one by one as long as it fails.
-            rounds = load;
-        }
-        let stores = 2 * (load as u64 + 1) * self.store_within;
-        rounds as u64 * 16 * SECOND + stores + self.breaker_slack(number, target)
+        let rounds = load.saturating_sub(1) / self.parallelism;
+        rounds as u64 * 16 * SECOND + self.breaker_slack(number, target) + self.parked_slack(load)
     }
 
     /// How long an open breaker can hold an attempt up: the longest cool-down with its jitter and a
@@ -499,7 +531,8 @@ impl Oracle {
             return 0;
         }
         let load = self.load.get(&number).copied().unwrap_or(0);
-        (load as u64 + 1) * PROBE_MAX
+        let times = if self.volatile { 1 } else { ATTEMPTS_MAX };
+        (load as u64 + 1) * PROBE_MAX * times
     }
 }
 

@@ -2,8 +2,10 @@
 //! and what its target must get. It does not travel by itself; clients frame it.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
+use crate::gates::{self, Flow};
+use crate::receipts;
 use crate::rng::Rng;
 use crate::world::{MS, SECOND};
 
@@ -68,6 +70,14 @@ pub struct Order {
     pub forbidden: bool,
     /// It carries credentials and a signature, meant for its own target and nobody else.
     pub private: bool,
+    /// Its target is told how it ended: `callback`.
+    pub callback: bool,
+    /// Its target is told if it failed or expired: `errback`.
+    pub errback: bool,
+    /// `queue`.
+    pub queue: Option<&'static str>,
+    /// `flow-key`, `rate` and `parallelism`.
+    pub flow: Option<Flow>,
 }
 
 /// dispatch.md section 4.
@@ -116,6 +126,10 @@ impl Order {
             strict: false,
             forbidden: false,
             private: false,
+            callback: false,
+            errback: false,
+            queue: None,
+            flow: None,
         }
     }
 
@@ -135,6 +149,8 @@ impl Order {
         self.filler = rng.pick(&[0, 0, 10, 300, 3_000, 70_000]);
         self.redirects = rng.pick(&[0, 0, 1, 3]);
         self.private = rng.chance(20);
+        self.queue = rng.chance(20).then(|| rng.pick(&gates::QUEUES));
+        self.flow = rng.chance(25).then(|| rng.pick(&gates::FLOWS));
     }
 
     /// Attempts at most: the first and its retries.
@@ -147,6 +163,11 @@ impl Order {
         let schedule = self.schedule.as_deref().unwrap_or(&SCHEDULE_DEFAULT);
         let step = (next as usize).saturating_sub(2).min(schedule.len() - 1);
         schedule[step]
+    }
+
+    /// Whether it may have to wait for others than those of its lane.
+    pub fn is_gated(&self) -> bool {
+        self.queue.is_some() || self.flow.is_some()
     }
 
     /// The deadline of one attempt.
@@ -194,6 +215,18 @@ impl Order {
         self.method.unwrap_or(default)
     }
 
+    /// A message of a batch that asks for the same.
+    pub fn item(&self) -> String {
+        let members = self.options().into_iter();
+        let members = members.map(|(name, value)| format!("{name:?}: {value:?}"));
+        let members: Vec<String> = members.collect();
+        let body = STANDARD.encode(self.payload().unwrap_or_default());
+        let (url, media) = (self.url(), self.media_out());
+        let own = format!("\"url\": {url:?}, \"body_base64\": {body:?}");
+        let headers = format!("\"headers\": {{\"content-type\": {media:?}}}");
+        format!("{{{}}}", [members, vec![own, headers]].concat().join(", "))
+    }
+
     fn url(&self) -> String {
         format!("{}{}", self.base, self.hook())
     }
@@ -225,6 +258,15 @@ impl Order {
         }
         if self.strict {
             options.push(("_targets", "public".to_owned()));
+        }
+        for (name, asked) in [("_callback", self.callback), ("_errback", self.errback)] {
+            if asked {
+                options.push((name, receipts::url(&self.base, self.number)));
+            }
+        }
+        options.extend(self.queue.map(|name| ("_queue", name.to_owned())));
+        if let Some(flow) = &self.flow {
+            options.extend(flow.options());
         }
         if self.private {
             let secret = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
@@ -361,7 +403,7 @@ impl Order {
     }
 }
 
-fn duration(micros: u64) -> String {
+pub fn duration(micros: u64) -> String {
     if micros.is_multiple_of(SECOND) {
         format!("{}s", micros / SECOND)
     } else {

@@ -14,7 +14,8 @@ use crate::crowd;
 use crate::hub;
 use crate::names::Kind;
 use crate::net::Shape;
-use crate::order::Order;
+use crate::order::{Order, Spelling};
+use crate::repeats;
 use crate::requests::{self, Framing};
 use crate::rng::Rng;
 use crate::script::Step;
@@ -141,6 +142,7 @@ pub fn random(seed: u64) -> Sim {
         let at = sim.world.rng.between(0, 5 * MINUTE);
         sim.world.after(at, Event::Jump(by));
         sim.world.jumped = true;
+        sim.oracle.jumps = !sim.settings.volatile;
     }
     if sim.world.rng.chance(10) {
         let at = sim.world.rng.between(0, 30 * SECOND);
@@ -231,6 +233,8 @@ fn client(sim: &mut Sim) {
     let latest = if sim.lasts { latest } else { 20 * SECOND };
     let delay = sim.world.rng.between(0, latest);
     let mut client = match sim.world.rng.between(0, 99) {
+        0..=5 => batch(sim),
+        6..=11 if !sim.oracle.may_refuse => again(sim),
         0..=64 => shopper(sim),
         65..=72 => {
             let order = order(sim);
@@ -255,11 +259,38 @@ fn client(sim: &mut Sim) {
 
 /// A random order to a random target.
 fn order(sim: &mut Sim) -> Order {
+    let spelling = sim.world.rng.pick(&Spelling::ALL);
+    spelled(sim, spelling)
+}
+
+/// A random order in that spelling.
+fn spelled(sim: &mut Sim, spelling: Spelling) -> Order {
     let target = sim.world.rng.between(0, sim.targets.len() as u64 - 1) as usize;
     let number = sim.order(target).number;
     sim.orders[number].randomize(&mut sim.world.rng);
+    sim.orders[number].spelling = spelling;
     crowd::share(sim, number);
+    // Whether an end was lost with a crash, only the store knows.
+    if !sim.lasts && sim.world.rng.chance(25) {
+        let asked = sim.world.rng.between(1, 3);
+        let order = &mut sim.orders[number];
+        (order.callback, order.errback) = (asked & 1 != 0, asked & 2 != 0);
+        *sim.oracle.load.entry(target).or_default() += 2;
+    }
     sim.orders[number].clone()
+}
+
+/// Orders in one batch.
+fn batch(sim: &mut Sim) -> Client {
+    let count = sim.world.rng.between(1, 6);
+    let orders: Vec<Order> = (0..count).map(|_| spelled(sim, Spelling::Path)).collect();
+    repeats::batch(&mut sim.world.rng, &orders)
+}
+
+/// An order that is sent twice. Where requests may be refused, the second might be the first.
+fn again(sim: &mut Sim) -> Client {
+    let order = order(sim);
+    repeats::again(&mut sim.world.rng, &order)
 }
 
 /// A client that places several orders on one line, perhaps pipelined, with some nonsense between.

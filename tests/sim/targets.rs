@@ -11,6 +11,7 @@ use crate::http::{Kind, Message, Reader};
 use crate::names;
 use crate::net::{Item, LinkId, Net};
 use crate::order::{CREDENTIALS, Order};
+use crate::receipts;
 use crate::script::Script;
 use crate::world::{MINUTE, SECOND, World};
 
@@ -30,7 +31,8 @@ pub struct Target {
     /// Whole requests got, in order.
     pub got: Vec<Got>,
     lines: BTreeMap<LinkId, Line>,
-    asked: BTreeMap<usize, u32>,
+    /// Requests by order, and whether they told of it.
+    asked: BTreeMap<(usize, bool), u32>,
 }
 
 /// A request that a target got.
@@ -167,17 +169,25 @@ impl Target {
                 line.reader.push(&bytes);
                 let wrong = |e| panic!("target {} got no HTTP: {e}", self.addr);
                 while let Some(request) = line.reader.next().unwrap_or_else(wrong) {
-                    let got = check(orders, self.addr, &base, world, &request);
-                    let asked = self.asked.entry(got.order).or_default();
+                    let told = receipts::number(request.word(1));
+                    let got = match told {
+                        Some(order) => {
+                            receipts::check(orders, &base, order, &request);
+                            None
+                        }
+                        None => Some(check(orders, self.addr, &base, world, &request)),
+                    };
+                    let order = got.as_ref().map_or(told.unwrap_or(0), |got| got.order);
+                    let asked = self.asked.entry((order, told.is_some())).or_default();
                     *asked += 1;
                     let wall = world.now.wall.seconds();
-                    let steps = behaviour.sends(got.order, request.word(1), &base);
+                    let steps = behaviour.sends(order, request.word(1), &base);
                     let steps = steps.unwrap_or_else(|| {
                         behaviour.answer(&mut world.rng, *asked, line.served, wall)
                     });
                     line.script.extend(steps);
                     line.served += 1;
-                    self.got.push(got);
+                    self.got.extend(got);
                 }
             }
             Some(Item::Fin) => {

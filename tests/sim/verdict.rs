@@ -8,6 +8,7 @@ use hookah::model::Outcome;
 use crate::names::Names;
 use crate::oracle::{Oracle, Sent};
 use crate::order::Order;
+use crate::receipts;
 use crate::targets::Target;
 use crate::world::{MINUTE, MS, SECOND};
 
@@ -44,6 +45,7 @@ pub fn judge(oracle: &Oracle, orders: &[Order], targets: &[Target]) {
             wire.len()
         );
         judge_end(oracle, order, target, &attempts, outcome);
+        oracle.judge_receipts(order, outcome);
         judge_good(oracle, order, target, &attempts, outcome);
         let total: u64 = (2..=order.budget())
             .map(|next| order.wait_before(next) / 5 * 6)
@@ -61,7 +63,8 @@ pub fn judge(oracle: &Oracle, orders: &[Order], targets: &[Target]) {
         let since = fate.durable.unwrap_or(at);
         let stops = u64::from(oracle.crashes) * (bound + 2 * MINUTE);
         let bound = bound + stops + oracle.lane_slack(order.target, target);
-        let spent = at <= since + bound || oracle.crowded || oracle.leapt;
+        let slow = oracle.crowded || oracle.is_clock_wild() || order.is_gated();
+        let spent = at <= since + bound || slow;
         assert!(spent, "{order:?} took {} us", at - since);
     }
     judge_shut(oracle, orders, targets);
@@ -78,7 +81,10 @@ pub fn judge_names(names: &Names, orders: &[Order], targets: &[Target]) {
             0 => u32::from(order.target == number),
             redirects => 1 + redirects,
         };
-        let attempts = orders.iter().map(|order| hops(order) * order.budget());
+        let told = |order: &Order| u32::from(order.callback) + u32::from(order.errback);
+        let told = |order: &Order| told(order) * receipts::ATTEMPTS_MAX;
+        let attempts = orders.iter();
+        let attempts = attempts.map(|order| hops(order) * (order.budget() + told(order)));
         let attempts: u32 = attempts.sum();
         let most = 2 * attempts * 16;
         assert!(name.asked <= most, "{name:?} for {attempts} attempts");
@@ -117,7 +123,9 @@ fn judge_end(
             }
         }
         Outcome::Expired => {
-            let old = order.expires.is_some() || oracle.leapt;
+            // Those before it in its queue may take days; what is in the store alone expires by
+            // the wall clock.
+            let old = order.expires.is_some() || oracle.is_clock_wild() || order.is_gated();
             assert!(old, "expired: {order:?}");
         }
         Outcome::Canceled => panic!("nobody called it off: {order:?}"),
@@ -130,7 +138,8 @@ fn judge_good(oracle: &Oracle, order: &Order, target: &Target, attempts: &[&Sent
     let rounds = (order.filler as u64 + 1_000) / 500 * 2;
     let travel = if oracle.calm { 0 } else { rounds * 125 * MS };
     let time = order.timeout_or_default();
-    if order.expires.is_some() || order.forbidden || oracle.leapt {
+    let held = oracle.is_clock_wild() || (order.is_gated() && end == Outcome::Expired);
+    if order.expires.is_some() || order.forbidden || held {
         return;
     }
     if target
@@ -152,7 +161,7 @@ fn judge_shut(oracle: &Oracle, orders: &[Order], targets: &[Target]) {
         let shut = target.is_always_shut();
         let placed = || orders.iter().filter(|order| order.target == number);
         let known = |order: &Order| oracle.fates[order.number].id.is_some();
-        let expiring = placed().any(|order| order.expires.is_some());
+        let expiring = placed().any(|order| order.expires.is_some() || order.is_gated());
         if !shut
             || expiring
             || !placed().all(|order| known(order) || oracle.fates[order.number].refused)
@@ -161,10 +170,12 @@ fn judge_shut(oracle: &Oracle, orders: &[Order], targets: &[Target]) {
         }
         let kept = |order: &&Order| oracle.fates[order.number].durable.is_some();
         let budgets: u32 = placed().filter(kept).map(Order::budget).sum();
+        let told: usize = placed().map(|order| oracle.receipts_of(order)).sum();
+        let budgets = budgets + told as u32 * receipts::ATTEMPTS_MAX;
         let connects = oracle.connects.get(&number).copied().unwrap_or(0);
         // Those that an end of the process cut are made again.
         let cut = placed().count() as u32 * oracle.crashes;
-        let right = (budgets..=budgets + cut).contains(&connects) || oracle.leapt;
+        let right = (budgets..=budgets + cut).contains(&connects) || oracle.is_clock_wild();
         assert!(
             right,
             "{connects} connects, not {budgets}, to target {number} ({target:?})"

@@ -3,6 +3,7 @@
 
 mod asking;
 mod crashing;
+mod damaging;
 mod keeping;
 mod make;
 mod model;

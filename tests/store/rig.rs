@@ -95,11 +95,17 @@ impl Rig {
 
     /// An empty store of that backend with bounds of its own.
     pub fn with(backend: Backend, bounds: Bounds) -> Rig {
+        let mut rig = Rig::closed(backend, bounds);
+        rig.open();
+        rig
+    }
+
+    fn closed(backend: Backend, bounds: Bounds) -> Rig {
         static RIGS: AtomicU64 = AtomicU64::new(0);
         let number = RIGS.fetch_add(1, Ordering::Relaxed);
         let name = format!("store-{}-{number}", std::process::id());
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let mut rig = Rig {
+        let rig = Rig {
             backend,
             bounds,
             restored: vec![],
@@ -113,7 +119,6 @@ impl Rig {
             ticket: 0,
         };
         fs::create_dir_all(rig.place()).expect("a folder for the store");
-        rig.open();
         rig
     }
 
@@ -135,16 +140,19 @@ impl Rig {
     }
 
     fn open(&mut self) {
+        if let Err(why) = self.try_open() {
+            panic!("{}: {why}", self.name());
+        }
+    }
+
+    /// Opens it, and waits until all is restored.
+    fn try_open(&mut self) -> Result<(), String> {
         self.bell = Arc::default();
         let bell = Arc::clone(&self.bell);
         let opening = Opening {
             wake: Arc::new(move || bell.ring()),
             free: |_| None,
-            target: |url, authorization| {
-                let mut target = target::parse(url).ok()?;
-                target.authorization = authorization.map(Into::into);
-                Some(target)
-            },
+            target: target::kept,
             backlog_age: self.bounds.backlog_age,
             backlog_bytes: self.bounds.backlog_bytes,
             keep_age: self.bounds.keep_age,
@@ -152,24 +160,41 @@ impl Rig {
             min_free: 0,
             memory_bytes: self.bounds.memory_bytes,
         };
-        let opened = match store::open(&self.name(), opening) {
-            Ok(opened) => opened,
-            Err(refusal) => panic!("{}: {}", self.name(), refusal.why),
-        };
+        let opened = store::open(&self.name(), opening).map_err(|refusal| refusal.why)?;
         assert_eq!(opened.volatile, !self.backend.lasts);
         self.store = Some(opened.store);
         self.restored.clear();
         self.told.clear();
         self.durable = None;
         self.seq = 0;
-        if self.backend.lasts {
-            self.wait("the end of its restoring", |rig| {
-                let place = rig
-                    .told
-                    .iter()
-                    .position(|it| matches!(it, StoreDone::Ready));
-                place.map(|place| rig.told.remove(place))
-            });
+        if !self.backend.lasts {
+            return Ok(());
+        }
+        self.wait("the end of its restoring", |rig| {
+            if let Some(refusal) = rig.store().refusal() {
+                return Some(Err(refusal.why));
+            }
+            let place = rig
+                .told
+                .iter()
+                .position(|it| matches!(it, StoreDone::Ready));
+            place.map(|place| {
+                rig.told.remove(place);
+                Ok(())
+            })
+        })
+    }
+
+    /// A store over a file that is there already; else why it is refused.
+    pub fn over(backend: Backend, bounds: Bounds, bytes: &[u8]) -> Result<Rig, String> {
+        let mut rig = Rig::closed(backend, bounds);
+        fs::write(rig.file(), bytes).expect("room for a file");
+        match rig.try_open() {
+            Ok(()) => Ok(rig),
+            Err(why) => {
+                rig.shut();
+                Err(why)
+            }
         }
     }
 

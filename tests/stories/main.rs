@@ -13,6 +13,7 @@
 //! - a slow target takes everything: `bounds::a_dead_target_never_takes_all_the_lines`,
 //!   `retrying::a_target_that_never_answers_is_given_up_in_time_and_costs_nobody_else`;
 //! - a new connection for every attempt: `keeping::ten_webhooks_in_a_row_use_one_connection`;
+//! - a callback for every attempt: `telling::whoever_asked_is_told_once_of_all_attempts`;
 //! - a stale line counted: `keeping::a_line_that_dies_under_a_webhook_costs_one_uncounted_resend`.
 
 #[path = "../support/client.rs"]
@@ -35,10 +36,12 @@ mod keeping;
 mod lasting;
 mod lying;
 mod naming;
+mod pacing;
 mod posting;
 mod refusing;
 mod retrying;
 mod stopping;
+mod telling;
 mod waiting;
 
 use std::time::Instant;

@@ -98,20 +98,6 @@ fn a_bad_target_is_refused() {
 }
 
 #[test]
-fn what_this_version_cannot_do_is_refused_and_not_dropped() {
-    let (server, target) = (Server::start(), Target::willing());
-    let mut client = Client::connect(server.addr());
-    for option in ["queue", "flow_key", "rate"] {
-        let body = format!("_url={}&a=1&_{option}=x", target.url("/"));
-        let answer = client.send(form(&body)).answer();
-        assert_eq!(answer.status, 400, "{option}");
-        let text = format!("400 Bad option: _{option} is not supported by this version");
-        assert_eq!(answer.body, text);
-    }
-    nothing_was_queued(&server, &target);
-}
-
-#[test]
 fn what_names_no_target_or_cannot_be_merged_is_refused() {
     let (server, target) = (Server::start(), Target::willing());
     let mut client = Client::connect(server.addr());

@@ -4,33 +4,34 @@
 use std::sync::Arc;
 
 use super::Deliveries;
-use super::receipts::receipts;
+use super::receipts::{outcome_told, receipts};
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::dispatch::delivery::Delivery;
-use crate::model::record::{Answered, End};
-use crate::model::{Ending, Outcome};
+use crate::dispatch::queue::Queue;
+use crate::model::record::{Attempt, End};
+use crate::model::{Ending, MessageId, Outcome};
 use crate::port::{StoreOp, Turn};
 
 impl Deliveries {
     /// What waits too long, or was called off while it could not end, goes no further.
     pub(super) fn give_up(&mut self, turn: &mut Turn, key: Key) {
         let delivery = self.deliveries.get(key);
-        let outcome = match delivery.and_then(|delivery| delivery.called_off()) {
+        let outcome = match delivery.and_then(|delivery| delivery.called_off) {
             Some(_) => Outcome::Canceled,
             None => Outcome::Expired,
         };
         self.end(turn, key, outcome, None, None);
     }
 
-    /// A delivery has ended, with its last attempt's ending and answer if that was why.
+    /// A delivery has ended, with its last attempt and the ending of that if that was why.
     pub(super) fn end(
         &mut self,
         turn: &mut Turn,
         key: Key,
         outcome: Outcome,
         ending: Option<&Ending>,
-        answered: Option<&Answered>,
+        attempt: Option<Attempt>,
     ) {
         let Some(delivery) = self.deliveries.remove(key) else {
             return;
@@ -46,7 +47,7 @@ impl Deliveries {
             1,
         );
         self.report_end(key, &delivery, outcome, ending);
-        let Some(open) = self.messages.get_mut(delivery.message) else {
+        let Some(open) = self.messages.get(delivery.message) else {
             return;
         };
         let (id, number) = (open.message.id, delivery.number);
@@ -54,35 +55,48 @@ impl Deliveries {
             let (word, url) = (outcome.as_str(), &delivery.target.url);
             log::info!("delivery_ended id={id} outcome={word} url={url:?}");
         }
+        let called_off = delivery.called_off;
+        let detail = called_off.filter(|_| outcome == Outcome::Canceled);
         let end = End {
             outcome,
-            detail: delivery.called_off().unwrap_or_default(),
+            detail: detail.unwrap_or_default(),
             at: turn.now.wall,
             target: Arc::clone(&delivery.target),
         };
+        let answered = attempt.as_ref().and_then(|it| it.answer.as_deref());
+        let receipts = receipts(open, &delivery, outcome, ending, answered);
+        if self.observed {
+            let told = outcome_told(open, &delivery, outcome, ending, answered);
+            // What memory has no room for is not told.
+            if turn.memory.take(told.len() as u64) {
+                self.outcomes.push_back(told);
+            }
+        }
         turn.hand(StoreOp::End {
             id,
             number,
             end,
-            attempt: None,
+            attempt,
         });
-        let receipts = receipts(open, &delivery, outcome, ending, answered);
-        open.left -= 1;
-        let last = open.left == 0;
-        self.remember_end(turn, &delivery, outcome);
+        let well = outcome == Outcome::Delivered;
+        self.queue.done(turn, delivery.seat, well);
         self.unlink(&delivery);
         self.leave_gates(turn, key, &delivery, id.number());
-        if last && let Some(mut open) = self.messages.remove(delivery.message) {
-            turn.memory.give(open.bytes());
-            self.history.give(turn, open.log_bytes);
-            open.log.message(&open.message, open.method);
-            self.history.ended(turn, id, open.log);
+        if self.one_less(turn, delivery.message).is_some() {
+            self.gone(id);
         }
         self.tell(turn, receipts);
     }
 
+    /// Nothing of that message is left here. Whoever waits for it looks at what has become of it.
+    pub(super) fn gone(&mut self, id: MessageId) {
+        if !self.watched.is_empty() && self.watched.contains(&id) {
+            self.gone.push_back(id);
+        }
+    }
+
     /// Takes an ended delivery out of its message's list.
-    fn unlink(&mut self, gone: &Delivery) {
+    pub(super) fn unlink(&mut self, gone: &Delivery) {
         let next = gone.sibling.and_then(|key| self.deliveries.get_mut(key));
         if let Some(next) = next {
             next.before = gone.before;

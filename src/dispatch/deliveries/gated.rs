@@ -10,16 +10,33 @@ use std::time::Duration;
 
 use super::Deliveries;
 use crate::base::slab::Key;
-use crate::base::time::Mono;
+use crate::base::time::{Mono, Now, Wall};
 use crate::dispatch::delivery::{Delivery, State};
 use crate::dispatch::flows::queues::Queues;
 use crate::dispatch::flows::{Flows, Rank, Stage, Values};
+use crate::dispatch::queue::Queue;
+use crate::model::MessageId;
 use crate::port::{Timer, Turn};
 
 /// Of flows and of deliveries, so many are looked at when the gates' node fires; the others follow.
 const FIRED_MAX: usize = 4_096;
 /// How soon they follow.
 const REST: Duration = Duration::from_millis(1);
+
+/// A queue as it can be shown.
+#[derive(Clone, Copy, Debug)]
+pub struct QueueView<'a> {
+    /// Its name.
+    pub name: &'a [u8],
+    /// Its deliveries in memory that have not ended, besides the first.
+    pub waiting: usize,
+    /// The message of the first.
+    pub head: MessageId,
+    /// Where the first stands, the word of the API.
+    pub status: &'static str,
+    /// When the first is tried, if it waits for that.
+    pub next: Option<Wall>,
+}
 
 /// What holds deliveries back.
 #[derive(Debug)]
@@ -85,7 +102,7 @@ impl Deliveries {
     }
 
     /// A delivery's message is durable: it waits for its due time, or for its turn before that.
-    pub(super) fn enter(&mut self, turn: &mut Turn, key: Key, due: Mono) {
+    pub(super) fn queue_up(&mut self, turn: &mut Turn, key: Key, due: Mono) {
         self.join_flow(turn, key);
         let Some(delivery) = self.deliveries.get_mut(key) else {
             return;
@@ -168,7 +185,7 @@ impl Deliveries {
             if let Some(gate) = &mut delivery.gate {
                 gate.stage = Stage::Ready;
             }
-            self.due.push_back(key);
+            self.queue.ready(key);
         }
         self.gatekeeper.watch(turn);
     }
@@ -289,6 +306,23 @@ impl Deliveries {
     #[must_use]
     pub fn queues(&self) -> &Queues {
         &self.gatekeeper.queues
+    }
+
+    /// What there is to show of a queue.
+    #[must_use]
+    pub fn queue(&self, now: Now, key: Key) -> Option<QueueView<'_>> {
+        let (name, members) = self.gatekeeper.queues.view(key)?;
+        let first = self.gatekeeper.queues.first(key)?;
+        let first = self.deliveries.get(first)?;
+        let open = self.messages.get(first.message)?;
+        let (status, next) = first.stands(now);
+        Some(QueueView {
+            name,
+            waiting: members - 1,
+            head: open.message.id,
+            status: status.as_str(),
+            next,
+        })
     }
 
     /// Sweeps what stands behind gates. Returns the bytes that should stand on the account of

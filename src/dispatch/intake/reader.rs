@@ -198,35 +198,38 @@ impl<'s> Reader<'s> {
                 self.field(name.as_bytes(), value).or_else(refuse)
             }
             Take::Value(set) | Take::Hidden(set) => {
-                let bit = 1 << index;
-                if self.seen & bit != 0 {
-                    return refuse("is given twice");
-                }
-                self.seen |= bit;
-                let Ok(text) = std::str::from_utf8(value) else {
-                    return refuse("is not UTF-8");
-                };
-                // A value that is outweighed is still refused if it is a bad one.
-                let mut outweighed = Given::default();
-                let lost = self.settled & bit != 0;
-                let given = if lost {
-                    &mut outweighed
-                } else {
-                    &mut self.given
-                };
-                set(given, text, self.now).or_else(refuse)?;
-                if !lost {
-                    let start = self.scratch.text.len();
-                    self.scratch.text.extend_from_slice(value);
-                    let range = start..self.scratch.text.len();
-                    self.scratch.said.push((index, range));
-                }
-                if row.is_kept() && !lost {
-                    options::note(row, text, &mut self.scratch.kept);
-                }
-                Ok(())
+                self.value((index, row), set, value).or_else(refuse)
             }
         }
+    }
+
+    /// Takes an option's value. The error is the complaint, to stand behind the value.
+    fn value(
+        &mut self,
+        (index, row): (usize, &'static Row),
+        set: fn(&mut Given, &str, Wall) -> Result<(), &'static str>,
+        value: &[u8],
+    ) -> Result<(), &'static str> {
+        let bit = 1 << index;
+        if self.seen & bit != 0 {
+            return Err("is given twice");
+        }
+        self.seen |= bit;
+        let text = std::str::from_utf8(value).map_err(|_| "is not UTF-8")?;
+        if self.settled & bit != 0 {
+            // A value that is outweighed is still refused if it is a bad one.
+            return set(&mut Given::default(), text, self.now);
+        }
+        set(&mut self.given, text, self.now)?;
+        let start = self.scratch.text.len();
+        self.scratch.text.extend_from_slice(value);
+        self.scratch
+            .said
+            .push((index, start..self.scratch.text.len()));
+        if row.is_kept() {
+            options::note(row, text, &mut self.scratch.kept);
+        }
+        Ok(())
     }
 
     /// Adds a field for the target, unless an earlier source has given one of that name.

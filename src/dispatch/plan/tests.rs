@@ -46,6 +46,11 @@ const VALUES: &[(&str, &[&str])] = &[
     ("rate", &["10/1m", "1/250ms"]),
     ("parallelism", &["1", "10000"]),
     ("targets", &["public"]),
+    (
+        "callback",
+        &["http://127.0.0.1:2/told?a=b&c", "http://u:p@127.0.0.1/"],
+    ),
+    ("errback", &["https://127.0.0.1:2/failed#x"]),
 ];
 
 fn settings() -> Settings {

@@ -35,11 +35,6 @@ mod schema;
 mod worker;
 mod writer;
 
-#[cfg(test)]
-mod testing;
-#[cfg(test)]
-mod tests;
-
 /// How often somebody else's lock is met with patience before a start gives up.
 const LOCKED_MAX: u32 = 10;
 
@@ -135,20 +130,29 @@ fn try_prepare(path: &Path) -> Result<Result<Connection, Refusal>, Failed> {
         Kind::Newer(version) => {
             return refuse(format!(
                 "{} was written by a later hookah (its version is {version}, this one knows up \
-                 to {}); run that one, or choose another place with --store sqlite:PATH",
+                 to {}); run that one, or choose another place with --store sqlite:PATH; if there \
+                 never was one, {} says what is left of it",
                 path.display(),
-                schema::version()
+                schema::version(),
+                checking(path)
             ));
         }
         Kind::Foreign => {
             return refuse(format!(
-                "{} is another program's database; choose another place with --store sqlite:PATH",
-                path.display()
+                "{} is another program's database; choose another place with --store sqlite:PATH; \
+                 if it is ours, {} says what is left of it",
+                path.display(),
+                checking(path)
             ));
         }
     }
     schema::bring_up(&mut db)?;
     Ok(Ok(db))
+}
+
+/// What to type to learn more.
+fn checking(path: &Path) -> String {
+    format!("hookah check --store sqlite:{}", path.display())
 }
 
 /// In the words of whoever starts the server.
@@ -171,11 +175,17 @@ fn refusal(path: &Path, failed: &Failed) -> Refusal {
         Trouble::Damaged => (
             Exit::Io,
             format!(
-                "{place} is damaged, or no database ({why}); run hookah check --store \
-                 sqlite:{place} to see what is left of it"
+                "{place} is damaged, or no database ({why}); run {} to see what is left of it",
+                checking(path)
             ),
         ),
-        Trouble::Failed => (Exit::Io, format!("{place} cannot be used: {why}")),
+        Trouble::Failed => (
+            Exit::Io,
+            format!(
+                "{place} cannot be used: {why}; {} says whether it is damaged",
+                checking(path)
+            ),
+        ),
     };
     Refusal { exit, why }
 }
@@ -224,3 +234,6 @@ fn wall() -> Wall {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     Wall(since.map_or(0, micros))
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,11 @@ pub(super) const APPLICATION_ID: i32 = 0x486f_6f6b;
 pub(super) const PARKED: &str =
     "CREATE INDEX parked ON work (lane, rank, number, delivery, due) WHERE parked = 1;";
 
+/// Bytes of a file that is looked at as a whole at every start.
+const CHECKED_BYTES_MAX: i64 = 64 << 20;
+/// Rows of work that are looked at together with their index.
+const CHECKED_WORK_MAX: i64 = 250_000;
+
 /// What leads from each version to the next, the empty file being version 0.
 const STEPS: [fn() -> String; 1] = [version_1];
 
@@ -82,6 +87,26 @@ pub(super) fn is_as_made(db: &Connection) -> rusqlite::Result<bool> {
         }
     }
     Ok(true)
+}
+
+/// Looks at the pages as far as a start can wait for it, the work in any case: a record that is
+/// damaged is noticed when it is read, but one that nothing leads to any more is not. What SQLite
+/// found, or nothing.
+pub(super) fn damage(db: &Connection) -> rusqlite::Result<Option<String>> {
+    if !is_as_made(db)? {
+        return Ok(Some("the definitions of its tables are not ours".into()));
+    }
+    let number = |text: &str| db.query_row(text, [], |row| row.get::<_, i64>(0));
+    let bytes = number("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")?;
+    let check = if bytes <= CHECKED_BYTES_MAX {
+        "PRAGMA integrity_check(1)"
+    } else if number("SELECT count(*) FROM work")? <= CHECKED_WORK_MAX {
+        "PRAGMA integrity_check('work')"
+    } else {
+        "PRAGMA quick_check('work')"
+    };
+    let said: String = db.query_row(check, [], |row| row.get(0))?;
+    Ok(Some(said).filter(|said| said != "ok"))
 }
 
 /// Times are microseconds since 1970. A message's `number` and `tail` are the two halves of its

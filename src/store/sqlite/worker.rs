@@ -169,6 +169,7 @@ impl Worker {
     fn restore(&mut self, db: &Connection) -> Result<Vec<Restored>, Failed> {
         loop {
             let restored = file::refresh(db, &self.path)
+                .and_then(|()| whole(db))
                 .and_then(|()| Ok(restore::everything(db, &self.opening)?));
             match restored {
                 Err(failed) if failed.trouble == Trouble::Busy => {
@@ -413,6 +414,17 @@ impl Worker {
         if mem::replace(&mut self.told, trouble) != trouble {
             self.exchange.tell([StoreDone::Usable { trouble }]);
         }
+    }
+}
+
+/// Nothing is begun on pages that cannot be trusted.
+fn whole(db: &Connection) -> Result<(), Failed> {
+    match schema::damage(db)? {
+        None => Ok(()),
+        Some(why) => Err(Failed {
+            trouble: Trouble::Damaged,
+            why,
+        }),
     }
 }
 

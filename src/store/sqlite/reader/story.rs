@@ -113,12 +113,12 @@ impl View<'_> {
             }
             last = delivery;
             let rows = self.rows(number, delivery, extent, &mut answers)?;
-            match rows.told(delivery, self) {
-                Some(told) => deliveries.push(told),
-                None => log::error!(
-                    "record_damaged what=delivery id={} number={delivery}",
-                    message.id
-                ),
+            if let Some(told) = rows.told(delivery, self) {
+                deliveries.push(told);
+            } else {
+                let id = message.id;
+                log::error!("record_damaged what=delivery id={id} number={delivery}");
+                more = true;
             }
         }
         Ok(Story {

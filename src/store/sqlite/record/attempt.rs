@@ -13,10 +13,12 @@ use crate::model::record::{Answered, Attempt, End, Status};
 pub(in crate::store::sqlite) const NO_ATTEMPT: u32 = (1 << 31) - 1;
 
 /// An attempt's columns, in the order in which they are bound and read.
-pub(in crate::store::sqlite) const ATTEMPT: &str = "number, delivery, attempt, at, took, status, error, detail, \
+pub(in crate::store::sqlite) const ATTEMPT: &str = "\
+     number, delivery, attempt, at, took, status, error, detail, \
      outcome, why, ended_at, url, subscription, truncated, crc, headers, body";
 /// Takes in an attempt, unless it is there.
-pub(in crate::store::sqlite) const INSERT_ATTEMPT: &str = "INSERT OR IGNORE INTO attempts (number, delivery, \
+pub(in crate::store::sqlite) const INSERT_ATTEMPT: &str = "\
+     INSERT OR IGNORE INTO attempts (number, delivery, \
      attempt, at, took, status, error, detail, outcome, why, ended_at, url, subscription, \
      truncated, crc, headers, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
