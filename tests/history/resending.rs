@@ -2,7 +2,10 @@
 
 use super::{ask, asked, ended, json, schedule, statuses};
 use crate::server::Server;
-use crate::target::{Absent, Target};
+use crate::target::{OK, Target};
+
+/// What ends a delivery as failed at once.
+const GONE: &[u8] = b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n";
 
 #[test]
 fn a_message_goes_out_again_under_a_new_id() {
@@ -53,12 +56,20 @@ fn what_is_not_known_cannot_be_resent() {
 
 #[test]
 fn all_that_failed_goes_out_again() {
-    let (server, absent) = (Server::start(), Absent::new());
-    let form = format!("_url={}&_retries=0&_label=l&a=1", absent.url("/"));
+    let server = Server::start();
+    let mut count = 0;
+    let target = Target::new(move |_| {
+        count += 1;
+        match count {
+            1..=150 => GONE.into(),
+            _ => OK.into(),
+        }
+    });
+    let form = format!("_url={}&_label=l&a=1", target.url("/"));
     let ids: Vec<String> = (0..150).map(|_| schedule(&server, &form)).collect();
     ids.iter().for_each(|id| drop(ended(&server, id)));
+    (0..150).for_each(|_| drop(target.arrival()));
     let good = schedule(&server, "_topic=t&_label=l&a=1");
-    let target = absent.listen(|_| crate::target::OK.into());
     let path = "/messages/resend?status=failed&label=l";
     let told = json(&ask(&server, "POST", path), 202);
     assert_eq!(told["resent"], 150);
