@@ -263,8 +263,8 @@ impl Engine {
         carried
     }
 
-    /// A client that was kept waiting gets its answer, its bytes on the account of memory, once what
-    /// it says lasts.
+    /// A client that was kept waiting gets its answer, its bytes on the account of memory, once
+    /// what it says lasts.
     pub(super) fn answer_held(&mut self, key: Key, ticket: Ticket, (seq, reply): (Seq, Reply)) {
         let line = self.lines.get_mut(key);
         let Some(Conn::Inbound(inbound)) = line.map(|line| &mut line.conn) else {

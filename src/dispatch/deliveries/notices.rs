@@ -81,8 +81,8 @@ impl Deliveries {
     }
 
     /// A delivery is called off. One whose message is not durable ends once it is. Of one that is
-    /// under way the attempt goes on: it ends as delivered, a notice also as failed, if that decides
-    /// it, and as canceled instead of being tried again.
+    /// under way the attempt goes on: it ends as delivered, a notice also as failed, if that
+    /// decides it, and as canceled instead of being tried again.
     fn call_off(&mut self, turn: &mut Turn, key: Key, detail: &'static str) {
         let Some(delivery) = self.deliveries.get_mut(key) else {
             return;
