@@ -150,6 +150,8 @@ pub enum Timer {
     Far,
     /// A flow may let others go, or what waits for its turn expires.
     Gates,
+    /// Work that is in the store alone is wanted.
+    Parked,
     /// A lane's: the end of a cool-down, the next expiry, or that it is forgotten.
     Lane(Key),
     /// The hub's agenda has something to do.

@@ -40,6 +40,11 @@ impl<K: Hash + Eq, V> Index<K, V> {
         self.map.get_mut(key)
     }
 
+    /// The value under `key`, for changing; made if there is none.
+    pub fn get_or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
+        self.map.entry(key).or_insert_with(make)
+    }
+
     /// Puts `value` under `key`; gives back what was there.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         self.map.insert(key, value)

@@ -106,6 +106,8 @@ table! {
         "Deliveries given up for their age.";
     Counter DeliveriesCanceled "hookah_deliveries_canceled_total" "Deliveries called off.";
     Gauge DeliveriesWaiting "hookah_deliveries_waiting" "Deliveries that have not ended.";
+    Gauge DeliveriesStored "hookah_deliveries_stored"
+        "Deliveries of those that wait in the store alone and hold no memory.";
     Gauge Subscriptions "hookah_subscriptions" "Subscriptions at the hub, verified or not.";
     Counter VerificationsConfirmed "hookah_verifications_confirmed_total"
         "Verifications that a subscriber confirmed.";

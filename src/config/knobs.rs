@@ -23,7 +23,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Knob> + Clone {
 }
 
 /// All but those of streams and the hub, in the order of `--help`.
-static KNOBS: [Knob; 29] = [
+static KNOBS: [Knob; 30] = [
     Knob {
         key: "listen",
         group: Group::Listening,
@@ -333,6 +333,18 @@ static KNOBS: [Knob; 29] = [
         help: "PEM of authorities to trust besides the usual",
         form: Form::Path {
             set: |config, path| config.shell.ca_file = Some(path),
+        },
+    },
+    Knob {
+        key: "recovery-rate",
+        group: Group::Running,
+        value: "N",
+        default: "1000",
+        help: "overdue deliveries begun a second after a start",
+        form: Form::Count {
+            min: 1,
+            max: 1_000_000,
+            set: |config, count| config.engine.dispatch.recovery_rate = small(count),
         },
     },
     Knob {

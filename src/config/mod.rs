@@ -336,6 +336,9 @@ fn blank() -> Config {
                 expires: Duration::ZERO,
                 keys: Keys::default(),
                 notices: dispatch::notice::Settings::default(),
+                recovery_rate: 0,
+                // The engine corrects this, as it knows the store.
+                keeps: false,
             },
             topics: topics::Settings {
                 backlog_messages: 0,

@@ -1,11 +1,12 @@
 //! All messages on their way and their deliveries: accepted, due, under way, ended.
 //! It says what is due and what an ending means; lines and lanes are somebody else's.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::frame::Frame;
+use crate::base::index::Index;
 use crate::base::slab::{Key, Slab};
 use crate::base::stats::Counter;
 use crate::base::time::Mono;
@@ -18,10 +19,11 @@ use super::Settings;
 use super::compose;
 use super::delivery::{Delivery, Next, State, Terms, charge};
 use super::draft::Accepted;
-use super::far::Far;
 use super::gate::Gates;
 use super::history::{History, Log};
 use super::notice;
+use super::queue::lanes::Lanes;
+use super::queue::{Memory, Queue};
 use super::redirect::{self, Hop};
 use super::retry::Schedule;
 
@@ -32,6 +34,7 @@ mod gated;
 mod look;
 mod notices;
 mod receipts;
+mod stored;
 
 pub use notices::{Fate, Report};
 
@@ -119,6 +122,19 @@ impl Plan {
 }
 
 impl Open {
+    /// A message without deliveries.
+    fn new(message: &Arc<Message>, plan: &Plan) -> Open {
+        Open {
+            message: Arc::clone(message),
+            method: plan.method,
+            terms: plan.terms.clone(),
+            first: None,
+            left: 0,
+            log: Log::default(),
+            log_bytes: 0,
+        }
+    }
+
     /// What it is charged besides its deliveries and its log, in bytes.
     fn bytes(&self) -> u64 {
         (self.message.bytes() + self.terms.bytes()) as u64
@@ -131,12 +147,10 @@ pub struct Deliveries {
     settings: Settings,
     messages: Slab<Open>,
     deliveries: Slab<Delivery>,
-    due: VecDeque<Key>,
-    far: Far,
-    /// The node that looks at the due-index again, and when.
-    far_timer: Option<(Key, Mono)>,
-    /// How many deliveries stand in the wheel.
-    near: usize,
+    /// Messages that have deliveries in memory.
+    by_id: Index<MessageId, Key>,
+    /// When deliveries go on, and where they wait until then.
+    queue: Memory,
     /// Queues and flows.
     gatekeeper: Gatekeeper,
     /// Notices that may go, once somebody has released them.
@@ -155,14 +169,13 @@ impl Deliveries {
     #[must_use]
     pub fn new(settings: Settings, seed: u64, began: Mono) -> Deliveries {
         let bound = u32::MAX as usize - 1;
+        let rate = settings.recovery_rate;
         Deliveries {
+            by_id: Index::new(seed.rotate_left(16)),
+            queue: Memory::new(Lanes::new(settings.keeps, rate, seed.rotate_left(48))),
             settings,
             messages: Slab::with_bound(bound),
             deliveries: Slab::with_bound(bound),
-            due: VecDeque::new(),
-            far: Far::default(),
-            far_timer: None,
-            near: 0,
             gatekeeper: Gatekeeper::new(seed.rotate_left(5), began),
             offers: VecDeque::new(),
             reports: VecDeque::new(),
@@ -338,7 +351,7 @@ impl Deliveries {
         let (schedule, jitter) = delivery.pace(&self.settings);
         let wait = schedule.wait(number, jitter, random, at_least);
         self.flow_ended(turn, key);
-        self.wait(turn, key, turn.now.mono + wait);
+        self.put_off(turn, key, turn.now.mono + wait, None);
     }
 
     /// The attempt goes on at `location`, in that origin's lane. The error is why it does not.
@@ -363,7 +376,7 @@ impl Deliveries {
             until: delivery.began.mono + delivery.timeout,
         };
         delivery.send_on(&mut turn.memory, hop)?;
-        self.due.push_back(key);
+        self.queue.ready(key);
         Ok(())
     }
 
@@ -381,7 +394,8 @@ impl Deliveries {
 
     /// Sweeps the accounts. Returns the bytes that should stand on the account of memory.
     pub fn check(&self) -> u64 {
-        let (mut waiting, mut bytes) = (0, 0);
+        let (mut waiting, mut bytes) = (0, self.queue.check());
+        let mut lanes: BTreeMap<u64, (u32, u32)> = BTreeMap::new();
         for (_, delivery) in self.deliveries.iter() {
             let open = self.messages.get(delivery.message);
             assert!(
@@ -390,16 +404,16 @@ impl Deliveries {
             );
             waiting += usize::from(matches!(delivery.state, State::Waiting { .. }));
             bytes += delivery.charge();
+            let lane = lanes.entry(delivery.seat.lane).or_default();
+            *lane = (lane.0 + 1, lane.1 + u32::from(delivery.seat.taken));
         }
+        self.queue.lanes.check_memory(&lanes);
         assert_eq!(
             waiting,
-            self.near + self.far.len(),
+            self.queue.waiting(),
             "a waiting delivery has no timer"
         );
-        assert!(
-            self.far.len() == 0 || self.far_timer.is_some(),
-            "nobody looks at the due-index"
-        );
+        assert_eq!(self.by_id.len(), self.messages.len(), "an id of no message");
         let (mut left, mut log_bytes) = (0, 0);
         for (_, open) in self.messages.iter() {
             left += open.left as usize;

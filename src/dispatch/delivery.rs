@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use crate::base::ledger::Ledger;
 use crate::base::slab::Key;
-use crate::base::time::{Mono, Now, Wall};
+use crate::base::time::{Mono, Now};
 use crate::dispatch::Settings;
 use crate::dispatch::deliveries::Plan;
 use crate::dispatch::gate::{Gate, Gates};
 use crate::dispatch::notice::{self, Notice};
+use crate::dispatch::queue::{self, Order, Seat};
 use crate::dispatch::receipt::Tells;
 use crate::dispatch::redirect::{self, Hop};
 use crate::dispatch::retry::Schedule;
@@ -70,6 +71,8 @@ pub(super) struct Delivery {
     /// Its number within the message, from 1.
     pub(super) number: u32,
     pub(super) target: Arc<Target>,
+    /// Its place in the queue.
+    pub(super) seat: Seat,
     pub(super) method: Method,
     /// Attempts begun.
     pub(super) attempts: u32,
@@ -167,6 +170,21 @@ pub(super) enum Next {
     Follow,
 }
 
+/// Where a delivery to `target` belongs: to its origin, or to its queue or flow.
+fn seat(target: &Target, plan: &Plan) -> Seat {
+    let gates = plan.gates.as_ref();
+    let (lane, is_queue) = gates.map_or((target.lane, false), |gates| gates.lane(target));
+    Seat {
+        lane,
+        order: if is_queue {
+            Order::Accepted
+        } else {
+            Order::Time
+        },
+        taken: false,
+    }
+}
+
 impl Delivery {
     /// A delivery of a message that is not durable yet.
     pub(super) fn held(message: Key, number: u32, target: Arc<Target>, plan: &Plan) -> Delivery {
@@ -175,6 +193,7 @@ impl Delivery {
             sibling: None,
             before: None,
             number,
+            seat: seat(&target, plan),
             target,
             method: plan.method,
             attempts: 0,
@@ -209,6 +228,14 @@ impl Delivery {
             timeout: settings.timeout,
             expires: now + plan.delay + settings.expires,
             strict: callback.strict,
+            seat: Seat {
+                lane: notice::lane(callback, plan.delay),
+                order: match plan.delay.is_zero() {
+                    true => Order::Noticed,
+                    false => Order::Time,
+                },
+                taken: false,
+            },
             notice: Some(Box::new(Notice::of(callback))),
             gate: None,
             ..Delivery::held(message, number, Arc::clone(&callback.target), plan)
@@ -221,26 +248,26 @@ impl Delivery {
             State::Held { delay } => delay,
             _ => Duration::ZERO,
         };
-        let due = now.wall + delay;
         Work {
             id,
             number: self.number,
             target: Arc::clone(&self.target),
-            place: self.place(id, due),
+            place: self.place(now, id, now.mono + delay),
             expires: now.wall + self.expires.since(now.mono),
             attempts: self.attempts,
             subscription: self.notice.as_ref().map_or(0, |notice| notice.number),
         }
     }
 
-    /// Where it stands among the work when it is due then: in its queue by the order of acceptance,
-    /// elsewhere by time.
-    pub(super) fn place(&self, id: MessageId, due: Wall) -> Place {
-        let gates = self.gate.as_ref().map(|gate| &gate.gates);
-        let (lane, is_queue) = gates.map_or((self.target.lane, false), |it| it.lane(&self.target));
+    /// Its place among the work if it is due then.
+    pub(super) fn place(&self, now: Now, id: MessageId, due: Mono) -> Place {
+        let due = queue::wall_at(now, due);
         Place {
-            lane,
-            rank: if is_queue { id.number() } else { due.0 },
+            lane: self.seat.lane,
+            rank: match self.seat.order.is_fifo() {
+                true => id.number(),
+                false => due.0,
+            },
             due,
             parked: false,
         }
@@ -278,6 +305,13 @@ impl Delivery {
     pub(super) fn come_back(&mut self, memory: &mut Ledger) {
         memory.give(self.hop_bytes());
         self.hop = None;
+    }
+
+    /// Whether it can be dropped from memory while it waits: whoever keeps the order of notices knows
+    /// them by their keys, from the first offer on.
+    pub(super) fn may_park(&self) -> bool {
+        let offered = |notice: &Notice| notice.released || self.state == State::Offered;
+        !self.notice.as_ref().is_some_and(|it| offered(it))
     }
 
     /// Where the attempt under way goes.

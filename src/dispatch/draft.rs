@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::deliveries::{Deliveries, Plan, Receivers};
 use super::delivery::Terms;
 use super::fields;
+use super::queue::lanes::Parking;
 use crate::base::frame::Frame;
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
@@ -26,6 +27,8 @@ pub struct Accepted {
     pub seq: Seq,
     /// Its place among the deliveries, if it has any.
     pub open: Option<Key>,
+    /// What of it goes to the store alone, if anything does.
+    pub parking: Option<Box<Parking>>,
     /// The message itself, if it is to be published to topics.
     pub publish: Option<Arc<Message>>,
     /// Subscribers that it goes to.
@@ -41,6 +44,7 @@ impl Accepted {
             id,
             seq,
             open: None,
+            parking: None,
             publish: None,
             callbacks: 0,
             duplicate: true,
@@ -101,7 +105,7 @@ impl<'a> Content<'a> {
 }
 
 /// The plan of what has no targets of its own: notices are tried as their settings say.
-fn notices_only(hops: u8) -> Plan {
+pub(super) fn notices_only(hops: u8) -> Plan {
     Plan {
         method: Method::Post,
         delay: Duration::ZERO,
@@ -217,12 +221,13 @@ impl Draft<'_> {
             message: Arc::clone(&message),
             promised,
         });
-        let open = deliveries.insert(turn, &message, self.receivers, &self.plan);
+        let admitted = deliveries.insert(turn, &message, self.receivers, &self.plan);
         let publish = has_topics.then_some(message);
         Ok(Accepted {
             id,
             seq: turn.handed.last(),
-            open,
+            open: admitted.open,
+            parking: admitted.parking,
             publish,
             callbacks: self.receivers.callbacks.len(),
             duplicate: false,

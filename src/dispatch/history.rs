@@ -73,7 +73,15 @@ impl History {
 
     /// A message is on its way; its log is empty.
     pub(super) fn open(&mut self, id: MessageId, key: Key) -> Log {
-        self.places.insert(id, Place::Open(key));
+        let before = self.places.insert(id, Place::Open(key));
+        if let Some(Place::Ended(number)) = before {
+            // It goes on: what was remembered of it has no name any more, until its turn comes.
+            let place = number.checked_sub(self.first);
+            let place = place.and_then(|it| usize::try_from(it).ok());
+            if let Some(ended) = place.and_then(|place| self.ended.get_mut(place)) {
+                ended.id = MessageId::default();
+            }
+        }
         self.fresh()
     }
 
@@ -194,9 +202,10 @@ impl History {
         assert_eq!(open_bytes, self.open_bytes, "logs and their account differ");
         let bytes: u64 = self.ended.iter().map(|ended| cost(&ended.log)).sum();
         assert_eq!(bytes, self.bytes, "the history's account is wrong");
+        let named = self.ended.iter().filter(|it| it.id != MessageId::default());
         assert_eq!(
             self.places.len(),
-            open + self.ended.len(),
+            open + named.count(),
             "a message without its place"
         );
     }

@@ -15,7 +15,6 @@ mod compose;
 pub mod deliveries;
 mod delivery;
 mod draft;
-mod far;
 mod fields;
 pub mod flows;
 pub mod gate;
@@ -25,6 +24,7 @@ pub mod notice;
 pub mod once;
 pub mod options;
 mod plan;
+pub mod queue;
 mod receipt;
 mod redirect;
 pub mod retry;
@@ -60,6 +60,10 @@ pub struct Settings {
     pub keys: Keys,
     /// Deliveries to those that subscribed to a topic.
     pub notices: notice::Settings,
+    /// What was overdue at the start begins at this pace, in deliveries a second.
+    pub recovery_rate: u32,
+    /// The store keeps what it is given, so that deliveries need not wait in memory.
+    pub keeps: bool,
 }
 
 impl Default for Settings {
@@ -72,6 +76,8 @@ impl Default for Settings {
             expires: Duration::from_secs(4 * 24 * 3_600),
             keys: Keys::default(),
             notices: notice::Settings::default(),
+            recovery_rate: 1_000,
+            keeps: false,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::retry::Schedule;
 use crate::base::slab::Key;
 use crate::base::time::Mono;
+use crate::http::target;
 use crate::model::{Callback, Ending, Outcome, Seal};
 
 /// How often notices are tried (hub.md C29).
@@ -80,6 +81,19 @@ impl Notice {
     pub(super) fn bytes(&self) -> u64 {
         charge(&self.link, self.seal.as_deref())
     }
+}
+
+/// The lane in which it waits: that of its subscription, where the order counts. One that is put off
+/// by its publisher takes no part in that order until it is due, and waits in its origin's lane.
+pub(super) fn lane(callback: &Callback, delay: Duration) -> u64 {
+    if !delay.is_zero() {
+        return callback.target.lane;
+    }
+    let mut name = *b"subscription:--------";
+    if let Some((_, number)) = name.split_last_chunk_mut::<8>() {
+        *number = callback.number.to_be_bytes();
+    }
+    target::lane(&name)
 }
 
 /// What a callback's notice is charged for besides its delivery, in bytes.

@@ -95,6 +95,17 @@ impl Schedule {
         jittered.max(retry_after.unwrap_or_default().min(RETRY_AFTER_MAX))
     }
 
+    /// The longest wait there can be.
+    #[must_use]
+    pub fn longest(&self, jitter_percent: u32) -> Duration {
+        let step = match &*self.0 {
+            Shape::List(steps) => steps.iter().max().copied().unwrap_or_default(),
+            Shape::Exponential { cap, .. } => *cap,
+        };
+        let spread = step / 100 * jitter_percent.min(100);
+        (step + spread).max(RETRY_AFTER_MAX)
+    }
+
     /// The wait before retry number `retry_number`, counted from 1, without jitter.
     #[must_use]
     pub fn step(&self, retry_number: u32) -> Duration {

@@ -23,6 +23,7 @@ impl Engine {
             self.carry_hub();
             self.carry_own();
             self.join_lanes();
+            self.ask_store();
             // A place that was given up goes to who waits longest, not back to whoever gave it up.
             if let Some(lane) = self.next_starved() {
                 self.pump(lane);

@@ -240,12 +240,8 @@ impl Engine {
         };
         match self.dispatch.publish(&mut self.turn, draft, &callbacks) {
             Ok(accepted) => {
-                self.awaiting.push_back(Awaiting {
-                    seq: accepted.seq,
-                    origin: Origin::Topic(content.topic),
-                    open: accepted.open,
-                    publish: accepted.publish,
-                });
+                let origin = Origin::Topic(content.topic);
+                self.awaiting.push_back(Awaiting::of(accepted, origin));
             }
             Err(_) => self.hub.stored(&mut self.turn, content.topic, false),
         }

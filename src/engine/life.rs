@@ -187,7 +187,11 @@ impl Engine {
         stats.set(Counter::LinesOutbound, outbound as u64);
         stats.set(
             Counter::DeliveriesWaiting,
-            self.dispatch.deliveries.len() as u64,
+            self.dispatch.deliveries.len() as u64 + self.dispatch.deliveries.in_store(),
+        );
+        stats.set(
+            Counter::DeliveriesStored,
+            self.dispatch.deliveries.in_store(),
         );
         let deliveries = &self.dispatch.deliveries;
         stats.set(Counter::Queues, deliveries.queues().len() as u64);

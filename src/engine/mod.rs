@@ -28,6 +28,7 @@ use crate::topics::{self, Topics};
 mod batch;
 mod callers;
 mod calls;
+mod condition;
 mod hub;
 mod lanes;
 mod life;
@@ -43,6 +44,7 @@ mod visits;
 mod window;
 mod wishes;
 
+use condition::Condition;
 use streams::feed_of;
 use visits::Visits;
 
@@ -141,6 +143,8 @@ pub struct Engine {
     /// Messages that wait for the store, in the order of acceptance.
     awaiting: VecDeque<stored::Awaiting>,
     durable: Seq,
+    /// What the store can do.
+    store: Condition,
     inbound: usize,
     per_address: Index<IpAddr, u32>,
     drain: life::Drain,
@@ -154,7 +158,12 @@ impl Engine {
         let nodes = dispatch::NEAR_MAX + courier::LANES_TIMED_MAX + courier::TIMERS_MAX + 16;
         let timers_max = settings.lines_max + nodes;
         let courier = Courier::new(settings.courier.clone(), settings.lines_max / 2, rng.u64());
-        let dispatch = Dispatch::new(settings.dispatch.clone(), rng.u64(), now.mono);
+        let keeps = !settings.volatile;
+        let dispatch = dispatch::Settings {
+            keeps,
+            ..settings.dispatch.clone()
+        };
+        let dispatch = Dispatch::new(dispatch, rng.u64(), now.mono);
         let hub = Hub::new(settings.hub.clone(), &mut rng);
         Engine {
             lines: Slab::with_bound(settings.lines_max),
@@ -176,6 +185,7 @@ impl Engine {
             expired: Vec::new(),
             awaiting: VecDeque::new(),
             durable: 0,
+            store: Condition::new(settings.volatile),
             inbound: 0,
             per_address: Index::new(rng.u64()),
             drain: life::Drain::default(),
@@ -264,12 +274,12 @@ impl Engine {
         match done {
             StoreDone::Durable(seq) => self.store_kept(seq),
             StoreDone::Failed(seq) => self.store_lost(seq),
-            StoreDone::Usable { .. }
-            | StoreDone::Taken { .. }
-            | StoreDone::Canceled { .. }
-            | StoreDone::Found { .. }
-            | StoreDone::Ready => {}
-            StoreDone::Restored(rows) => rows.into_iter().for_each(|row| self.restored(row)),
+            StoreDone::Usable { trouble } => self.store_usable(trouble),
+            StoreDone::Taken { lane, rows, left } => self.store_taken(lane, rows, left.as_ref()),
+            StoreDone::Canceled { lanes, .. } => self.store_canceled(&lanes),
+            StoreDone::Found { .. } => {}
+            StoreDone::Restored(facts) => self.store_restored(facts),
+            StoreDone::Ready => self.store_ready(),
         }
         self.run_lanes();
     }
@@ -303,6 +313,7 @@ impl Engine {
             }
             Timer::Query(key) => self.courier.names.expired(&mut self.turn, key),
             Timer::Delivery(key) => self.dispatch.deliveries.fired(&mut self.turn, key),
+            Timer::Parked => self.dispatch.deliveries.asks_again(),
             Timer::Far => self.dispatch.deliveries.look_far(&mut self.turn),
             Timer::Gates => self.dispatch.deliveries.gates_fired(&mut self.turn),
             Timer::Lane(key) => self.lane_fired(key),

@@ -41,6 +41,8 @@ pub(super) enum Handler {
     Messages,
     /// Whether it runs.
     Health,
+    /// Whether it takes messages.
+    Ready,
     /// Counters.
     Metrics,
     /// The lanes.
@@ -149,8 +151,16 @@ const ROUTES: &[Route] = &[
         tail: false,
         methods: READ,
         allow: "GET, HEAD",
-        help: "200 while the server runs",
+        help: "200 while the server runs, 503 while its store fails",
         handler: Handler::Health,
+    },
+    Route {
+        path: "/ready",
+        tail: false,
+        methods: READ,
+        allow: "GET, HEAD",
+        help: "200 while messages are taken; 503 at the start, and while the store fails",
+        handler: Handler::Ready,
     },
     Route {
         path: "/metrics",

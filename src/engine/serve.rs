@@ -1,6 +1,7 @@
 //! Inbound lines: bytes to requests, requests to rooms, replies to lines.
 //! It routes and never interprets a body.
 
+use super::condition::Condition;
 use super::hub::{Office, PAGE, Served};
 use super::life::Drain;
 use super::stored::{Awaiting, Origin};
@@ -54,6 +55,7 @@ pub(super) struct Rooms<'a> {
     awaiting: &'a mut VecDeque<Awaiting>,
     durable: Seq,
     pub(super) settings: &'a Settings,
+    store: Condition,
     pub(super) visits: &'a mut Visits,
     /// Streams and polls that are to be ended.
     pub(super) doomed: &'a mut Vec<Key>,
@@ -81,6 +83,7 @@ impl Engine {
             awaiting: &mut self.awaiting,
             durable: self.durable,
             settings: &self.settings,
+            store: self.store,
             visits: &mut self.visits,
             doomed: &mut self.doomed,
             draining: self.drain != Drain::No,
@@ -226,7 +229,8 @@ impl Service for Rooms<'_> {
             routes::Handler::Stream => (0, self.stream(turn, request, body)),
             routes::Handler::Messages => (0, self.message(turn, request, tail)),
             routes::Handler::About => (0, text(admin::about(request.host))),
-            routes::Handler::Health => (0, text("ok\n")),
+            routes::Handler::Health => (0, condition(self.store.is_well(), "ok\n", request)),
+            routes::Handler::Ready => (0, condition(self.store.takes(), "ready\n", request)),
             routes::Handler::Lanes => {
                 let query = request.query.unwrap_or_default();
                 json(
@@ -285,6 +289,9 @@ impl Rooms<'_> {
         tail: Option<&str>,
         body: &[u8],
     ) -> (Seq, Reply) {
+        if let Err(why) = self.store.takes() {
+            return (0, problem(why, request));
+        }
         let submission = Submission {
             tail,
             query: request.query,
@@ -337,12 +344,7 @@ impl Rooms<'_> {
         if accepted.duplicate && accepted.seq <= self.durable {
             return;
         }
-        let next = Awaiting {
-            seq: accepted.seq,
-            origin: Origin::Client(self.line),
-            open: accepted.open,
-            publish: accepted.publish,
-        };
+        let next = Awaiting::of(accepted, Origin::Client(self.line));
         stored::await_store(self.awaiting, next);
     }
 
@@ -364,6 +366,9 @@ impl Rooms<'_> {
         half: Half,
         body: &[u8],
     ) -> (Seq, Reply) {
+        if let Err(why) = self.store.takes() {
+            return (0, problem(why, request));
+        }
         let mut office = Office {
             hub: self.hub,
             dispatch: self.dispatch,
@@ -439,6 +444,14 @@ fn json(shown: Result<Vec<u8>, Problem>, request: &Request<'_>) -> (Seq, Reply) 
         Err(why) => problem(why, request),
     };
     (0, reply)
+}
+
+/// The word if all is well, else why it is not.
+fn condition(state: Result<(), Problem>, word: &'static str, request: &Request<'_>) -> Reply {
+    match state {
+        Ok(()) => text(word),
+        Err(why) => problem(why, request),
+    }
 }
 
 fn text(body: impl Into<std::borrow::Cow<'static, str>>) -> Reply {

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use super::{Engine, serve::context};
 use crate::base::slab::Key;
 use crate::conn::Conn;
-use crate::dispatch::publish_cost;
+use crate::dispatch::queue::lanes::Parking;
+use crate::dispatch::{Accepted, publish_cost};
 use crate::http::problem::{Problem, Reason};
 use crate::model::Message;
-use crate::model::record::{Restored, Table};
 use crate::port::Seq;
 
 /// A message that waits for the store.
@@ -25,6 +25,8 @@ pub(super) struct Awaiting {
     pub(super) open: Option<Key>,
     /// The message, if it goes to topics.
     pub(super) publish: Option<Arc<Message>>,
+    /// What of it goes to the store alone, if anything does.
+    pub(super) parking: Option<Box<Parking>>,
 }
 
 /// Whom a message came from.
@@ -39,6 +41,17 @@ pub(super) enum Origin {
 }
 
 impl Awaiting {
+    /// A message that was taken in.
+    pub(super) fn of(accepted: Accepted, origin: Origin) -> Awaiting {
+        Awaiting {
+            seq: accepted.seq,
+            origin,
+            open: accepted.open,
+            publish: accepted.publish,
+            parking: accepted.parking,
+        }
+    }
+
     /// The answer to a client waits, and nothing else.
     pub(super) fn answer(seq: Seq, line: Key) -> Awaiting {
         Awaiting {
@@ -46,14 +59,17 @@ impl Awaiting {
             origin: Origin::Client(line),
             open: None,
             publish: None,
+            parking: None,
         }
     }
 
-    /// Bytes on the account of memory for what is to be published.
+    /// Bytes on the account of memory for what is to be published, and for what will be in the
+    /// store alone.
     pub(super) fn charged(&self) -> u64 {
-        self.publish
-            .as_ref()
-            .map_or(0, |message| publish_cost(message.bytes()))
+        let publish = self.publish.as_ref();
+        let parking = self.parking.as_ref();
+        publish.map_or(0, |message| publish_cost(message.bytes()))
+            + parking.map_or(0, |parking| parking.charged())
     }
 }
 
@@ -67,22 +83,8 @@ impl Engine {
     /// Messages of our own wait for the store like all others.
     pub(super) fn carry_own(&mut self) {
         while let Some(accepted) = self.dispatch.deliveries.next_own() {
-            let next = Awaiting {
-                seq: accepted.seq,
-                origin: Origin::Own,
-                open: accepted.open,
-                publish: accepted.publish,
-            };
+            let next = Awaiting::of(accepted, Origin::Own);
             await_store(&mut self.awaiting, next);
-        }
-    }
-
-    /// A fact of the time before goes to the room that kept it.
-    pub(super) fn restored(&mut self, row: Restored) {
-        if let Restored::Kept { table, key, value } = row
-            && table == Table::Keys
-        {
-            self.dispatch.once.restore(&mut self.turn, &key, &value);
         }
     }
 
@@ -110,6 +112,9 @@ impl Engine {
                 (None, Some(message)) => deliveries.published(&mut self.turn, message),
                 (None, None) => {}
             }
+            if let Some(parking) = &next.parking {
+                deliveries.parked(&mut self.turn, parking);
+            }
             let key = match next.origin {
                 Origin::Client(key) => key,
                 Origin::Topic(key) => {
@@ -131,8 +136,8 @@ impl Engine {
         }
     }
 
-    /// What was accepted up to `seq` and is not durable was lost: its clients get a 503, and
-    /// nothing of it is delivered.
+    /// What was accepted up to `seq` and is neither durable nor promised was lost: its clients get
+    /// a 503, and nothing of it is delivered. What was promised waits on.
     pub(super) fn store_lost(&mut self, seq: Seq) {
         let problem = Problem::from(Reason::StoreFailed);
         self.turn.settled(seq);
@@ -146,8 +151,12 @@ impl Engine {
                 continue;
             }
             self.turn.memory.give(next.charged());
+            let deliveries = &mut self.dispatch.deliveries;
             if let Some(open) = next.open {
-                self.dispatch.deliveries.lost(&mut self.turn, open);
+                deliveries.lost(&mut self.turn, open);
+            }
+            if let Some(parking) = &next.parking {
+                deliveries.unparked(&mut self.turn, parking);
             }
             let key = match next.origin {
                 Origin::Client(key) => key,

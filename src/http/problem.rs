@@ -149,6 +149,8 @@ reasons! {
     UnsupportedMediaType = 415 "unsupported_media_type" "Unsupported media type";
     /// The store could not keep the message: nothing of it was promised.
     StoreFailed = 503 "store_failed" "The message could not be stored; try again later";
+    /// What is known of the time before this process is being read.
+    Starting = 503 "starting" "The server is starting; try again in a moment";
     /// The bound on memory is reached.
     MemoryFull = 503 "memory_full" "Out of memory for new messages; try again later";
     /// There are as many flows as there may be, and the message names another.

@@ -40,6 +40,8 @@ const WRITE_BYTES_MAX: usize = 256 << 10;
 
 /// Bytes of messages that a start reads back for the topics' backlogs.
 const BACKLOG_BYTES_MAX: u64 = 64 << 20;
+/// The part of all memory that a store in memory has for messages that have ended.
+const STORE_PART_OF_MEMORY: u64 = 8;
 
 /// What the shell itself is told at the start.
 #[derive(Clone, Debug)]
@@ -163,6 +165,11 @@ fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, 
     let _ = io::stderr().write_all(greeting(&addrs, &opened.about, settings.targets).as_bytes());
     let engine = engine::Settings {
         volatile: opened.volatile,
+        // What the store holds in memory is a part of all that may be held.
+        memory_bytes_max: match opened.volatile {
+            true => engine.memory_bytes_max - engine.memory_bytes_max / STORE_PART_OF_MEMORY,
+            false => engine.memory_bytes_max,
+        },
         ..engine
     };
     let mut engine = Engine::new(engine, seed, now);
@@ -195,7 +202,7 @@ fn opening(settings: &Settings, engine: &engine::Settings, waker: Waker) -> stor
         keep_age: settings.keep_age,
         keep_bytes: settings.keep_bytes,
         min_free: settings.min_free,
-        memory_bytes: engine.memory_bytes_max,
+        memory_bytes: engine.memory_bytes_max / STORE_PART_OF_MEMORY,
     }
 }
 

@@ -20,6 +20,8 @@ pub(super) fn engine_settings() -> engine::Settings {
             expires: Duration::from_secs(60),
             keys: Default::default(),
             notices: Default::default(),
+            recovery_rate: 1,
+            keeps: false,
         },
         topics: crate::topics::Settings::default(),
         hub: Default::default(),

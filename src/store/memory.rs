@@ -2,7 +2,7 @@
 //! its own. A flush has nothing to wait for, and it never fails.
 
 use std::collections::VecDeque;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Store;
 use crate::base::time::{Wall, micros};
@@ -14,13 +14,12 @@ mod row;
 
 pub use book::Book;
 
-/// Bytes that are remembered where nobody says how many.
-const BYTES_MAX: u64 = 16 << 20;
-
 /// Everything accepted is as durable as it will ever be with the next flush.
 #[derive(Debug)]
 pub struct Memory {
     book: Book,
+    /// How long ended messages are remembered, in microseconds.
+    age_max: u64,
     /// The last operation, unless that it lasts is said in `staged`.
     submitted: Option<Seq>,
     /// What there is to say after the next flush, in the order of the operations.
@@ -30,22 +29,17 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Remembers ended messages in so many bytes.
+    /// Remembers ended messages in so many bytes and for so long.
     #[must_use]
-    pub fn new(bytes_max: u64) -> Memory {
+    pub fn new(bytes_max: u64, age_max: Duration) -> Memory {
         Memory {
             book: Book::new(bytes_max),
+            age_max: micros(age_max),
             submitted: None,
             staged: VecDeque::new(),
             // There was nothing before.
             told: VecDeque::from([StoreDone::Ready]),
         }
-    }
-}
-
-impl Default for Memory {
-    fn default() -> Memory {
-        Memory::new(BYTES_MAX)
     }
 }
 
@@ -55,6 +49,10 @@ impl Store for Memory {
             StoreOp::Ask { .. } => wall(),
             _ => Wall::default(),
         };
+        if let StoreOp::Accept { message, .. } = &op {
+            let since = message.accepted.0.saturating_sub(self.age_max);
+            self.book.forget_before(Wall(since));
+        }
         self.submitted = Some(seq);
         if let Some(done) = self.book.apply(now, op) {
             self.submitted = None;

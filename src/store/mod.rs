@@ -117,8 +117,9 @@ static BACKENDS: [Backend; 2] = [
         scheme: "memory",
         placed: false,
         open: |_, opening| {
+            let bytes = opening.memory_bytes.min(opening.keep_bytes);
             Ok(Opened {
-                store: Box::new(memory::Memory::new(opening.memory_bytes)),
+                store: Box::new(memory::Memory::new(bytes, opening.keep_age)),
                 about: "memory (nothing survives a restart)".into(),
                 volatile: true,
             })

@@ -1,7 +1,15 @@
 //! The end of a process at any moment, and the beginning of the next: the engine is gone, its lines
 //! are cut, and only what the store kept is told to the new one. What must hold then, `lasting` says.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use hookah::base::frame::Frame;
+use hookah::base::time::Wall;
 use hookah::engine::Engine;
+use hookah::model::record::{Place, Work};
+use hookah::model::{Message, MessageId, Method, TopicNames};
+use hookah::port::StoreOp;
 
 use crate::net::Peer;
 use crate::setup;
@@ -35,11 +43,18 @@ impl Sim {
         true
     }
 
-    /// The process is killed.
-    pub(crate) fn crash(&mut self) {
+    fn crash(&mut self) {
+        let longest = self.world.rng.pick(&[0, SECOND, MINUTE]);
+        let down = MS + self.world.rng.between(0, longest);
+        self.kill(down);
+    }
+
+    /// The process is killed, and started again after so long.
+    pub fn kill(&mut self, down: u64) {
         self.world.note("crash", 0, 0);
         self.store.crash(&mut self.world);
         self.gone();
+        self.world.after(down, Event::Start);
     }
 
     /// The process has drained and ends in good order.
@@ -48,6 +63,7 @@ impl Sim {
         self.store.close(&mut self.world);
         self.oracle.draining = false;
         self.gone();
+        self.world.after(SECOND, Event::Start);
     }
 
     fn gone(&mut self) {
@@ -73,9 +89,6 @@ impl Sim {
         self.resolved.clear();
         self.names.cut();
         self.oracle.crashed(&self.world, &self.store.book);
-        let longest = self.world.rng.pick(&[0, SECOND, MINUTE]);
-        let down = MS + self.world.rng.between(0, longest);
-        self.world.after(down, Event::Start);
     }
 
     /// A new process begins, with clocks of its own.
@@ -104,8 +117,49 @@ impl Sim {
         }
     }
 
+    /// An order is on the disk, since long ago, as if a process before had taken it in; due then.
+    pub fn stock(&mut self, order: usize, due: Wall) {
+        let placed = &self.orders[order];
+        let url = format!("{}{}", placed.base, placed.hook());
+        let target = hookah::http::target::parse(&url).expect("a target");
+        let accepted = Wall(due.0 - placed.delay);
+        let id = MessageId::next(self.stocked, accepted, self.world.rng.bits().into());
+        self.stocked = id;
+        let body = Frame::copy_of(&placed.payload().expect("a payload"));
+        let message = Arc::new(Message {
+            id,
+            accepted,
+            content_type: "application/x.anything".into(),
+            body,
+            topics: TopicNames::default(),
+            method: Method::Post,
+            hops: 0,
+            extra: None,
+        });
+        let lane = target.lane;
+        let work = Work {
+            id,
+            number: 1,
+            target: Arc::new(target),
+            place: Place {
+                lane,
+                rank: due.0,
+                due,
+                parked: false,
+            },
+            expires: due + Duration::from_secs(4 * 24 * 3_600),
+            attempts: 0,
+            subscription: 0,
+        };
+        let promised = false;
+        for op in [StoreOp::Accept { message, promised }, StoreOp::Work(work)] {
+            self.store.book.apply(self.world.now.wall, op);
+        }
+        self.oracle.stocked(&self.world, order, id);
+    }
+
     /// While nobody looked the wall clock was set.
-    pub(crate) fn leap(&mut self, by: i64) {
+    pub fn leap(&mut self, by: i64) {
         let wall = &mut self.world.now.wall.0;
         *wall = wall.saturating_add_signed(by);
         self.oracle.leapt |= by != 0;

@@ -7,10 +7,10 @@ use hookah::port::Seq;
 use hookah::store::memory::Book;
 
 use crate::net::LinkId;
-use crate::oracle::{Oracle, SLACK, Sent};
+use crate::oracle::{ATTEMPTS_MAX, Oracle, SLACK, Sent};
 use crate::order::Order;
 use crate::targets::Target;
-use crate::world::{MINUTE, MS, World};
+use crate::world::{MINUTE, MS, SECOND, World};
 
 /// A message that the store has and has not answered for.
 #[derive(Clone, Copy, Debug)]
@@ -80,11 +80,37 @@ impl Oracle {
         }
     }
 
+    /// A message was on the disk before anything else was.
+    pub fn stocked(&mut self, world: &World, order: usize, id: MessageId) {
+        self.accepts.insert(id, (0, world.at()));
+        self.kept.insert(id, world.at());
+        self.name(order, id);
+        self.fates[order].resumed = Some(Resumed {
+            attempts: Some(0),
+            due: world.now.wall,
+        });
+    }
+
+    /// Whether the wall clock, by which what is in the store alone comes back and expires, was set.
+    pub fn is_clock_wild(&self) -> bool {
+        self.leapt || self.jumps
+    }
+
     /// Whether nobody can tell from outside when something so far ahead is due: it was parked, and
     /// the wall clock was set meanwhile.
     pub fn is_unsure(&self, wait: u64, world: &World) -> bool {
         let set = world.jumped || self.leapt;
         !self.volatile && set && (wait > HORIZON / 2 || self.leapt)
+    }
+
+    /// How long those before it in its lane can hold up what is in the store alone: their attempts,
+    /// and the store each time that it is asked.
+    pub fn parked_slack(&self, load: usize) -> u64 {
+        if self.volatile {
+            return 0;
+        }
+        let each = ATTEMPTS_MAX * (16 + 6) * SECOND + 2 * self.store_within;
+        load.saturating_sub(1) as u64 * each + 4 * self.store_within
     }
 
     /// Never two attempts of one delivery at once.

@@ -90,8 +90,10 @@ pub struct Oracle {
     pub volatile: bool,
     /// The wall clock may be set while there is no process,
     pub leaps: bool,
-    /// and was.
+    /// and was; or it jumps while there is one.
     pub leapt: bool,
+    /// See `leapt`; only with a store that lasts.
+    pub jumps: bool,
     /// Ends of processes, and when the last one knew all that was before.
     pub crashes: u32,
     pub(super) began: u64,
@@ -108,6 +110,9 @@ pub struct Oracle {
     pub(super) taps: BTreeMap<LinkId, Tap>,
 }
 
+/// Attempts at one order at most. What waits in the store alone comes one by one as long as it
+/// fails, and each may have to spend all its attempts before the next one comes.
+pub const ATTEMPTS_MAX: u64 = 10;
 /// The longest cool-down, a fifth of jitter, and the longest deadline of a probe.
 const PROBE_MAX: u64 = (60 + 12 + 16) * SECOND;
 /// Room for the network's and the loop's own time in what is bounded from above.
@@ -134,6 +139,7 @@ impl Oracle {
             volatile,
             leaps: false,
             leapt: false,
+            jumps: false,
             crashes: 0,
             began: 0,
             store_within: 0,
@@ -243,7 +249,7 @@ impl Oracle {
     }
 
     /// An order's id is known now, and with it what the store was told of it.
-    fn name(&mut self, order: usize, id: MessageId) {
+    pub(super) fn name(&mut self, order: usize, id: MessageId) {
         let accepted = self.accepts.get(&id);
         let fate = &mut self.fates[order];
         let known = fate.id.replace(id);
@@ -508,13 +514,8 @@ impl Oracle {
             return HOUR;
         }
         let load = self.load.get(&number).copied().unwrap_or(0);
-        let mut rounds = load.saturating_sub(1) / self.parallelism;
-        if !self.volatile {
-            // What is parked comes one by one as long as it fails.
-            rounds = load;
-        }
-        let stores = 2 * (load as u64 + 1) * self.store_within;
-        rounds as u64 * 16 * SECOND + stores + self.breaker_slack(number, target)
+        let rounds = load.saturating_sub(1) / self.parallelism;
+        rounds as u64 * 16 * SECOND + self.breaker_slack(number, target) + self.parked_slack(load)
     }
 
     /// How long an open breaker can hold an attempt up: the longest cool-down with its jitter and a
@@ -529,7 +530,8 @@ impl Oracle {
             return 0;
         }
         let load = self.load.get(&number).copied().unwrap_or(0);
-        (load as u64 + 1) * PROBE_MAX
+        let times = if self.volatile { 1 } else { ATTEMPTS_MAX };
+        (load as u64 + 1) * PROBE_MAX * times
     }
 }
 

@@ -141,6 +141,7 @@ pub fn random(seed: u64) -> Sim {
         let at = sim.world.rng.between(0, 5 * MINUTE);
         sim.world.after(at, Event::Jump(by));
         sim.world.jumped = true;
+        sim.oracle.jumps = !sim.settings.volatile;
     }
     if sim.world.rng.chance(10) {
         let at = sim.world.rng.between(0, 30 * SECOND);

@@ -39,6 +39,7 @@ impl Sim {
             }
             self.go_through(phase);
         }
+        self.again |= self.store.has_fresh();
         self.audit();
     }
 

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
 use hookah::engine::{Engine, Settings};
+use hookah::model::MessageId;
 
 use crate::behaviour::Behaviour;
 use crate::clients::{Client, Want};
@@ -65,6 +66,8 @@ pub struct Sim {
     pub lasts: bool,
     /// How often at most one is killed right after its start.
     pub more_crashes: u32,
+    /// The last message that was on the disk from the beginning.
+    pub stocked: MessageId,
     /// There is no process.
     pub is_down: bool,
     /// The process is killed after so many turns, before that part of the next.
@@ -100,6 +103,7 @@ impl Sim {
             store,
             lasts: false,
             more_crashes: 0,
+            stocked: MessageId::default(),
             is_down: false,
             fuse: None,
             clients: Vec::new(),
@@ -214,6 +218,13 @@ impl Sim {
         let until = self.world.at() + span;
         while self.step(until) {}
         self.world.advance(until);
+    }
+
+    /// Runs until that is so, which has to come.
+    pub fn run_until(&mut self, is_so: impl Fn(&Sim) -> bool) {
+        while !is_so(self) {
+            assert!(self.step(u64::MAX), "nothing is left to happen");
+        }
     }
 
     fn living(&self) -> Vec<&crate::net::Link> {

@@ -61,6 +61,8 @@ pub struct Store {
     pub temper: Temper,
     /// Shortest and longest time from a failure until it works again, in microseconds.
     pub repair: (u64, u64),
+    /// How often a commit that a crash cuts is on the disk, in per cent.
+    pub land_percent: u64,
     /// What it says of its troubles.
     pub word: &'static str,
     /// What is on the disk.
@@ -80,6 +82,7 @@ impl Store {
         Store {
             temper,
             repair: (0, 0),
+            land_percent: 50,
             word: "io_error",
             book: Book::new(u64::MAX),
             last: 0,
@@ -96,6 +99,16 @@ impl Store {
         assert_eq!(seq, self.last + 1, "operation {seq} after {}", self.last);
         self.last = seq;
         self.fresh.push((seq, op));
+    }
+
+    /// Whether it still reads what was before.
+    pub fn is_restoring(&self, world: &World) -> bool {
+        world.at() < self.ready_at
+    }
+
+    /// Whether anything waits for a flush.
+    pub fn has_fresh(&self) -> bool {
+        !self.fresh.is_empty()
     }
 
     /// Ends the batch: all that was taken since the last flush becomes durable together.
@@ -196,7 +209,7 @@ impl Store {
             up_to,
             kept,
             lost,
-            landed: world.rng.chance(50),
+            landed: world.rng.chance(self.land_percent),
         });
         world.schedule(until, Event::Stored);
     }
@@ -212,7 +225,7 @@ impl Store {
             let kept = trouble.kept.into_iter();
             landed.extend(kept.filter(|(seq, _)| *seq <= trouble.up_to));
             landed.sort_by_key(|(seq, _)| *seq);
-        } else if world.rng.chance(50) {
+        } else if world.rng.chance(self.land_percent) {
             let first = self.batches.pop_front().filter(|it| !it.fails);
             landed = first.map_or(landed, |batch| batch.ops);
         }

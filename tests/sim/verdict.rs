@@ -61,7 +61,8 @@ pub fn judge(oracle: &Oracle, orders: &[Order], targets: &[Target]) {
         let since = fate.durable.unwrap_or(at);
         let stops = u64::from(oracle.crashes) * (bound + 2 * MINUTE);
         let bound = bound + stops + oracle.lane_slack(order.target, target);
-        let spent = at <= since + bound || oracle.crowded || oracle.leapt || order.is_gated();
+        let spent =
+            at <= since + bound || oracle.crowded || oracle.is_clock_wild() || order.is_gated();
         assert!(spent, "{order:?} took {} us", at - since);
     }
     judge_shut(oracle, orders, targets);
@@ -117,8 +118,9 @@ fn judge_end(
             }
         }
         Outcome::Expired => {
-            // Those before it in its queue may take days.
-            let old = order.expires.is_some() || oracle.leapt || order.is_gated();
+            // What is in the store alone expires by the wall clock; and those before it in its queue
+            // may take days.
+            let old = order.expires.is_some() || oracle.is_clock_wild() || order.is_gated();
             assert!(old, "expired: {order:?}");
         }
         Outcome::Canceled => panic!("nobody called it off: {order:?}"),
@@ -131,7 +133,7 @@ fn judge_good(oracle: &Oracle, order: &Order, target: &Target, attempts: &[&Sent
     let rounds = (order.filler as u64 + 1_000) / 500 * 2;
     let travel = if oracle.calm { 0 } else { rounds * 125 * MS };
     let time = order.timeout_or_default();
-    let held = oracle.leapt || (order.is_gated() && end == Outcome::Expired);
+    let held = oracle.is_clock_wild() || (order.is_gated() && end == Outcome::Expired);
     if order.expires.is_some() || order.forbidden || held {
         return;
     }
@@ -166,7 +168,7 @@ fn judge_shut(oracle: &Oracle, orders: &[Order], targets: &[Target]) {
         let connects = oracle.connects.get(&number).copied().unwrap_or(0);
         // Those that an end of the process cut are made again.
         let cut = placed().count() as u32 * oracle.crashes;
-        let right = (budgets..=budgets + cut).contains(&connects) || oracle.leapt;
+        let right = (budgets..=budgets + cut).contains(&connects) || oracle.is_clock_wild();
         assert!(
             right,
             "{connects} connects, not {budgets}, to target {number} ({target:?})"

@@ -1,58 +1,134 @@
-//! How messages come in: all deliveries of one at once, held until the store has it or lost it.
-//! It makes no attempt and reads no request.
+//! How messages come in: all deliveries of one at once, held until the store has it or lost it, or
+//! left to the store alone. It makes no attempt and reads no request.
 
 use std::sync::Arc;
 
 use super::{Deliveries, Open, Plan, Receivers};
 use crate::base::slab::Key;
+use crate::base::stats::Counter;
 use crate::dispatch::delivery::{Delivery, State};
-use crate::dispatch::history::Log;
+use crate::dispatch::queue::lanes::Parking;
+use crate::dispatch::queue::{Entry, Queue, wall_at};
+use crate::model::record::{End, Work};
 use crate::model::{Message, Outcome};
 use crate::port::{StoreOp, Turn};
 
+/// Why a delivery is called off: too many wait for its subscriber.
+const BACKLOG_FULL: &str = "backlog_full";
+
+/// Where the deliveries of a message that was taken in are.
+#[derive(Debug, Default)]
+pub struct Admitted {
+    /// The message, if some are in memory.
+    pub open: Option<Key>,
+    /// What of it goes to the store alone, if any does.
+    pub parking: Option<Box<Parking>>,
+}
+
+/// A message that is being taken in.
+struct Entering<'p> {
+    open: Key,
+    message: &'p Arc<Message>,
+    /// Its last delivery in memory so far.
+    last: Option<Key>,
+    parking: Parking,
+}
+
 impl Deliveries {
     /// Takes in a message whose `cost` is on the account already. It is held until `durable`.
-    /// `None`, and nothing taken in, if there are no receivers or no places.
+    /// Nothing is taken in if there are no receivers or no places.
     pub fn insert(
         &mut self,
         turn: &mut Turn,
         message: &Arc<Message>,
         receivers: Receivers<'_>,
         plan: &Plan,
-    ) -> Option<Key> {
+    ) -> Admitted {
         if receivers.is_empty() {
-            return None;
+            return Admitted::default();
         }
-        let open = Open {
-            message: Arc::clone(message),
-            method: plan.method,
-            terms: plan.terms.clone(),
-            first: None,
-            left: 0,
-            log: Log::default(),
-            log_bytes: 0,
+        let Ok(open) = self.messages.insert(Open::new(message, plan)) else {
+            return Admitted::default();
         };
-        let key = self.messages.insert(open).ok()?;
-        let mut last = None;
+        let due = turn.now.mono + plan.delay;
+        let mut entering = Entering {
+            open,
+            message,
+            last: None,
+            parking: Parking::at(due, wall_at(turn.now, due)),
+        };
         let mut number = 0;
         for target in receivers.targets {
             number += 1;
-            let delivery = Delivery::held(key, number, Arc::clone(target), plan);
-            last = self.link(turn, key, last, delivery);
+            let delivery = Delivery::held(open, number, Arc::clone(target), plan);
+            self.enter(turn, &mut entering, delivery, plan);
         }
         for callback in receivers.callbacks {
             number += 1;
             let (now, settings) = (turn.now.mono, &self.settings.notices);
-            let delivery = Delivery::notice(key, number, callback, plan, settings, now);
-            last = self.link(turn, key, last, delivery);
+            let delivery = Delivery::notice(open, number, callback, plan, settings, now);
+            self.enter(turn, &mut entering, delivery, plan);
         }
-        if last.is_none() {
-            self.messages.remove(key);
-            return None;
+        self.admitted(turn, entering)
+    }
+
+    /// A delivery joins those of its message that are in memory, or goes to the store alone.
+    fn enter(
+        &mut self,
+        turn: &mut Turn,
+        entering: &mut Entering<'_>,
+        delivery: Delivery,
+        plan: &Plan,
+    ) {
+        let seat = delivery.seat;
+        let mut work = delivery.work(turn.now, entering.message.id);
+        match self.queue.submit(turn, seat.lane, seat.order, plan.delay) {
+            Entry::Held => {
+                turn.hand(StoreOp::Work(work));
+                entering.last = self.link(turn, entering.open, entering.last, delivery);
+            }
+            Entry::Parked => {
+                turn.memory.give(delivery.charge());
+                entering.parking.add(turn, seat.lane);
+                work.place.parked = true;
+                turn.hand(StoreOp::Work(work));
+            }
+            Entry::Full => {
+                turn.memory.give(delivery.charge());
+                refuse(turn, work);
+            }
         }
-        let log = self.history.open(message.id, key);
-        self.messages.get_mut(key)?.log = log;
-        Some(key)
+    }
+
+    fn admitted(&mut self, turn: &mut Turn, entering: Entering<'_>) -> Admitted {
+        let Entering {
+            open,
+            message,
+            last,
+            mut parking,
+        } = entering;
+        if last.is_some() {
+            self.by_id.insert(message.id, open);
+            let log = self.history.open(message.id, open);
+            if let Some(open) = self.messages.get_mut(open) {
+                open.log = log;
+            }
+            let parking = (!parking.is_empty()).then(|| Box::new(parking));
+            return Admitted {
+                open: Some(open),
+                parking,
+            };
+        }
+        // What was charged for the message is held until the store has it.
+        if let Some(open) = self.messages.remove(open) {
+            let bytes = open.bytes();
+            turn.memory.give(bytes);
+            parking.hold(turn, bytes);
+        }
+        Admitted {
+            open: None,
+            parking: Some(Box::new(parking)),
+        }
     }
 
     /// Puts a delivery behind its message's last one; gives the last one there is then.
@@ -66,12 +142,10 @@ impl Deliveries {
         delivery.before = last;
         let open = self.messages.get_mut(message)?;
         let id = open.message.id;
-        let work = delivery.work(turn.now, id);
         let Ok(delivery) = self.deliveries.insert(delivery) else {
             return last;
         };
         open.left += 1;
-        turn.hand(StoreOp::Work(work));
         match last.and_then(|last| self.deliveries.get_mut(last)) {
             Some(last) => last.sibling = Some(delivery),
             None => open.first = Some(delivery),
@@ -94,7 +168,7 @@ impl Deliveries {
                 }
                 State::Held { delay } => {
                     let due = turn.now.mono + delay;
-                    self.enter(turn, key, due);
+                    self.queue_up(turn, key, due);
                 }
                 _ => {}
             }
@@ -111,11 +185,32 @@ impl Deliveries {
             next.and_then(|key| Some((key, self.deliveries.remove(key)?)))
         {
             turn.memory.give(delivery.charge());
+            self.queue.done(turn, delivery.seat, false);
             self.leave_gates(turn, key, &delivery, open.message.id.number());
             next = delivery.sibling;
         }
         turn.memory.give(open.bytes());
+        self.by_id.remove(&open.message.id);
         self.history.give(turn, open.log_bytes);
         self.history.forget(open.message.id, open.log);
     }
+}
+
+/// A delivery that ends with its message's acceptance.
+fn refuse(turn: &mut Turn, work: Work) {
+    turn.stats.add(Counter::DeliveriesCanceled, 1);
+    let end = End {
+        outcome: Outcome::Canceled,
+        detail: BACKLOG_FULL,
+        at: turn.now.wall,
+        target: Arc::clone(&work.target),
+    };
+    let (id, number) = (work.id, work.number);
+    turn.hand(StoreOp::Work(work));
+    turn.hand(StoreOp::End {
+        id,
+        number,
+        end,
+        attempt: None,
+    });
 }

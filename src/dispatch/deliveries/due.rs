@@ -1,38 +1,112 @@
-//! When deliveries are due: in the wheel if it is soon, in the due-index if it is not, and then in
-//! the list of those that join their lanes. It never looks at an answer.
+//! When deliveries are due: what waits stands in the queue, in memory or in the store alone, and
+//! then in the list of those that join their lanes. It never looks at an answer.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::{Deliveries, NEAR_MAX};
+use super::{Deliveries, Open};
 use crate::base::slab::Key;
-use crate::base::time::{Mono, micros};
+use crate::base::time::Mono;
 use crate::dispatch::delivery::State;
-use crate::dispatch::far::HORIZON;
+use crate::dispatch::queue::{Queue, Spot};
 use crate::model::Target;
-use crate::port::{Timer, Turn};
-
-/// The due-index is looked at no more often than this.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+use crate::model::record::Attempt;
+use crate::port::{StoreOp, Turn};
 
 impl Deliveries {
+    /// It waits until `due`, and what is parked is dropped from memory.
     pub(super) fn wait(&mut self, turn: &mut Turn, key: Key, due: Mono) {
-        let Some(delivery) = self.deliveries.get_mut(key) else {
+        let may_park = self.deliveries.get(key).is_some_and(|it| it.may_park());
+        if let Some(due) = self.stand(turn, key, due, may_park) {
+            self.tell_store(turn, key, due, (true, None));
+            self.drop_parked(turn, key);
+        }
+    }
+
+    /// An attempt has ended, and another begins at `due`: the store hears of both.
+    pub(super) fn put_off(
+        &mut self,
+        turn: &mut Turn,
+        key: Key,
+        due: Mono,
+        attempt: Option<Attempt>,
+    ) {
+        let Some(delivery) = self.deliveries.get(key) else {
             return;
         };
+        let (seat, expires, may_park) = (delivery.seat, delivery.expires, delivery.may_park());
+        let at = due.min(expires);
+        self.queue.lanes.failed(turn, seat);
+        let parked = self.stand(turn, key, due, may_park).is_some();
+        self.tell_store(turn, key, at, (parked, attempt));
+        if parked {
+            self.drop_parked(turn, key);
+        }
+    }
+
+    /// It waits until `due`. If it has been parked, gives the time: the store must hear of it, and
+    /// it must be dropped.
+    fn stand(&mut self, turn: &mut Turn, key: Key, due: Mono, may_park: bool) -> Option<Mono> {
+        let delivery = self.deliveries.get_mut(key)?;
         let due = due.min(delivery.expires);
-        let now = turn.now.mono;
-        if due <= now {
-            self.ready(turn, key);
-            return;
+        match self.queue.later(turn, (key, delivery.seat), due, may_park) {
+            Spot::Due => self.ready(turn, key),
+            Spot::Here(node) => delivery.state = State::Waiting { due, node },
+            Spot::Parked => return Some(due),
         }
-        delivery.state = State::Waiting { due, node: None };
-        if due < now + HORIZON && self.near < NEAR_MAX {
-            self.stand(turn, key, due);
+        None
+    }
+
+    /// The store hears when it goes on and where it is until then.
+    fn tell_store(
+        &self,
+        turn: &mut Turn,
+        key: Key,
+        due: Mono,
+        (parked, attempt): (bool, Option<Attempt>),
+    ) {
+        let Some(delivery) = self.deliveries.get(key) else {
             return;
+        };
+        let Some(open) = self.messages.get(delivery.message) else {
+            return;
+        };
+        let id = open.message.id;
+        let mut place = delivery.place(turn.now, id, due);
+        place.parked = parked;
+        turn.hand(StoreOp::Later {
+            id,
+            number: delivery.number,
+            place,
+            attempts: delivery.attempts,
+            attempt,
+        });
+    }
+
+    /// It is in the store alone now; with the last of them its message is, too.
+    fn drop_parked(&mut self, turn: &mut Turn, key: Key) {
+        let Some(delivery) = self.deliveries.remove(key) else {
+            return;
+        };
+        turn.memory.give(delivery.charge());
+        self.unlink(&delivery);
+        if let Some(open) = self.one_less(turn, delivery.message) {
+            self.history.give(turn, open.log_bytes);
+            self.history.forget(open.message.id, open.log);
         }
-        self.far.push(due, key);
-        self.watch_far(turn);
+    }
+
+    /// One of a message's deliveries is here no longer; the message goes with the last. Gives it
+    /// then.
+    pub(super) fn one_less(&mut self, turn: &mut Turn, message: Key) -> Option<Open> {
+        let open = self.messages.get_mut(message)?;
+        open.left -= 1;
+        if open.left > 0 {
+            return None;
+        }
+        let open = self.messages.remove(message)?;
+        turn.memory.give(open.bytes());
+        self.by_id.remove(&open.message.id);
+        Some(open)
     }
 
     /// It is due: it joins its lane, or asks its flow first, or is offered to whoever releases it.
@@ -43,81 +117,34 @@ impl Deliveries {
         let Some(delivery) = self.deliveries.get_mut(key) else {
             return;
         };
-        let (state, list) = match delivery.waits_for_release() {
-            true => (State::Offered, &mut self.offers),
-            false => (State::Queued, &mut self.due),
-        };
-        delivery.state = state;
-        list.push_back(key);
-    }
-
-    fn stand(&mut self, turn: &mut Turn, key: Key, due: Mono) {
-        let node = turn.wheel.arm(due, Timer::Delivery(key));
-        match node {
-            Some(_) => self.near += 1,
-            None => self.far.push(due, key),
-        }
-        if let Some(delivery) = self.deliveries.get_mut(key) {
-            delivery.state = State::Waiting { due, node };
-        }
-    }
-
-    /// A delivery that waited has ended before it was due; `node` is where it stood in the wheel.
-    pub(super) fn stop_waiting(&mut self, turn: &mut Turn, node: Option<Key>) {
-        if let Some(node) = node {
-            turn.wheel.cancel(node);
-            self.near = self.near.saturating_sub(1);
+        if delivery.waits_for_release() {
+            delivery.state = State::Offered;
+            self.offers.push_back(key);
             return;
         }
-        self.far.forget(|key| self.deliveries.contains(key));
-        if self.far.len() == 0
-            && let Some((node, _)) = self.far_timer.take()
-        {
-            turn.wheel.cancel(node);
-        }
-    }
-
-    /// Half a horizon before the first of the due-index, it is looked at.
-    fn watch_far(&mut self, turn: &mut Turn) {
-        let Some(first) = self.far.first_due() else {
-            return;
-        };
-        let soonest = turn.now.mono + LOOK_INTERVAL;
-        let at = Mono(first.0.saturating_sub(micros(HORIZON / 2))).max(soonest);
-        match self.far_timer {
-            Some((_, stands)) if stands <= at => {}
-            Some((node, _)) => {
-                turn.wheel.rearm(node, at);
-                self.far_timer = Some((node, at));
-            }
-            None => self.far_timer = turn.wheel.arm(at, Timer::Far).map(|node| (node, at)),
-        }
+        delivery.state = State::Queued;
+        self.queue.ready(key);
     }
 
     /// The due-index is looked at: what is near moves to the wheel, as far as there is room.
     pub fn look_far(&mut self, turn: &mut Turn) {
-        self.far_timer = None;
-        let horizon = turn.now.mono + HORIZON;
-        while self.near < NEAR_MAX
-            && let Some((due, key)) = self.far.pop_before(horizon)
-        {
-            match self.deliveries.contains(key) {
-                true => self.stand(turn, key, due),
-                false => self.far.forgotten(),
+        while let Some((key, due, node)) = self.queue.look_far(turn) {
+            if let Some(delivery) = self.deliveries.get_mut(key) {
+                let node = Some(node);
+                delivery.state = State::Waiting { due, node };
             }
         }
-        self.watch_far(turn);
     }
 
     /// A delivery's node fired: it is due.
     pub fn fired(&mut self, turn: &mut Turn, key: Key) {
-        self.near = self.near.saturating_sub(1);
+        self.queue.fired();
         self.ready(turn, key);
     }
 
     /// A delivery that is due and has to join its origin's lane, and when it is given up there.
     pub(super) fn pop_due(&mut self) -> Option<(Key, Mono, &Arc<Target>)> {
-        while let Some(key) = self.due.pop_front() {
+        while let Some(key) = self.queue.take() {
             if let Some(delivery) = self.deliveries.get(key) {
                 return Some((key, delivery.waits_until(), delivery.target_now()));
             }

@@ -8,6 +8,7 @@ use super::receipts::receipts;
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::dispatch::delivery::Delivery;
+use crate::dispatch::queue::Queue;
 use crate::model::record::{Answered, End};
 use crate::model::{Ending, Outcome};
 use crate::port::{StoreOp, Turn};
@@ -46,7 +47,7 @@ impl Deliveries {
             1,
         );
         self.report_end(key, &delivery, outcome, ending);
-        let Some(open) = self.messages.get_mut(delivery.message) else {
+        let Some(open) = self.messages.get(delivery.message) else {
             return;
         };
         let (id, number) = (open.message.id, delivery.number);
@@ -67,13 +68,12 @@ impl Deliveries {
             attempt: None,
         });
         let receipts = receipts(open, &delivery, outcome, ending, answered);
-        open.left -= 1;
-        let last = open.left == 0;
+        let well = outcome == Outcome::Delivered;
+        self.queue.done(turn, delivery.seat, well);
         self.remember_end(turn, &delivery, outcome);
         self.unlink(&delivery);
         self.leave_gates(turn, key, &delivery, id.number());
-        if last && let Some(mut open) = self.messages.remove(delivery.message) {
-            turn.memory.give(open.bytes());
+        if let Some(mut open) = self.one_less(turn, delivery.message) {
             self.history.give(turn, open.log_bytes);
             open.log.message(&open.message, open.method);
             self.history.ended(turn, id, open.log);
@@ -82,7 +82,7 @@ impl Deliveries {
     }
 
     /// Takes an ended delivery out of its message's list.
-    fn unlink(&mut self, gone: &Delivery) {
+    pub(super) fn unlink(&mut self, gone: &Delivery) {
         let next = gone.sibling.and_then(|key| self.deliveries.get_mut(key));
         if let Some(next) = next {
             next.before = gone.before;

@@ -14,6 +14,7 @@ use crate::base::time::{Mono, Now, Wall};
 use crate::dispatch::delivery::{Delivery, State};
 use crate::dispatch::flows::queues::Queues;
 use crate::dispatch::flows::{Flows, Rank, Stage, Values};
+use crate::dispatch::queue::Queue;
 use crate::model::MessageId;
 use crate::port::{Timer, Turn};
 
@@ -101,7 +102,7 @@ impl Deliveries {
     }
 
     /// A delivery's message is durable: it waits for its due time, or for its turn before that.
-    pub(super) fn enter(&mut self, turn: &mut Turn, key: Key, due: Mono) {
+    pub(super) fn queue_up(&mut self, turn: &mut Turn, key: Key, due: Mono) {
         self.join_flow(turn, key);
         let Some(delivery) = self.deliveries.get_mut(key) else {
             return;
@@ -184,7 +185,7 @@ impl Deliveries {
             if let Some(gate) = &mut delivery.gate {
                 gate.stage = Stage::Ready;
             }
-            self.due.push_back(key);
+            self.queue.ready(key);
         }
         self.gatekeeper.watch(turn);
     }

@@ -5,6 +5,7 @@ use super::Deliveries;
 use crate::base::slab::Key;
 use crate::base::time::Mono;
 use crate::dispatch::delivery::{Delivery, State};
+use crate::dispatch::queue::Queue;
 use crate::model::{Callback, Ending, Outcome};
 use crate::port::Turn;
 
@@ -81,9 +82,9 @@ impl Deliveries {
         notice.called_off = Some(detail);
         match delivery.state {
             State::Held { .. } | State::Active => {}
-            State::Waiting { node, .. } => {
+            State::Waiting { due, node } => {
                 self.end(turn, key, Outcome::Canceled, None, None);
-                self.stop_waiting(turn, node);
+                self.queue.withdraw(turn, key, due, node);
             }
             State::Offered | State::Behind { .. } | State::Gated | State::Queued => {
                 self.end(turn, key, Outcome::Canceled, None, None);

@@ -47,12 +47,8 @@ impl World {
             .dispatch
             .publish(&mut engine.turn, content, callbacks);
         let accepted = accepted.unwrap();
-        engine.awaiting.push_back(Awaiting {
-            seq: engine.turn.handed.last(),
-            origin: Origin::Client(gone),
-            open: accepted.open,
-            publish: accepted.publish,
-        });
+        let origin = Origin::Client(gone);
+        engine.awaiting.push_back(Awaiting::of(accepted, origin));
         self.turn();
         let deliveries = &mut self.engine.dispatch.deliveries;
         std::iter::from_fn(|| deliveries.next_offer().map(|(key, ..)| key)).collect()

@@ -31,6 +31,8 @@ pub struct Book {
     kept: BTreeMap<(Table, Box<[u8]>), Box<[u8]>>,
     /// The greatest id there ever was.
     last: MessageId,
+    /// The greatest id of a message of a topic that was forgotten.
+    missing: MessageId,
     /// Bytes of all rows.
     bytes: u64,
     /// Bytes of answers in rows that have ended.
@@ -49,6 +51,7 @@ impl Book {
             parked: BTreeMap::new(),
             kept: BTreeMap::new(),
             last: MessageId::default(),
+            missing: MessageId::default(),
             bytes: 0,
             answers: 0,
             bytes_max,
@@ -139,8 +142,9 @@ impl Book {
     /// what was accepted since then, the newest, in so many bytes.
     pub fn restore(&mut self, since: Wall, bytes: u64) -> Vec<Restored> {
         let mut told = Vec::new();
+        let (missing, backlog) = self.backlog(since, bytes);
         if self.last != MessageId::default() {
-            told.push(Restored::Last(self.last));
+            told.extend([Restored::Last(self.last), Restored::Missing(missing)]);
         }
         let kept = self.kept.iter();
         told.extend(kept.map(|((table, key), value)| Restored::Kept {
@@ -148,11 +152,7 @@ impl Book {
             key: key.clone(),
             value: value.clone(),
         }));
-        told.extend(
-            self.backlog(since, bytes)
-                .into_iter()
-                .map(Restored::Published),
-        );
+        told.extend(backlog.into_iter().map(Restored::Published));
         for row in self.rows.values_mut().filter(|row| row.open > 0) {
             let number = row.message.id.number();
             for delivery in row.deliveries.iter_mut().filter(|it| it.end.is_none()) {
@@ -168,19 +168,24 @@ impl Book {
         told
     }
 
-    /// What was published since then, the oldest first.
-    fn backlog(&self, since: Wall, bytes: u64) -> Vec<Arc<Message>> {
+    /// What was published since then, the oldest first, and the last message that is missing there.
+    fn backlog(&self, since: Wall, bytes: u64) -> (MessageId, Vec<Arc<Message>>) {
         let mut left = bytes;
         let newest = self.rows.values().rev().map(|row| &row.message);
-        let published = newest.filter(|it| it.topics.bytes() > 0 && it.accepted >= since);
-        let fits = published.take_while(|message| {
+        let mut published = newest.filter(|it| it.topics.bytes() > 0);
+        let mut backlog = Vec::new();
+        let missing = published.find(|message| {
             let rest = left.checked_sub(message.bytes() as u64);
-            left = rest.unwrap_or(0);
-            rest.is_some()
+            let Some(rest) = rest.filter(|_| message.accepted >= since) else {
+                return true;
+            };
+            left = rest;
+            backlog.push(Arc::clone(message));
+            false
         });
-        let mut backlog: Vec<_> = fits.cloned().collect();
         backlog.reverse();
-        backlog
+        let missing = missing.map_or(self.missing, |message| message.id.max(self.missing));
+        (missing, backlog)
     }
 
     /// What is parked in a lane, if anything is.
@@ -375,6 +380,15 @@ impl Book {
         }
     }
 
+    /// Forgets what has ended and was accepted before that.
+    pub fn forget_before(&mut self, time: Wall) {
+        let is_old = |book: &Book| {
+            let oldest = book.ended.first().and_then(|number| book.rows.get(number));
+            oldest.is_some_and(|row| row.message.accepted < time)
+        };
+        while is_old(self) && self.forget_oldest() {}
+    }
+
     /// What has ended makes way until all fits, or nothing that has ended is left.
     fn make_room(&mut self) {
         while self.bytes > self.bytes_max {
@@ -404,6 +418,9 @@ impl Book {
         if let Some(row) = self.rows.remove(&number) {
             self.bytes -= row.bytes;
             self.answers -= row.answers;
+            if row.message.topics.bytes() > 0 {
+                self.missing = self.missing.max(row.message.id);
+            }
         }
         true
     }

@@ -278,6 +278,7 @@ fn what_was_under_way_is_parked_after_a_restart() {
         book.check();
         let [
             Restored::Last(last),
+            Restored::Missing(missing),
             Restored::Kept { table, value, .. },
             Restored::Published(post),
             Restored::Lane(lane),
@@ -286,6 +287,7 @@ fn what_was_under_way_is_parked_after_a_restart() {
             unreachable!("{told:?}")
         };
         assert_eq!((*last, *table, &**value), (id(6), Table::Topics, &b"2"[..]));
+        assert_eq!(*missing, id(4));
         assert_eq!(post.id, id(5), "the other one is too old");
         assert_eq!(
             *lane,
@@ -406,7 +408,7 @@ fn any_operations_in_any_order_leave_the_tables_in_order() {
 
 #[test]
 fn what_memory_tells_comes_after_the_flush_and_in_order() {
-    let mut memory = Memory::new(1 << 20);
+    let mut memory = Memory::new(1 << 20, Duration::from_secs(60));
     assert!(matches!(memory.completion(), Some(StoreDone::Ready)));
     assert!(memory.completion().is_none());
     let message = message(1, 10, &[], "");
@@ -440,4 +442,25 @@ fn what_memory_tells_comes_after_the_flush_and_in_order() {
     assert!(matches!(memory.completion(), Some(StoreDone::Durable(4))));
     memory.flush();
     assert!(memory.completion().is_none(), "once");
+}
+
+#[test]
+fn what_is_old_is_forgotten() {
+    let mut memory = Memory::new(1 << 20, Duration::from_micros(2_000));
+    for number in 1..=4 {
+        let message = message(number, 10, &["a"], "");
+        let op = StoreOp::Accept {
+            message,
+            promised: false,
+        };
+        memory.submit(number, op);
+    }
+    let known = |number| memory.book.message(id(number)).is_some();
+    assert!(!known(1) && known(2) && known(4));
+    let told = memory.book.restore(Wall(0), 1 << 20);
+    let missing = told.iter().find_map(|it| match it {
+        Restored::Missing(id) => Some(*id),
+        _ => None,
+    });
+    assert_eq!(missing, Some(id(1)));
 }

@@ -1,0 +1,3 @@
+//! Lanes by hand.
+
+use super::*;
