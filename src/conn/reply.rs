@@ -233,11 +233,9 @@ impl Replies {
         (refused, freed)
     }
 
-    /// The answer that was held under that number is known now; it goes once the store has made
-    /// everything up to `seq` durable.
+    /// The answer that was held under that number is known now; it goes once `seq` is durable.
     pub fn settle(&mut self, number: u64, seq: Seq, reply: Reply) {
-        let is_it =
-            |pending: &&mut Pending| matches!(pending.reply, Reply::Held(it) if it == number);
+        let is_it = |it: &&mut Pending| matches!(it.reply, Reply::Held(it) if it == number);
         if let Some(pending) = self.queue.iter_mut().find(is_it) {
             (pending.seq, pending.reply) = (seq, reply);
         }
