@@ -128,7 +128,7 @@ static KNOBS: [Knob; 30] = [
         group: Group::Webhooks,
         value: "WAITS",
         default: "5s,5m,30m,2h,5h,10h,14h,20h,24h",
-        help: "before each retry",
+        help: "before a retry",
         form: Form::Text {
             complaint: "is not a schedule",
             allowed: SCHEDULE_FORM,
@@ -340,7 +340,7 @@ static KNOBS: [Knob; 30] = [
         group: Group::Running,
         value: "N",
         default: "1000",
-        help: "overdue deliveries begun a second after a start",
+        help: "deliveries a second while it catches up",
         form: Form::Count {
             min: 1,
             max: 1_000_000,

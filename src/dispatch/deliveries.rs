@@ -36,7 +36,7 @@ mod notices;
 mod receipts;
 mod stored;
 
-pub use notices::{Fate, Report};
+pub use notices::{Fate, Offer, Report};
 
 use gated::Gatekeeper;
 pub use gated::QueueView;
@@ -149,6 +149,8 @@ pub struct Deliveries {
     queue: Memory,
     /// Queues and flows.
     gatekeeper: Gatekeeper,
+    /// The last id there was before this process.
+    before: MessageId,
     /// Notices that may go, once somebody has released them.
     offers: VecDeque<Key>,
     /// What became of notices, for who releases them.
@@ -178,6 +180,7 @@ impl Deliveries {
             gone: VecDeque::new(),
             deliveries: Slab::with_bound(bound),
             gatekeeper: Gatekeeper::new(seed.rotate_left(5), began),
+            before: MessageId::default(),
             offers: VecDeque::new(),
             reports: VecDeque::new(),
             last: MessageId::default(),

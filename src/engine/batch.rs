@@ -19,6 +19,9 @@ impl Rooms<'_> {
         request: &Request<'_>,
         body: &[u8],
     ) -> (Seq, Reply) {
+        if let Err(why) = self.store.takes() {
+            return (0, problem(why, request));
+        }
         let submission = Submission {
             tail: None,
             query: request.query,

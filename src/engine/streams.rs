@@ -158,8 +158,17 @@ impl Engine {
         self.relieve_all();
     }
 
+    /// A message of the time before this process is kept for those who come late.
+    pub(super) fn republish(&mut self, message: &Arc<Message>) {
+        self.topics.restore(message, self.turn.now);
+        if let Some(at) = self.topics.next_sweep() {
+            self.turn.wheel.arm(at, Timer::Topics);
+        }
+    }
+
     /// The topics' timer has fired.
     pub(super) fn sweep_topics(&mut self) {
+        self.topics.purge(&mut self.turn);
         if let Some(at) = self.topics.sweep(self.turn.now.mono) {
             self.turn.wheel.arm(at, Timer::Topics);
         }

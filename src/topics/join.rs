@@ -219,11 +219,15 @@ impl Topics {
         for name in &selection.topics {
             match self.by_name.get(&**name) {
                 Some(key) => topics.push(*key),
-                None => lost = self.forgotten,
+                None => {
+                    let unknown = self.forgotten.max(self.deleted.lost(name));
+                    lost = lost.max(unknown);
+                }
             }
         }
         for prefix in &selection.prefixes {
-            lost = self.forgotten;
+            let unknown = self.forgotten.max(self.deleted.lost_below(prefix));
+            lost = lost.max(unknown);
             let from = (Bound::Included(&**prefix), Bound::Unbounded);
             let named = self.by_order.range::<[u8], _>(from);
             let named = named.take_while(|(name, _)| name.starts_with(prefix));

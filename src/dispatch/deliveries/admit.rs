@@ -61,19 +61,19 @@ impl Deliveries {
         for target in receivers.targets {
             number += 1;
             let delivery = Delivery::held(open, number, Arc::clone(target), plan);
-            self.enter(turn, &mut entering, delivery, plan);
+            self.bring_in(turn, &mut entering, delivery, plan);
         }
         for callback in receivers.callbacks {
             number += 1;
             let (now, settings) = (turn.now.mono, &self.settings.notices);
             let delivery = Delivery::notice(open, number, callback, plan, settings, now);
-            self.enter(turn, &mut entering, delivery, plan);
+            self.bring_in(turn, &mut entering, delivery, plan);
         }
         self.admitted(turn, entering)
     }
 
     /// A delivery joins those of its message that are in memory, or goes to the store alone.
-    fn enter(
+    fn bring_in(
         &mut self,
         turn: &mut Turn,
         entering: &mut Entering<'_>,

@@ -89,6 +89,10 @@ impl Deliveries {
         };
         turn.memory.give(delivery.charge());
         self.unlink(&delivery);
+        let message = self.messages.get(delivery.message);
+        if let Some(number) = message.map(|open| open.message.id.number()) {
+            self.leave_gates(turn, key, &delivery, number);
+        }
         self.one_less(turn, delivery.message);
     }
 

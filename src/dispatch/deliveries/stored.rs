@@ -8,9 +8,9 @@ use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::base::time::{Mono, Now};
 use crate::dispatch::delivery::Delivery;
-use crate::dispatch::draft::notices_only;
-use crate::dispatch::queue::Seat;
+use crate::dispatch::draft::{is_full, notices_only};
 use crate::dispatch::queue::lanes::{Brought, Parking};
+use crate::dispatch::queue::{Order, Seat};
 use crate::model::record::{End, Parked, Taken, Work};
 use crate::model::{Callback, Message, MessageId, Outcome};
 use crate::port::{Seq, StoreOp, Turn};
@@ -38,7 +38,11 @@ impl Deliveries {
         // Only now, for what has to wait long goes back to the lane.
         self.queue.lanes.seen_to(turn, lane, &brought, left);
         for (key, due) in entered {
-            self.queue_up(turn, key, due);
+            let delivery = self.deliveries.get(key);
+            match delivery.is_some_and(|it| it.is_over(turn.now.mono)) {
+                true => self.give_up(turn, key),
+                false => self.queue_up(turn, key, due),
+            }
         }
     }
 
@@ -59,25 +63,33 @@ impl Deliveries {
             }
         };
         let open = self.reopen(turn, &row.message, &plan)?;
+        let restored = work.id <= self.before;
         let seat = Seat {
             lane,
             order: brought.order,
             taken: true,
         };
-        let made = Delivery {
+        let mut made = Delivery {
             seat,
             attempts: work.attempts,
             expires: now.mono + work.expires.since(now.wall),
             ..self.remade(open, work, &plan, callback.as_ref(), now)
         };
+        if let Some(gate) = &mut made.gate {
+            gate.restored = restored;
+        }
         turn.memory.charge(made.charge());
         let (schedule, jitter) = made.pace(&self.settings);
-        let due = brought.due(turn, row, schedule.longest(jitter));
+        let mut due = brought.due(turn, row, schedule.longest(jitter));
+        if seat.order == Order::Noticed
+            && let Some(notice) = &mut made.notice
+        {
+            // It is offered in its turn, before those behind it, and waits then.
+            notice.put_off = std::mem::replace(&mut due, now.mono);
+            notice.full = is_full(&row.message);
+        }
         let key = self.link_first(open, made)?;
         self.queue.lanes.enter(lane);
-        if let Some(gate) = self.deliveries.get_mut(key).and_then(|it| it.gate.as_mut()) {
-            gate.restored = true;
-        }
         self.line_up(turn, key, work.id.number());
         Some((key, due))
     }
@@ -193,6 +205,7 @@ impl Deliveries {
     /// Ids go on after this one.
     pub fn ids_go_on(&mut self, last: MessageId) {
         self.last = self.last.max(last);
+        self.before = self.last;
     }
 
     /// The store has said everything.
