@@ -52,6 +52,8 @@ pub(super) struct Notice {
     pub(super) full: bool,
     /// Its turn has come.
     pub(super) released: bool,
+    /// When its turn has come, it waits until then all the same: it failed before a restart.
+    pub(super) put_off: Mono,
 }
 
 impl Notice {
@@ -64,6 +66,7 @@ impl Notice {
             until: callback.until,
             full: callback.full,
             released: false,
+            put_off: Mono::default(),
         }
     }
 

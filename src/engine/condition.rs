@@ -84,7 +84,8 @@ impl Engine {
             match fact {
                 Restored::Last(id) => self.dispatch.deliveries.ids_go_on(id),
                 Restored::Kept { table, key, value } => self.restore_kept(table, &key, &value),
-                Restored::Missing(_) | Restored::Published(_) => {}
+                Restored::Missing(id) => self.topics.missing(id),
+                Restored::Published(message) => self.republish(&message),
                 Restored::Lane(parked) => {
                     let deliveries = &mut self.dispatch.deliveries;
                     deliveries.restore(&mut self.turn, &parked);
@@ -95,6 +96,7 @@ impl Engine {
 
     fn restore_kept(&mut self, table: Table, key: &[u8], value: &[u8]) {
         match table {
+            Table::Topics if self.topics.recall(self.turn.now, key, value) => {}
             Table::Subscriptions | Table::Topics => {
                 self.hub.restore(&mut self.turn, table, key, value);
             }

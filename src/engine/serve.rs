@@ -53,8 +53,8 @@ pub(super) struct Rooms<'a> {
     waiters: &'a mut Index<Ticket, Key>,
     pub(super) topics: &'a mut Topics,
     hungry: &'a mut VecDeque<Key>,
-    awaiting: &'a mut VecDeque<Awaiting>,
-    durable: Seq,
+    pub(super) awaiting: &'a mut VecDeque<Awaiting>,
+    pub(super) durable: Seq,
     pub(super) settings: &'a Settings,
     pub(super) store: Condition,
     pub(super) visits: &'a mut Visits,
@@ -351,16 +351,6 @@ impl Rooms<'_> {
         }
         let next = Awaiting::of(accepted, Origin::Client(self.line));
         stored::await_store(self.awaiting, next);
-    }
-
-    /// An answer that goes once all that has been done so far lasts.
-    fn once_kept(&mut self, turn: &Turn, reply: Reply) -> (Seq, Reply) {
-        let seq = turn.handed.last();
-        if seq <= self.durable {
-            return (0, reply);
-        }
-        self.awaiting.push_back(Awaiting::answer(seq, self.line));
-        (seq, reply)
     }
 
     /// A POST to the hub.

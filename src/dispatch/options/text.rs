@@ -33,6 +33,10 @@ impl Given {
         let fields = form::fields(text.as_bytes());
         for field in fields.filter(|field| !field.is_empty()) {
             let name = form::decode(field.name);
+            // What the hub says of content is no option.
+            if *name == *b"full" {
+                continue;
+            }
             let row = TABLE.iter().find(|row| row.name.as_bytes() == &*name)?;
             let (Value(set) | Hidden(set)) = row.take else {
                 return None;

@@ -107,6 +107,8 @@ impl Lane {
             false => self.taken,
         };
         let window = match self.kind {
+            // Who decides what goes has to see what is newer.
+            Kind::Known(Order::Noticed) => u32::from(WINDOW_MAX),
             Kind::Known(_) => u32::from(self.window),
             Kind::Unknown => 1,
         };
