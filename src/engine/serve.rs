@@ -221,6 +221,7 @@ impl Service for Rooms<'_> {
         let Some((route, tail)) = routes::find(request.path) else {
             return (0, problem(Reason::NotFound.into(), request));
         };
+        let query = request.query.unwrap_or_default();
         match route.handler {
             routes::Handler::Dispatch => self.take(turn, request, tail, body),
             routes::Handler::Batch => self.batch(turn, request, body),
@@ -237,19 +238,14 @@ impl Service for Rooms<'_> {
             routes::Handler::Health => (0, condition(self.store.is_well(), "ok\n", request)),
             routes::Handler::Ready => (0, condition(self.store.takes(), "ready\n", request)),
             routes::Handler::Lanes => {
-                let query = request.query.unwrap_or_default();
-                json(
-                    admin::lanes::list(self.courier, turn.now.mono, query),
-                    request,
-                )
+                let now = turn.now.mono;
+                json(admin::lanes::list(self.courier, now, query), request)
             }
             routes::Handler::Flows => {
-                let query = request.query.unwrap_or_default();
                 let deliveries = &self.dispatch.deliveries;
                 json(admin::flows::list(deliveries, turn.now, query), request)
             }
             routes::Handler::Queues => {
-                let query = request.query.unwrap_or_default();
                 let deliveries = &self.dispatch.deliveries;
                 json(admin::flows::queues(deliveries, turn.now, query), request)
             }
@@ -266,20 +262,17 @@ impl Service for Rooms<'_> {
                     _ => (0, reply),
                 }
             }
-            routes::Handler::Subscriptions => {
-                let query = request.query.unwrap_or_default();
-                match request.method {
-                    Method::Delete => {
-                        let shown = admin::subscriptions::remove(self.hub, turn, query);
-                        let (_, reply) = json(shown, request);
-                        self.once_kept(turn, reply)
-                    }
-                    _ => json(
-                        admin::subscriptions::list(self.hub, turn.now, query),
-                        request,
-                    ),
+            routes::Handler::Subscriptions => match request.method {
+                Method::Delete => {
+                    let shown = admin::subscriptions::remove(self.hub, turn, query);
+                    let (_, reply) = json(shown, request);
+                    self.once_kept(turn, reply)
                 }
-            }
+                _ => json(
+                    admin::subscriptions::list(self.hub, turn.now, query),
+                    request,
+                ),
+            },
             routes::Handler::Metrics => (0, text(admin::metrics(&turn.stats))),
         }
     }
