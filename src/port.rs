@@ -154,6 +154,8 @@ pub enum Timer {
     Parked,
     /// A lane's: the end of a cool-down, the next expiry, or that it is forgotten.
     Lane(Key),
+    /// Whoever waits for a message to end waits no longer.
+    Inquiry(Key),
     /// The hub's agenda has something to do.
     Hub,
     /// The topics have something to sweep.

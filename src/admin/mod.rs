@@ -7,6 +7,7 @@ use crate::base::stats::{Counter, Row, Stats};
 
 pub mod flows;
 pub mod lanes;
+pub mod messages;
 mod page;
 pub mod subscriptions;
 pub mod topics;

@@ -6,8 +6,8 @@ use crate::base::time::Mono;
 use crate::http::problem::{Problem, Reason};
 use crate::http::{form, json, write};
 use crate::hub::Hub;
-use crate::topics::Topics;
 use crate::topics::window::Row;
+use crate::topics::{DELETED_MAX, Topics};
 
 /// The topics that have readers or a backlog, from the query's `cursor` on, `limit` at most, as
 /// `{"topics":[…],"next":…}`. `next` is the cursor of the next page, or null.
@@ -90,6 +90,16 @@ pub fn unknown(name: &[u8]) -> Problem {
         "the names of /topics, percent-encoded",
     );
     Problem::of_value(Reason::UnknownTopic, "topic", name, complaint, allowed)
+}
+
+/// Why no topic is deleted for a while.
+#[must_use]
+pub fn too_many() -> Problem {
+    let detail = format!(
+        "DELETE /topics: {DELETED_MAX} topics were deleted within the age of their backlogs \
+         (--backlog-age); allowed: one more when that is over for one of them"
+    );
+    Problem::new(Reason::TooManyRequests, detail)
 }
 
 fn begin(name: &[u8]) -> Vec<u8> {

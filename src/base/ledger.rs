@@ -1,11 +1,10 @@
 //! The account of bytes held, against the one bound on memory. It counts what rooms say they hold
 //! and never allocates or frees anything itself.
 
-/// Bytes held and the bound. What is taken or lent must be given back exactly once.
+/// Bytes held and the bound. What is taken must be given back exactly once.
 #[derive(Debug)]
 pub struct Ledger {
     held: u64,
-    lent: u64,
     max: u64,
 }
 
@@ -13,11 +12,7 @@ impl Ledger {
     /// An account with nothing on it. `max` in bytes.
     #[must_use]
     pub fn new(max: u64) -> Ledger {
-        Ledger {
-            held: 0,
-            lent: 0,
-            max,
-        }
+        Ledger { held: 0, max }
     }
 
     /// Takes `bytes`; false, and nothing taken, if that would pass the bound.
@@ -36,10 +31,15 @@ impl Ledger {
     /// the bound would be left, so that they alone cannot stop what others send.
     #[must_use]
     pub fn take_for_strangers(&mut self, bytes: u64) -> bool {
+        self.has_room_for_strangers(bytes) && self.take(bytes)
+    }
+
+    /// Whether [`Ledger::take_for_strangers`] would take so many.
+    #[must_use]
+    pub fn has_room_for_strangers(&self, bytes: u64) -> bool {
         let left = self.max.saturating_sub(self.held);
         left.checked_sub(bytes)
             .is_some_and(|left| left >= self.max / 4)
-            && self.take(bytes)
     }
 
     /// Puts `bytes` on the account that are held whatever the bound says: then less is left to be
@@ -58,44 +58,13 @@ impl Ledger {
         self.held = self.held.saturating_sub(bytes);
     }
 
-    /// Lends `bytes` to something that can be forgotten at any time: what is lent never stands in
-    /// the way of what is taken. False if there is no room.
-    #[must_use]
-    pub fn lend(&mut self, bytes: u64) -> bool {
-        match (self.held + self.lent).checked_add(bytes) {
-            Some(sum) if sum <= self.max => {
-                self.lent += bytes;
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// Gives back `bytes` that were lent.
-    pub fn give_back(&mut self, bytes: u64) {
-        debug_assert!(bytes <= self.lent, "{bytes} of {} bytes lent", self.lent);
-        self.lent = self.lent.saturating_sub(bytes);
-    }
-
-    /// Whether something that was lent has to be forgotten.
-    #[must_use]
-    pub fn is_over(&self) -> bool {
-        self.held + self.lent > self.max
-    }
-
-    /// Bytes lent now.
-    #[must_use]
-    pub fn lent(&self) -> u64 {
-        self.lent
-    }
-
     /// The bound.
     #[must_use]
     pub fn max(&self) -> u64 {
         self.max
     }
 
-    /// Bytes held now, without those lent.
+    /// Bytes held now.
     #[must_use]
     pub fn held(&self) -> u64 {
         self.held
@@ -130,16 +99,5 @@ mod tests {
         assert_eq!(ledger.held(), 12);
         ledger.charge(5);
         assert!(!ledger.take_for_strangers(0));
-    }
-
-    #[test]
-    fn what_is_lent_makes_way() {
-        let mut ledger = Ledger::new(10);
-        assert!(ledger.lend(8) && !ledger.lend(3));
-        assert!(ledger.take(10) && ledger.is_over());
-        assert!(!ledger.lend(1) && !ledger.take(1));
-        ledger.give_back(8);
-        assert_eq!((ledger.held(), ledger.lent()), (10, 0));
-        assert!(!ledger.is_over());
     }
 }

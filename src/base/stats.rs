@@ -123,8 +123,6 @@ table! {
     Counter NoticesFailed "hookah_notices_failed_total"
         "Attempts to deliver a notice that failed.";
     Gauge BytesHeld "hookah_bytes_held" "Bytes of messages, deliveries and buffers in memory.";
-    Gauge BytesRemembered "hookah_bytes_remembered"
-        "Bytes of messages that have ended and are remembered; they make way for others.";
     Counter TimersFired "hookah_timers_fired_total" "Timers fired.";
     Counter Turns "hookah_turns_total" "Turns of the event loop.";
     Counter PanicsCaught "hookah_panics_caught_total" "Panics caught at the boundary of one fact.";

@@ -10,6 +10,7 @@ use crate::base::index::Index;
 use crate::base::slab::{Key, Slab};
 use crate::base::stats::Counter;
 use crate::base::time::Mono;
+use crate::model::record::Attempt;
 use crate::model::{
     Answer, Callback, Ending, Fault, Message, MessageId, Method, Target, Ticket, Wants,
 };
@@ -20,7 +21,6 @@ use super::compose;
 use super::delivery::{Delivery, Next, State, Terms, charge};
 use super::draft::Accepted;
 use super::gate::Gates;
-use super::history::{History, Log};
 use super::notice;
 use super::queue::lanes::Lanes;
 use super::queue::{Memory, Queue};
@@ -53,15 +53,10 @@ const UNFINISHED: Ending = Ending::Fault {
 #[derive(Debug)]
 struct Open {
     message: Arc<Message>,
-    method: Method,
     terms: Terms,
     /// Its deliveries that have not ended, each naming the next.
     first: Option<Key>,
     left: u32,
-    /// What happened so far.
-    log: Log,
-    /// Bytes on the account of memory for the log.
-    log_bytes: u64,
 }
 
 /// What an accepted message's deliveries have in common.
@@ -126,26 +121,27 @@ impl Open {
     fn new(message: &Arc<Message>, plan: &Plan) -> Open {
         Open {
             message: Arc::clone(message),
-            method: plan.method,
             terms: plan.terms.clone(),
             first: None,
             left: 0,
-            log: Log::default(),
-            log_bytes: 0,
         }
     }
 
-    /// What it is charged besides its deliveries and its log, in bytes.
+    /// What it is charged besides its deliveries, in bytes.
     fn bytes(&self) -> u64 {
         (self.message.bytes() + self.terms.bytes()) as u64
     }
 }
 
-/// Everything on its way, and what is remembered of it.
+/// Everything on its way.
 #[derive(Debug)]
 pub struct Deliveries {
     settings: Settings,
     messages: Slab<Open>,
+    /// Messages that somebody waits for, and how many do.
+    watched: Index<MessageId, u32>,
+    /// Those of them whose last delivery here has ended.
+    gone: VecDeque<MessageId>,
     deliveries: Slab<Delivery>,
     /// Messages that have deliveries in memory.
     by_id: Index<MessageId, Key>,
@@ -163,7 +159,10 @@ pub struct Deliveries {
     last: MessageId,
     /// Messages of our own that wait for the store.
     own: VecDeque<Accepted>,
-    pub(super) history: History,
+    /// Somebody reads of outcomes,
+    observed: bool,
+    /// and these have not been told yet.
+    outcomes: VecDeque<Vec<u8>>,
 }
 
 impl Deliveries {
@@ -177,6 +176,8 @@ impl Deliveries {
             queue: Memory::new(Lanes::new(settings.keeps, rate, seed.rotate_left(48))),
             settings,
             messages: Slab::with_bound(bound),
+            watched: Index::new(seed.rotate_left(16)),
+            gone: VecDeque::new(),
             deliveries: Slab::with_bound(bound),
             gatekeeper: Gatekeeper::new(seed.rotate_left(5), began),
             before: MessageId::default(),
@@ -184,7 +185,8 @@ impl Deliveries {
             reports: VecDeque::new(),
             last: MessageId::default(),
             own: VecDeque::new(),
-            history: History::new(seed),
+            observed: false,
+            outcomes: VecDeque::new(),
         }
     }
 }
@@ -316,11 +318,12 @@ impl Caller for Deliveries {
             };
         }
         self.log(turn, key, ending, next);
-        self.remember(turn, key, ending, next, refused, answer);
+        let unfinished = answer.is_some_and(|answer| answer.unfinished);
+        let attempt = self.attempt(turn, key, ending, next, refused, answer);
         match next {
-            Next::End(outcome) => self.decide(turn, key, outcome, ending, answer),
+            Next::End(outcome) => self.decide(turn, key, (outcome, ending), attempt, unfinished),
             Next::Retry { number, at_least } => {
-                self.retry(turn, key, number, at_least);
+                self.retry(turn, key, (number, at_least), attempt);
                 self.report_retry(key, ending);
             }
             Next::Follow => {}
@@ -344,7 +347,14 @@ impl Deliveries {
         }
     }
 
-    fn retry(&mut self, turn: &mut Turn, key: Key, number: u32, at_least: Option<Duration>) {
+    /// The next attempt is that retry, after at least that wait; `attempt` is the one before.
+    fn retry(
+        &mut self,
+        turn: &mut Turn,
+        key: Key,
+        (number, at_least): (u32, Option<Duration>),
+        attempt: Option<Attempt>,
+    ) {
         turn.stats.add(Counter::AttemptsFailed, 1);
         let random = turn.rng.u64();
         let Some(delivery) = self.deliveries.get_mut(key) else {
@@ -353,8 +363,9 @@ impl Deliveries {
         delivery.come_back(&mut turn.memory);
         let (schedule, jitter) = delivery.pace(&self.settings);
         let wait = schedule.wait(number, jitter, random, at_least);
+        let due = turn.now.mono + wait;
         self.flow_ended(turn, key);
-        self.put_off(turn, key, turn.now.mono + wait, None);
+        self.put_off(turn, key, due, attempt);
     }
 
     /// The attempt goes on at `location`, in that origin's lane. The error is why it does not.
@@ -417,20 +428,22 @@ impl Deliveries {
             "a waiting delivery has no timer"
         );
         assert_eq!(self.by_id.len(), self.messages.len(), "an id of no message");
-        let (mut left, mut log_bytes) = (0, 0);
-        for (_, open) in self.messages.iter() {
+        let mut left = 0;
+        for (key, open) in self.messages.iter() {
             left += open.left as usize;
+            let named = self.by_id.get(&open.message.id);
+            assert_eq!(named, Some(&key), "a message without its id");
             let (mut last, mut next, mut listed) = (None, open.first, 0);
             while let Some(delivery) = next.and_then(|key| self.deliveries.get(key)) {
                 assert_eq!(delivery.before, last, "a list that goes one way only");
                 (last, next, listed) = (next, delivery.sibling, listed + 1);
             }
             assert_eq!((next, listed), (None, open.left), "a list with a gap");
-            bytes += open.bytes() + open.log_bytes;
-            log_bytes += open.log_bytes;
+            bytes += open.bytes();
         }
+        assert_eq!(self.by_id.len(), self.messages.len(), "an id of no message");
         bytes += self.check_gates();
-        self.history.check(self.messages.len(), log_bytes);
+        bytes += self.outcomes.iter().map(|it| it.len() as u64).sum::<u64>();
         assert_eq!(
             left,
             self.deliveries.len(),

@@ -17,7 +17,7 @@ use crate::dispatch::redirect::{self, Hop};
 use crate::dispatch::retry::Schedule;
 use crate::dispatch::sign::Signer;
 use crate::dispatch::status::Success;
-use crate::model::record::{Answered, Place, Work};
+use crate::model::record::{Attempt, Place, Work};
 use crate::model::{Callback, Ending, Fault, MessageId, Method, Outcome, Target};
 
 /// The least wait after a certificate was not what it should be (dispatch.md, `retry-schedule`):
@@ -88,6 +88,8 @@ pub(super) struct Delivery {
     pub(super) began: Now,
     /// Where the attempt under way was sent on to, if it was.
     pub(super) hop: Option<Box<Hop>>,
+    /// Why it is not tried again, in one word.
+    pub(super) called_off: Option<&'static str>,
     /// What it has besides if it goes to a subscriber.
     pub(super) notice: Option<Box<Notice>>,
     /// What the answer decided whose body is awaited before it ends.
@@ -101,13 +103,13 @@ pub(super) struct Delivery {
 pub(super) struct Decided {
     pub(super) outcome: Outcome,
     pub(super) ending: Ending,
-    pub(super) answered: Answered,
+    pub(super) attempt: Option<Attempt>,
 }
 
 impl Decided {
     /// What it is charged for, in bytes.
     fn bytes(&self) -> u64 {
-        (size_of::<Decided>() + self.answered.head.len() + self.answered.body.len()) as u64
+        (size_of::<Decided>() + self.attempt.as_ref().map_or(0, Attempt::bytes)) as u64
     }
 }
 
@@ -205,6 +207,7 @@ impl Delivery {
             state: State::Held { delay: plan.delay },
             began: Now::default(),
             hop: None,
+            called_off: None,
             notice: None,
             decided: None,
             gate: plan.gates.as_ref().map(|gates| Box::new(Gate::of(gates))),
@@ -307,11 +310,16 @@ impl Delivery {
         self.hop = None;
     }
 
-    /// Whether it can be dropped from memory while it waits: whoever keeps the order of notices knows
-    /// them by their keys, from the first offer on.
+    /// Whether it can be dropped from memory while it waits: whoever keeps the order of notices
+    /// knows them by their keys, from the first offer on.
     pub(super) fn may_park(&self) -> bool {
         let offered = |notice: &Notice| notice.released || self.state == State::Offered;
         !self.notice.as_ref().is_some_and(|it| offered(it))
+    }
+
+    /// Whether an attempt is under way, perhaps about to go on where it was sent.
+    pub(super) fn is_active(&self) -> bool {
+        self.state == State::Active || self.hop.is_some()
     }
 
     /// Where the attempt under way goes.
@@ -328,12 +336,7 @@ impl Delivery {
     /// Whether no attempt may begin any more.
     pub(super) fn is_over(&self, now: Mono) -> bool {
         let lapsed = self.notice.as_ref().is_some_and(|it| it.until <= now);
-        self.expires <= now || lapsed || self.called_off().is_some()
-    }
-
-    /// Why it was called off, if it was.
-    pub(super) fn called_off(&self) -> Option<&'static str> {
-        self.notice.as_ref()?.called_off
+        self.expires <= now || lapsed || self.called_off.is_some()
     }
 
     /// Whether it has to be released before it goes.
@@ -358,11 +361,20 @@ impl Delivery {
     /// Judges the ending of the attempt under way (dispatch.md sections 4, 7 and 10): what counts
     /// as success delivers and so does 303, 410 is final and so is a target that we
     /// forbid, a redirect is followed while hops are
-    /// left, everything else is tried again while the budget lasts.
+    /// left, everything else is tried again while the budget lasts. What was called off meanwhile
+    /// is delivered, or canceled.
     pub(super) fn judge(&self, terms: &Terms, ending: &Ending) -> Next {
-        if let Some(notice) = &self.notice {
-            return self.judge_notice(notice, ending);
+        if self.notice.is_some() {
+            return self.judge_notice(ending);
         }
+        match self.judge_webhook(terms, ending) {
+            Next::End(Outcome::Delivered) => Next::End(Outcome::Delivered),
+            _ if self.called_off.is_some() => Next::End(Outcome::Canceled),
+            next => next,
+        }
+    }
+
+    fn judge_webhook(&self, terms: &Terms, ending: &Ending) -> Next {
         let hops = self.hop.as_ref().map_or(0, |hop| hop.count);
         match ending {
             Ending::Answer { status, .. } if *status == 303 || terms.success.has(*status) => {
@@ -386,10 +398,10 @@ impl Delivery {
         }
     }
 
-    fn judge_notice(&self, notice: &Notice, ending: &Ending) -> Next {
+    fn judge_notice(&self, ending: &Ending) -> Next {
         match (notice::verdict(ending), ending) {
             (Some(outcome), _) => Next::End(outcome),
-            (None, _) if notice.called_off.is_some() => Next::End(Outcome::Canceled),
+            (None, _) if self.called_off.is_some() => Next::End(Outcome::Canceled),
             (None, Ending::Answer { retry_after, .. }) => self.retry(*retry_after),
             (None, Ending::Fault { .. }) => self.retry(None),
         }

@@ -33,6 +33,8 @@ pub struct Accepted {
     pub publish: Option<Arc<Message>>,
     /// Subscribers that it goes to.
     pub callbacks: usize,
+    /// Deliveries that it has, those to subscribers too.
+    pub deliveries: usize,
     /// It was taken in before, under the same key.
     pub duplicate: bool,
 }
@@ -47,6 +49,7 @@ impl Accepted {
             parking: None,
             publish: None,
             callbacks: 0,
+            deliveries: 0,
             duplicate: true,
         }
     }
@@ -230,6 +233,7 @@ impl Draft<'_> {
             parking: admitted.parking,
             publish,
             callbacks: self.receivers.callbacks.len(),
+            deliveries: self.receivers.targets.len() + self.receivers.callbacks.len(),
             duplicate: false,
         })
     }

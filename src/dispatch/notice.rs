@@ -52,8 +52,6 @@ pub(super) struct Notice {
     pub(super) full: bool,
     /// Its turn has come.
     pub(super) released: bool,
-    /// Why it is not tried again, in one word.
-    pub(super) called_off: Option<&'static str>,
 }
 
 impl Notice {
@@ -66,7 +64,6 @@ impl Notice {
             until: callback.until,
             full: callback.full,
             released: false,
-            called_off: None,
         }
     }
 
@@ -83,8 +80,9 @@ impl Notice {
     }
 }
 
-/// The lane in which it waits: that of its subscription, where the order counts. One that is put off
-/// by its publisher takes no part in that order until it is due, and waits in its origin's lane.
+/// The lane in which it waits: that of its subscription, where the order counts. One that is put
+/// off by its publisher takes no part in that order until it is due, and waits in its origin's
+/// lane.
 pub(super) fn lane(callback: &Callback, delay: Duration) -> u64 {
     if !delay.is_zero() {
         return callback.target.lane;

@@ -20,6 +20,8 @@ impl Engine {
     pub(super) fn run_lanes(&mut self) {
         loop {
             self.dial_name_servers();
+            self.carry_gone();
+            self.carry_outcomes();
             self.carry_hub();
             self.carry_own();
             self.join_lanes();

@@ -263,18 +263,17 @@ impl Engine {
         carried
     }
 
-    /// A client that was kept waiting gets its answer, once what it says lasts.
-    fn answer_held(&mut self, key: Key, ticket: Ticket, reply: (Seq, Reply)) {
-        let Some(line) = self.lines.get_mut(key) else {
-            return;
+    /// A client that was kept waiting gets its answer, its bytes on the account of memory, once
+    /// what it says lasts.
+    pub(super) fn answer_held(&mut self, key: Key, ticket: Ticket, (seq, reply): (Seq, Reply)) {
+        let line = self.lines.get_mut(key);
+        let Some(Conn::Inbound(inbound)) = line.map(|line| &mut line.conn) else {
+            return self.turn.memory.give(reply.bytes());
         };
-        let Conn::Inbound(inbound) = &mut line.conn else {
-            return;
-        };
-        if reply.0 > self.durable {
-            self.awaiting.push_back(Awaiting::answer(reply.0, key));
+        if seq > self.durable {
+            self.awaiting.push_back(Awaiting::answer(seq, key));
         }
-        inbound.settle(&mut context!(self), ticket, reply);
+        inbound.settle(&mut context!(self), ticket, seq, reply);
         if !self.unpause(key) {
             self.settle_inbound(key);
         }

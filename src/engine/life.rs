@@ -86,6 +86,7 @@ impl Engine {
         if let Some(seated) = self.visits.end(key) {
             self.leave_seat(seated.joined.seat);
         }
+        self.forget_inquiries(key);
         let Some(line) = self.lines.remove(key) else {
             return;
         };
@@ -142,6 +143,7 @@ impl Engine {
                 _ => {}
             }
         }
+        self.hurry_inquiries();
         self.run_lanes();
     }
 
@@ -164,8 +166,8 @@ impl Engine {
         self.settings.volatile
     }
 
-    /// Whether nothing is left: no line, no delivery, no timer, no byte on the account but
-    /// those lent to what is remembered.
+    /// Whether nothing is left: no line, no delivery, no timer, no question, no byte on the
+    /// account.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.lines.is_empty()
@@ -176,6 +178,7 @@ impl Engine {
             && self.courier.names.is_idle()
             && self.topics.is_empty()
             && self.hub.is_empty()
+            && self.inquiries.is_empty()
             && self.dispatch.once.is_empty()
     }
 
@@ -204,7 +207,6 @@ impl Engine {
         stats.set(Counter::CallsWaiting, self.courier.waiting() as u64);
         stats.set(Counter::Subscriptions, self.hub.len() as u64);
         stats.set(Counter::BytesHeld, self.turn.memory.held());
-        stats.set(Counter::BytesRemembered, self.turn.memory.lent());
         stats.set(Counter::Timers, self.turn.wheel.len() as u64);
     }
 
@@ -242,19 +244,13 @@ impl Engine {
         assert_eq!(visits, self.visits.len(), "a visit of a line that is gone");
         assert_eq!(streams, self.topics.streams(), "streams miscounted");
         bytes += self.awaiting.iter().map(Awaiting::charged).sum::<u64>();
-        bytes += self.turn.handed.charged();
+        bytes += self.turn.handed.charged() + self.inquiries.check();
         assert_eq!(inbound, self.inbound, "clients miscounted");
         assert_eq!(outbound, self.courier.lines(), "outbound lines miscounted");
         assert_eq!(
             bytes,
             self.turn.memory.held(),
             "the account of memory is wrong"
-        );
-        let remembered = self.dispatch.deliveries.remembered_bytes();
-        assert_eq!(
-            remembered,
-            self.turn.memory.lent(),
-            "what is lent is not accounted for"
         );
         assert!(self.hungry.is_empty(), "a lane was left hungry");
     }

@@ -30,8 +30,10 @@ mod callers;
 mod calls;
 mod condition;
 mod hub;
+mod inquiries;
 mod lanes;
 mod life;
+mod messages;
 mod names;
 mod notices;
 mod polls;
@@ -45,6 +47,7 @@ mod window;
 mod wishes;
 
 use condition::Condition;
+use inquiries::Inquiries;
 use streams::feed_of;
 use visits::Visits;
 
@@ -129,6 +132,7 @@ pub struct Engine {
     hub: Hub,
     /// The lines of those who wait for the hub's verdict.
     waiters: Index<Ticket, Key>,
+    inquiries: Inquiries,
     /// Offers are left to the test.
     #[cfg(test)]
     by_hand: bool,
@@ -156,7 +160,7 @@ impl Engine {
     pub fn new(settings: Settings, seed: [u8; 32], now: Now) -> Engine {
         let mut rng = Rng::new(seed);
         let nodes = dispatch::NEAR_MAX + courier::LANES_TIMED_MAX + courier::TIMERS_MAX + 16;
-        let timers_max = settings.lines_max + nodes;
+        let timers_max = settings.lines_max + nodes + inquiries::INQUIRIES_MAX;
         let courier = Courier::new(settings.courier.clone(), settings.lines_max / 2, rng.u64());
         let keeps = !settings.volatile;
         let dispatch = dispatch::Settings {
@@ -176,6 +180,7 @@ impl Engine {
             doomed: Vec::new(),
             hub,
             waiters: Index::new(rng.u64()),
+            inquiries: Inquiries::default(),
             #[cfg(test)]
             by_hand: false,
             #[cfg(test)]
@@ -275,9 +280,19 @@ impl Engine {
             StoreDone::Durable(seq) => self.store_kept(seq),
             StoreDone::Failed(seq) => self.store_lost(seq),
             StoreDone::Usable { trouble } => self.store_usable(trouble),
-            StoreDone::Taken { lane, rows, left } => self.store_taken(lane, rows, left.as_ref()),
-            StoreDone::Canceled { lanes, .. } => self.store_canceled(&lanes),
-            StoreDone::Found { .. } => {}
+            StoreDone::Taken { lane, rows, left } => {
+                self.store_taken(lane, rows, left.as_ref());
+                self.cancel_taken();
+            }
+            StoreDone::Canceled {
+                ticket,
+                count,
+                lanes,
+            } => {
+                self.store_canceled(&lanes);
+                self.canceled(ticket, count);
+            }
+            StoreDone::Found { ticket, found } => self.store_found(ticket, found),
             StoreDone::Restored(facts) => self.store_restored(facts),
             StoreDone::Ready => self.store_ready(),
         }
@@ -296,7 +311,8 @@ impl Engine {
             self.fire(timer);
         }
         self.run_lanes();
-        self.dispatch.deliveries.make_way(&mut self.turn);
+        let observed = self.topics.readers(dispatch::outcome::TOPIC) > 0;
+        self.dispatch.deliveries.observe(observed);
         self.turn.stats.add(Counter::Turns, 1);
         self.measure();
     }
@@ -317,6 +333,7 @@ impl Engine {
             Timer::Far => self.dispatch.deliveries.look_far(&mut self.turn),
             Timer::Gates => self.dispatch.deliveries.gates_fired(&mut self.turn),
             Timer::Lane(key) => self.lane_fired(key),
+            Timer::Inquiry(key) => self.inquiry_fired(key),
             Timer::Hub => self.hub.fired(&mut self.turn),
             Timer::Topics => self.sweep_topics(),
             Timer::Keys => self.dispatch.once.fired(&mut self.turn),

@@ -11,6 +11,8 @@ pub struct Route {
     pub path: &'static str,
     /// Whether what follows the path and a slash belongs to it.
     pub tail: bool,
+    /// What that ends with; empty for anything.
+    pub ends: &'static str,
     /// Methods that are allowed.
     pub methods: &'static [Method],
     /// The same as the Allow field has them.
@@ -37,8 +39,14 @@ pub(super) enum Handler {
     Subscriptions,
     /// The topics, or one of them.
     Topics,
-    /// What became of a message.
+    /// Messages that are searched for.
     Messages,
+    /// What became of a message, or that it is called off.
+    Message,
+    /// A message once more.
+    Resend,
+    /// Many messages once more.
+    ResendMany,
     /// Whether it runs.
     Health,
     /// Whether it takes messages.
@@ -61,6 +69,7 @@ const ROUTES: &[Route] = &[
     Route {
         path: "/dispatch/batch",
         tail: false,
+        ends: "",
         methods: &[Method::Post],
         allow: "POST",
         help: "many of those at once: a JSON array, or one object on each line",
@@ -69,6 +78,7 @@ const ROUTES: &[Route] = &[
     Route {
         path: "/dispatch",
         tail: true,
+        ends: "",
         methods: &[Method::Post],
         allow: "POST",
         help: "queue a webhook (_url) or publish to a topic (_topic)",
@@ -77,6 +87,7 @@ const ROUTES: &[Route] = &[
     Route {
         path: "/stream",
         tail: false,
+        ends: "",
         methods: &[Method::Get, Method::Head, Method::Post, Method::Options],
         allow: "GET, HEAD, POST, OPTIONS",
         help: "read topics live (topic=NAME)",
@@ -85,6 +96,7 @@ const ROUTES: &[Route] = &[
     Route {
         path: "/hub",
         tail: false,
+        ends: "",
         methods: &[Method::Get, Method::Head, Method::Post],
         allow: "GET, HEAD, POST",
         help: "WebSub: subscribe, unsubscribe, publish (hub.mode)",
@@ -93,6 +105,7 @@ const ROUTES: &[Route] = &[
     Route {
         path: "/subscribe",
         tail: false,
+        ends: "",
         methods: &[Method::Post],
         allow: "POST",
         help: "the half of the hub for subscribers",
@@ -101,6 +114,7 @@ const ROUTES: &[Route] = &[
     Route {
         path: "/publish",
         tail: false,
+        ends: "",
         methods: &[Method::Post],
         allow: "POST",
         help: "the half of the hub for publishers",
@@ -109,6 +123,7 @@ const ROUTES: &[Route] = &[
     Route {
         path: "/subscriptions",
         tail: false,
+        ends: "",
         methods: &[Method::Get, Method::Head, Method::Delete],
         allow: "GET, HEAD, DELETE",
         help: "who subscribes to what (topic=, callback=, limit=N, cursor=N); DELETE denies it",
@@ -117,6 +132,7 @@ const ROUTES: &[Route] = &[
     Route {
         path: "/topics",
         tail: false,
+        ends: "",
         methods: READ,
         allow: "GET, HEAD",
         help: "who reads what, and what is kept (limit=N, cursor=N)",
@@ -125,6 +141,7 @@ const ROUTES: &[Route] = &[
     Route {
         path: "/topics",
         tail: true,
+        ends: "",
         methods: &[Method::Get, Method::Head, Method::Delete],
         allow: "GET, HEAD, DELETE",
         help: "/topics/{name}, percent-encoded; DELETE ends its streams and drops its messages",
@@ -132,15 +149,45 @@ const ROUTES: &[Route] = &[
     },
     Route {
         path: "/messages",
-        tail: true,
+        tail: false,
+        ends: "",
         methods: READ,
         allow: "GET, HEAD",
-        help: "what became of a message (/messages/msg_...)",
+        help: "messages, the newest first (status=, topic=, url=, label=, since=, until=, limit=N, \
+               cursor=ID)",
         handler: Handler::Messages,
+    },
+    Route {
+        path: "/messages/resend",
+        tail: false,
+        ends: "",
+        methods: &[Method::Post],
+        allow: "POST",
+        help: "resend those that such a search finds, up to 1000 at once",
+        handler: Handler::ResendMany,
+    },
+    Route {
+        path: "/messages",
+        tail: true,
+        ends: "/resend",
+        methods: &[Method::Post],
+        allow: "POST",
+        help: "/messages/{id}/resend: resend one, as a new message",
+        handler: Handler::Resend,
+    },
+    Route {
+        path: "/messages",
+        tail: true,
+        ends: "",
+        methods: &[Method::Get, Method::Head, Method::Delete],
+        allow: "GET, HEAD, DELETE",
+        help: "/messages/{id}: what became of it (wait=30s); DELETE cancels what is not delivered",
+        handler: Handler::Message,
     },
     Route {
         path: "/",
         tail: false,
+        ends: "",
         methods: READ,
         allow: "GET, HEAD",
         help: "a short text for people",
@@ -149,6 +196,7 @@ const ROUTES: &[Route] = &[
     Route {
         path: "/health",
         tail: false,
+        ends: "",
         methods: READ,
         allow: "GET, HEAD",
         help: "200 while the server runs, 503 while its store fails",
@@ -157,6 +205,7 @@ const ROUTES: &[Route] = &[
     Route {
         path: "/ready",
         tail: false,
+        ends: "",
         methods: READ,
         allow: "GET, HEAD",
         help: "200 while messages are taken; 503 at the start, and while the store fails",
@@ -165,6 +214,7 @@ const ROUTES: &[Route] = &[
     Route {
         path: "/metrics",
         tail: false,
+        ends: "",
         methods: READ,
         allow: "GET, HEAD",
         help: "counters and gauges in Prometheus text",
@@ -173,6 +223,7 @@ const ROUTES: &[Route] = &[
     Route {
         path: "/lanes",
         tail: false,
+        ends: "",
         methods: READ,
         allow: "GET, HEAD",
         help: "what waits and runs for each origin (limit=N, cursor=N)",
@@ -181,6 +232,7 @@ const ROUTES: &[Route] = &[
     Route {
         path: "/lanes",
         tail: true,
+        ends: "",
         methods: &[Method::Post],
         allow: "POST",
         help: "/lanes/{origin}/pause and /resume, the origin percent-encoded",
@@ -189,6 +241,7 @@ const ROUTES: &[Route] = &[
     Route {
         path: "/flows",
         tail: false,
+        ends: "",
         methods: READ,
         allow: "GET, HEAD",
         help: "what rates and parallelism hold back (limit=N, cursor=N)",
@@ -197,6 +250,7 @@ const ROUTES: &[Route] = &[
     Route {
         path: "/queues",
         tail: false,
+        ends: "",
         methods: READ,
         allow: "GET, HEAD",
         help: "queues and the first of each (limit=N, cursor=N)",
@@ -214,11 +268,11 @@ pub fn routes() -> &'static [Route] {
 pub(super) fn find(path: &str) -> Option<(&'static Route, Option<&str>)> {
     ROUTES.iter().find_map(|route| {
         let rest = path.strip_prefix(route.path)?;
-        if rest.is_empty() {
+        if rest.is_empty() && route.ends.is_empty() {
             return Some((route, None));
         }
         let tail = rest.strip_prefix('/').filter(|_| route.tail)?;
-        Some((route, Some(tail)))
+        tail.ends_with(route.ends).then_some((route, Some(tail)))
     })
 }
 
@@ -249,6 +303,13 @@ mod tests {
             Some((Handler::Steer, Some("http%3A%2F%2Fa/pause")))
         );
         assert_eq!(found("*"), None);
+        assert_eq!(found("/messages"), Some((Handler::Messages, None)));
+        assert_eq!(found("/messages/"), Some((Handler::Message, Some(""))));
+        assert_eq!(found("/messages/resend"), Some((Handler::ResendMany, None)));
+        assert_eq!(
+            found("/messages/msg_1/resend"),
+            Some((Handler::Resend, Some("msg_1/resend")))
+        );
     }
 
     #[test]

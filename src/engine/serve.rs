@@ -3,6 +3,7 @@
 
 use super::condition::Condition;
 use super::hub::{Office, PAGE, Served};
+use super::inquiries::Inquiries;
 use super::life::Drain;
 use super::stored::{Awaiting, Origin};
 use super::visits::Visits;
@@ -16,14 +17,13 @@ use crate::conn::Conn;
 use crate::conn::inbound::Service;
 use crate::conn::reply::Reply;
 use crate::courier::Courier;
-use crate::dispatch::history::ENDED_MAX;
 use crate::dispatch::intake::Submission;
 use crate::dispatch::{Accepted, Dispatch};
 use crate::http::problem::{Problem, Reason};
 use crate::http::request::{BodyKind, Request};
 use crate::hub::request::Half;
 use crate::hub::{Hub, Ticket};
-use crate::model::{Callback, MessageId, Method, TopicNames};
+use crate::model::{Callback, Method, TopicNames};
 use crate::port::{Action, Seq, Turn};
 use crate::topics::Topics;
 use std::collections::VecDeque;
@@ -47,6 +47,7 @@ pub(super) use context;
 /// The rooms that a request of one line may reach.
 pub(super) struct Rooms<'a> {
     pub(super) dispatch: &'a mut Dispatch,
+    pub(super) inquiries: &'a mut Inquiries,
     pub(super) courier: &'a mut Courier,
     pub(super) hub: &'a mut Hub,
     waiters: &'a mut Index<Ticket, Key>,
@@ -75,6 +76,7 @@ impl Engine {
         };
         let mut rooms = Rooms {
             dispatch: &mut self.dispatch,
+            inquiries: &mut self.inquiries,
             courier: &mut self.courier,
             hub: &mut self.hub,
             waiters: &mut self.waiters,
@@ -227,10 +229,13 @@ impl Service for Rooms<'_> {
                 (0, allowed.shared(self.origin_of(request)))
             }
             routes::Handler::Stream => (0, self.stream(turn, request, body)),
-            routes::Handler::Messages => (0, self.message(turn, request, tail)),
+            routes::Handler::Messages => self.search(turn, request),
+            routes::Handler::Message => (0, self.message(turn, request, tail)),
+            routes::Handler::Resend => (0, self.resend(turn, request, tail)),
+            routes::Handler::ResendMany => (0, self.resend_many(turn, request, body)),
             routes::Handler::About => (0, text(admin::about(request.host))),
-            routes::Handler::Health => (0, condition(self.store.is_well(), "ok\n", request)),
-            routes::Handler::Ready => (0, condition(self.store.takes(), "ready\n", request)),
+            routes::Handler::Health => (0, self.store.shown(true, request)),
+            routes::Handler::Ready => (0, self.store.shown(false, request)),
             routes::Handler::Lanes => {
                 let query = request.query.unwrap_or_default();
                 json(
@@ -307,7 +312,14 @@ impl Rooms<'_> {
         };
         let accepted = self.dispatch.accept(turn, &submission, vet, callbacks_of);
         match accepted {
-            Ok(accepted) => self.taken(request, accepted),
+            Ok(accepted) => {
+                let (id, deliveries) = (accepted.id, accepted.deliveries);
+                let (seq, reply) = self.taken(request, accepted);
+                match deliveries {
+                    0 => (seq, reply),
+                    _ => (seq, self.prefer(turn, request, id, reply)),
+                }
+            }
             Err(why) => {
                 if why.reason == Reason::TargetForbidden {
                     turn.stats.add(Counter::TargetsForbidden, 1);
@@ -396,30 +408,6 @@ impl Rooms<'_> {
             }
         }
     }
-
-    /// A GET to /messages/{id}: the message with its deliveries and attempts.
-    fn message(&self, turn: &Turn, request: &Request<'_>, tail: Option<&str>) -> Reply {
-        let id = tail.and_then(MessageId::parse);
-        let shown = id.and_then(|id| self.dispatch.deliveries.show(turn, id));
-        match shown.and_then(|shown| String::from_utf8(shown).ok()) {
-            Some(shown) => Reply::Text {
-                status: 200,
-                content_type: "application/json",
-                fields: &[],
-                body: shown.into(),
-            },
-            None => {
-                let detail = match id {
-                    Some(id) => format!(
-                        "{id} was never here or is forgotten; of those that have ended the last \
-                         {ENDED_MAX} are remembered, up to 8 MiB and until a restart"
-                    ),
-                    None => "allowed: /messages/ and the Hookah-Id of a 202".to_owned(),
-                };
-                problem(Problem::new(Reason::UnknownMessage, detail), request)
-            }
-        }
-    }
 }
 
 pub(super) fn problem(problem: Problem, request: &Request<'_>) -> Reply {
@@ -433,7 +421,7 @@ pub(super) fn problem(problem: Problem, request: &Request<'_>) -> Reply {
 }
 
 /// A window's JSON, or why there is none.
-fn json(shown: Result<Vec<u8>, Problem>, request: &Request<'_>) -> (Seq, Reply) {
+pub(super) fn json(shown: Result<Vec<u8>, Problem>, request: &Request<'_>) -> (Seq, Reply) {
     let reply = match shown {
         Ok(body) => Reply::Text {
             status: 200,
@@ -446,15 +434,7 @@ fn json(shown: Result<Vec<u8>, Problem>, request: &Request<'_>) -> (Seq, Reply) 
     (0, reply)
 }
 
-/// The word if all is well, else why it is not.
-fn condition(state: Result<(), Problem>, word: &'static str, request: &Request<'_>) -> Reply {
-    match state {
-        Ok(()) => text(word),
-        Err(why) => problem(why, request),
-    }
-}
-
-fn text(body: impl Into<std::borrow::Cow<'static, str>>) -> Reply {
+pub(super) fn text(body: impl Into<std::borrow::Cow<'static, str>>) -> Reply {
     Reply::Text {
         status: 200,
         content_type: "text/plain; charset=utf-8",

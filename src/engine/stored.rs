@@ -11,7 +11,7 @@ use crate::conn::Conn;
 use crate::dispatch::queue::lanes::Parking;
 use crate::dispatch::{Accepted, publish_cost};
 use crate::http::problem::{Problem, Reason};
-use crate::model::Message;
+use crate::model::{Message, MessageId};
 use crate::port::Seq;
 
 /// A message that waits for the store.
@@ -36,7 +36,9 @@ pub(super) enum Origin {
     Client(Key),
     /// A topic of the hub that was fetched.
     Topic(Key),
-    /// Nobody: it is our own, and promised beside what brought it about.
+    /// Somebody who has many resent; this is one of them.
+    Resend(Key, MessageId),
+    /// Nobody: it is our own, and promised beside what brought it about, or nobody was promised it.
     Own,
 }
 
@@ -54,9 +56,13 @@ impl Awaiting {
 
     /// The answer to a client waits, and nothing else.
     pub(super) fn answer(seq: Seq, line: Key) -> Awaiting {
+        Awaiting::nothing(seq, Origin::Client(line))
+    }
+
+    fn nothing(seq: Seq, origin: Origin) -> Awaiting {
         Awaiting {
             seq,
-            origin: Origin::Client(line),
+            origin,
             open: None,
             publish: None,
             parking: None,
@@ -88,6 +94,22 @@ impl Engine {
         }
     }
 
+    /// Outcomes that somebody reads of are published once the ends that they tell of last.
+    pub(super) fn carry_outcomes(&mut self) {
+        while let Some(message) = self.dispatch.next_outcome(&mut self.turn) {
+            // Those before it have lower ids.
+            self.carry_own();
+            // What memory has no room for is not told.
+            if self.turn.memory.take(publish_cost(message.bytes())) {
+                let next = Awaiting {
+                    publish: Some(message),
+                    ..Awaiting::nothing(self.turn.handed.last(), Origin::Own)
+                };
+                await_store(&mut self.awaiting, next);
+            }
+        }
+    }
+
     fn next_settled(&mut self, seq: Seq) -> Option<Awaiting> {
         if self.awaiting.front()?.seq > seq {
             return None;
@@ -107,12 +129,8 @@ impl Engine {
                 self.publish(message);
             }
             let deliveries = &mut self.dispatch.deliveries;
-            match (next.open, &next.publish) {
-                (Some(open), _) => deliveries.durable(&mut self.turn, open),
-                (None, Some(message)) if next.parking.is_none() => {
-                    deliveries.published(&mut self.turn, message);
-                }
-                (None, _) => {}
+            if let Some(open) = next.open {
+                deliveries.durable(&mut self.turn, open);
             }
             if let Some(parking) = &next.parking {
                 deliveries.parked(&mut self.turn, parking);
@@ -121,6 +139,10 @@ impl Engine {
                 Origin::Client(key) => key,
                 Origin::Topic(key) => {
                     self.hub.stored(&mut self.turn, key, true);
+                    continue;
+                }
+                Origin::Resend(key, id) => {
+                    self.resent(key, id, true);
                     continue;
                 }
                 Origin::Own => continue,
@@ -164,6 +186,10 @@ impl Engine {
                 Origin::Client(key) => key,
                 Origin::Topic(key) => {
                     self.hub.stored(&mut self.turn, key, false);
+                    continue;
+                }
+                Origin::Resend(key, id) => {
+                    self.resent(key, id, false);
                     continue;
                 }
                 Origin::Own => continue,

@@ -160,6 +160,7 @@ impl Engine {
 
     /// The topics' timer has fired.
     pub(super) fn sweep_topics(&mut self) {
+        self.topics.purge(&mut self.turn);
         if let Some(at) = self.topics.sweep(self.turn.now.mono) {
             self.turn.wheel.arm(at, Timer::Topics);
         }

@@ -446,7 +446,7 @@ fn where_an_attempt_is_sent_on_to_is_on_the_account() {
 }
 
 #[test]
-fn what_is_remembered_of_a_message_on_its_way_is_on_the_account() {
+fn what_has_ended_of_a_message_on_its_way_is_given_back() {
     let mut world = World::new(Settings::default());
     let client = world.open();
     let path = "x".repeat(4_000);
@@ -461,11 +461,11 @@ fn what_is_remembered_of_a_message_on_its_way_is_on_the_account() {
     world.say(line, "HTTP/1.1 204 N\r\n\r\n");
     assert_eq!(world.engine.deliveries(), 1);
     let held = world.engine.turn.memory.held();
-    assert!(held >= 4_000, "{held}: the URL of the other is remembered");
+    assert!(held < 4_000, "{held}: the URL is the store's now");
 }
 
 #[test]
-fn what_is_forgotten_of_a_message_on_its_way_is_given_back() {
+fn what_attempts_were_answered_is_held_until_it_lasts_and_no_longer() {
     let mut world = World::new(Settings::default());
     let client = world.open();
     world.say(
@@ -485,5 +485,5 @@ fn what_is_forgotten_of_a_message_on_its_way_is_given_back() {
     }
     assert_eq!(world.engine.deliveries(), 1);
     let held = world.engine.turn.memory.held();
-    assert!(held < 17 * 4_500, "{held} bytes for sixteen attempts");
+    assert!(held < 4_000, "{held} bytes after thirty-two attempts");
 }

@@ -16,7 +16,7 @@ impl Rooms<'_> {
     /// A request to /topics or below.
     pub(super) fn topics(
         &mut self,
-        turn: &Turn,
+        turn: &mut Turn,
         request: &Request<'_>,
         tail: Option<&str>,
     ) -> Result<Vec<u8>, Problem> {
@@ -28,21 +28,24 @@ impl Rooms<'_> {
         let mut name = Vec::new();
         form::unescape_into(tail.as_bytes(), &mut name);
         match request.method {
-            Method::Delete => self.end_topic(&name),
+            Method::Delete => self.end_topic(turn, &name),
             _ => topics::one(self.topics, self.hub, now, &name),
         }
     }
 
     /// A topic's messages are dropped at once. Who named it is ended when the client's bytes are
     /// read; those who read it as one of many that begin alike go on.
-    fn end_topic(&mut self, name: &[u8]) -> Result<Vec<u8>, Problem> {
+    fn end_topic(&mut self, turn: &mut Turn, name: &[u8]) -> Result<Vec<u8>, Problem> {
         if self.topics.row(name).is_none() {
             return Err(topics::unknown(name));
+        }
+        if !self.topics.may_delete(turn) {
+            return Err(topics::too_many());
         }
         let readers = self.topics.named_by(name);
         let ended = readers.len();
         self.doomed.extend(readers);
-        let dropped = self.topics.drop_backlog(name);
+        let dropped = self.topics.drop_backlog(turn, name);
         Ok(topics::ended(name, ended, dropped))
     }
 }

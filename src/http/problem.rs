@@ -165,6 +165,10 @@ reasons! {
     TooManyTargets = 400 "too_many_targets" "Too many targets";
     /// dispatch.md section 7: the message was here before, or it passed too many servers like this.
     TooManyHops = 400 "too_many_hops" "Too many hops";
+    /// As many questions about messages are under way as there may be.
+    InquiriesFull = 503 "inquiries_full" "Too many questions at once; try again later";
+    /// The store cannot say what it is asked.
+    StoreSilent = 503 "store_silent" "The store could not be asked; try again later";
     /// dispatch.md section 6: no message of that id is known.
     UnknownMessage = 404 "unknown_message" "No such message";
     /// security.md section 1: an address or port that may not be called.

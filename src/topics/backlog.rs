@@ -55,8 +55,9 @@ impl Topics {
         if let Some(key) = self.by_name.get(name) {
             return Some(*key);
         }
+        let lost = self.forgotten.max(self.deleted.lost(name));
         let name: Arc<[u8]> = name.into();
-        let backlog = Backlog::new(Arc::clone(&name), self.forgotten);
+        let backlog = Backlog::new(Arc::clone(&name), lost);
         let kind = Kind::Topic {
             backlog,
             listed: Vec::new(),
@@ -99,8 +100,8 @@ impl Topics {
     }
 
     /// The newest post of a topic is kept; what is then too much goes, the oldest first.
-    pub(super) fn keep(&mut self, key: Key, post: Key, message: &Arc<Message>, now: Mono) {
-        self.posts.keep(post, message, key, now);
+    pub(super) fn keep(&mut self, key: Key, post: Key, message: &Arc<Message>, until: Mono) {
+        self.posts.keep(post, message, key, until);
         self.cool(key);
         self.warm(key);
         if let Some(backlog) = self.backlog_mut(key) {
@@ -190,9 +191,9 @@ impl Topics {
         if self.sweeps {
             return None;
         }
-        let (_, since) = self.posts.oldest()?;
+        let (_, until) = self.posts.oldest()?;
         self.sweeps = true;
-        Some(since + self.settings.backlog_age)
+        Some(until)
     }
 
     /// Lets go what was kept long enough, a bounded number of messages at a time. Gives the time of
@@ -201,7 +202,7 @@ impl Topics {
         self.sweeps = false;
         for _ in 0..SWEPT_MAX {
             match self.posts.oldest() {
-                Some((topic, since)) if since + self.settings.backlog_age <= now => {
+                Some((topic, until)) if until <= now => {
                     self.forget_oldest(topic);
                 }
                 _ => {

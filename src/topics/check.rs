@@ -39,7 +39,7 @@ impl Topics {
             let kept = rings.clone().any(|(_, _, kept)| *kept);
             (waits as u32, kept)
         };
-        bytes += self.posts.check(of);
+        bytes += self.posts.check(of) + self.deleted.bytes();
         self.check_temperature();
         assert_eq!(bytes, self.posts.bytes, "bytes differ from their sum");
         assert_eq!(streams, self.streams, "streams differ from their sum");

@@ -6,6 +6,7 @@ use std::ops::Bound;
 use super::Topics;
 use super::channel::{Kind, Member};
 use super::format::Resume;
+use super::view::OWN;
 use super::wish::{Cursor, Selection, Wish};
 use crate::base::slab::Key;
 use crate::base::time::Wall;
@@ -218,14 +219,20 @@ impl Topics {
         for name in &selection.topics {
             match self.by_name.get(&**name) {
                 Some(key) => topics.push(*key),
-                None => lost = self.forgotten,
+                None => {
+                    let unknown = self.forgotten.max(self.deleted.lost(name));
+                    lost = lost.max(unknown);
+                }
             }
         }
         for prefix in &selection.prefixes {
-            lost = self.forgotten;
+            let unknown = self.forgotten.max(self.deleted.lost_below(prefix));
+            lost = lost.max(unknown);
             let from = (Bound::Included(&**prefix), Bound::Unbounded);
             let named = self.by_order.range::<[u8], _>(from);
             let named = named.take_while(|(name, _)| name.starts_with(prefix));
+            let all = prefix.is_empty();
+            let named = named.filter(|(name, _)| !(all && name.starts_with(OWN)));
             topics.extend(named.map(|(_, key)| *key));
         }
         topics.sort_unstable();

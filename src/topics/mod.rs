@@ -31,6 +31,7 @@ pub mod format;
 mod join;
 mod post;
 mod publish;
+mod restore;
 pub mod subscribe;
 mod view;
 pub mod window;
@@ -42,6 +43,8 @@ use format::Style;
 pub use join::{Joined, Seat};
 use post::Posts;
 pub use publish::WARNING_PERCENT;
+pub use restore::DELETED_MAX;
+use restore::Deleted;
 use view::Views;
 
 /// Bytes that a channel's slowest reader may be behind (streams.md section 6).
@@ -123,6 +126,7 @@ pub struct Topics {
     last: MessageId,
     /// The newest message that a topic which is not here may have had.
     forgotten: MessageId,
+    deleted: Deleted,
     /// Whether a sweep is armed.
     sweeps: bool,
     /// Channels with readers that the last message went to.
@@ -152,6 +156,7 @@ impl Topics {
             standing: 0,
             last: MessageId::default(),
             forgotten: join::before(now),
+            deleted: Deleted::new(join::before(now)),
             sweeps: false,
             touched: Vec::new(),
             woken: VecDeque::new(),

@@ -36,7 +36,8 @@ pub(super) struct Post {
 struct Kept {
     message: Arc<Message>,
     topic: Key,
-    since: Mono,
+    /// It is too old then.
+    until: Mono,
     older: Option<Key>,
     newer: Option<Key>,
 }
@@ -172,7 +173,7 @@ impl Posts {
 /// The backlog's side.
 impl Posts {
     /// The newest post of a topic becomes part of its backlog.
-    pub(super) fn keep(&mut self, key: Key, message: &Arc<Message>, topic: Key, since: Mono) {
+    pub(super) fn keep(&mut self, key: Key, message: &Arc<Message>, topic: Key, until: Mono) {
         let older = self.newest.replace(key);
         match older.and_then(|older| self.slab.get_mut(older)) {
             Some(Post { kept: Some(it), .. }) => it.newer = Some(key),
@@ -186,7 +187,7 @@ impl Posts {
         post.kept = Some(Kept {
             message: Arc::clone(message),
             topic,
-            since,
+            until,
             older,
             newer: None,
         });
@@ -213,10 +214,10 @@ impl Posts {
         Some(kept.message)
     }
 
-    /// The topic of the oldest post in any backlog, and since when it is there.
+    /// The topic of the oldest post in any backlog, and when it is too old.
     pub(super) fn oldest(&self) -> Option<(Key, Mono)> {
         let kept = self.slab.get(self.oldest?)?.kept.as_ref()?;
-        Some((kept.topic, kept.since))
+        Some((kept.topic, kept.until))
     }
 
     /// A kept post's message.

@@ -7,6 +7,7 @@ use super::Topics;
 use super::channel::{Channel, Kind, Member};
 use super::format::Format;
 use super::post::Encoded;
+use super::restore::Deleted;
 use crate::base::slab::Key;
 use crate::base::time::Mono;
 use crate::model::Message;
@@ -18,11 +19,24 @@ impl Topics {
     /// A message goes to all streams that read any of its topics. The channels that got it are
     /// `touched`, and those among them with readers wait in `next_woken`.
     pub fn publish(&mut self, message: &Arc<Message>, now: Mono) {
+        let until = now + self.settings.backlog_age;
+        self.publish_until(message, until, |_, _| true);
+    }
+
+    /// The same for those of its topics that are `wanted`; it is kept until then.
+    pub(super) fn publish_until(
+        &mut self,
+        message: &Arc<Message>,
+        until: Mono,
+        wanted: impl Fn(&Deleted, &[u8]) -> bool,
+    ) {
         self.last = self.last.max(message.id);
         self.touched.clear();
         let mut encoded = Encoded::default();
         for (number, name) in message.topics.iter().enumerate() {
-            self.publish_under((number, name), message, &mut encoded, now);
+            if wanted(&self.deleted, name) {
+                self.publish_under((number, name), message, &mut encoded, until);
+            }
         }
         self.make_room();
     }
@@ -32,7 +46,7 @@ impl Topics {
         (number, name): (usize, &[u8]),
         message: &Arc<Message>,
         encoded: &mut Encoded,
-        now: Mono,
+        until: Mono,
     ) {
         let keeps = self.keeps(message);
         let topic = match keeps {
@@ -53,7 +67,7 @@ impl Topics {
                 }
             }
             if let (true, Some(topic), Some(post)) = (keeps, own, post) {
-                self.keep(topic, post, message, now);
+                self.keep(topic, post, message, until);
             }
         }
         if !keeps {

@@ -9,6 +9,7 @@ use crate::base::time::Mono;
 use crate::model::{Message, TopicNames};
 
 mod model;
+mod restart;
 
 const SETTINGS: fn() -> Settings = Settings::default;
 

@@ -10,6 +10,9 @@ use crate::base::index::Index;
 use crate::base::slab::{Key, Slab};
 use crate::model::{Message, MessageId};
 
+/// What topics begin with that are published to by the server alone.
+pub(super) const OWN: &[u8] = b"$hookah/";
+
 /// A view that a topic or a prefix lists, and by which of its sources.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Listing {
@@ -92,9 +95,13 @@ impl Views {
         }
     }
 
-    /// Appends the views that list a prefix of that name.
+    /// Appends the views that list a prefix of that name. Who reads everything does not read what
+    /// we tell of ourselves.
     pub(super) fn find(&self, name: &[u8], found: &mut Vec<Key>) {
         for (length, _) in &self.lengths {
+            if *length == 0 && name.starts_with(OWN) {
+                continue;
+            }
             let prefix = name.get(..*length).and_then(|it| self.by_prefix.get(it));
             match prefix.and_then(|key| self.prefixes.get(*key)) {
                 Some(prefix) => found.extend(prefix.listed.iter().map(|it| it.view)),

@@ -4,6 +4,7 @@ use super::Topics;
 use super::channel::{Channel, Kind};
 use crate::base::slab::Key;
 use crate::model::MessageId;
+use crate::port::Turn;
 
 /// One topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,13 +71,14 @@ impl Topics {
         lines.collect()
     }
 
-    /// Drops whatever the topic of that name keeps. How many messages that were.
-    pub fn drop_backlog(&mut self, name: &[u8]) -> u64 {
+    /// Drops whatever the topic of that name keeps, for ever. How many messages that were.
+    pub fn drop_backlog(&mut self, turn: &mut Turn, name: &[u8]) -> u64 {
         let Some(key) = self.by_name.get(name).copied() else {
             return 0;
         };
         let messages = self.channels.get(key).map_or(0, kept);
         self.forget_all(key);
+        self.delete(turn, name);
         messages
     }
 }

@@ -76,7 +76,7 @@ impl Oracle {
                 .attempts
                 .last()
                 .map_or(0, |last| self.sent[*last].attempt);
-            fate.again += u32::from(last > known);
+            fate.again += last.saturating_sub(known);
         }
     }
 

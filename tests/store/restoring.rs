@@ -16,9 +16,8 @@ use crate::{BACKENDS, each, text};
 
 fn rank(restored: &Restored) -> u32 {
     match restored {
-        Restored::Last(_) => 0,
+        Restored::Last(_) | Restored::Missing(_) => 0,
         Restored::Kept { .. } => 1,
-        Restored::Missing(_) => 2,
         Restored::Published(_) => 3,
         Restored::Lane(_) => 4,
     }
@@ -160,5 +159,44 @@ fn the_backlog_is_what_is_young_and_fits() {
             expected,
             "the newest that fit, the oldest first"
         );
+    }
+}
+
+fn missing(rig: &Rig) -> Option<MessageId> {
+    rig.restored.iter().find_map(|it| match it {
+        Restored::Missing(id) => Some(*id),
+        _ => None,
+    })
+}
+
+/// Readers are told that something may be missing if it may be, and only then.
+#[test]
+fn up_to_where_the_backlog_may_have_gaps_is_said() {
+    let bounds = Bounds {
+        backlog_age: Duration::from_secs(3600),
+        backlog_bytes: 250_000,
+        ..Bounds::default()
+    };
+    for backend in BACKENDS.into_iter().filter(|backend| backend.lasts) {
+        for (ages, gap) in [
+            (&[3000, 2000, 1000][..], None),
+            (&[7200, 3000, 2000][..], Some(0)),
+            (&[3000, 2000, 1000, 500][..], Some(0)),
+            (&[9000, 7200, 5000][..], Some(2)),
+        ] {
+            let mut rig = Rig::with(backend, bounds);
+            let message = |age: &u64| Arc::new(published(*age, 80_000));
+            let messages: Vec<_> = ages.iter().map(message).collect();
+            rig.lasts(messages.iter().map(accept));
+            rig.crash();
+            let said = missing(&rig).expect("that it is said");
+            let first = backlog(&rig).first().copied();
+            let gap = gap.map_or(MessageId::default(), |place: usize| messages[place].id);
+            assert!(said >= gap, "{ages:?}: {said} and {gap}");
+            assert!(first.is_none_or(|first| said < first), "{ages:?}: {said}");
+            // Less than an hour ago nothing is missing but what did not fit.
+            let young = published(3_590, 1).id;
+            assert!(said <= gap.max(young), "{ages:?}: {said}");
+        }
     }
 }

@@ -112,19 +112,23 @@ pub fn taken(rows: &[Taken]) -> String {
     rows.iter().map(line).collect()
 }
 
-/// What a new engine is told, a line each.
+/// What a new engine is told, a line each; but not up to where the backlog may have gaps, of which a
+/// store may know more or less.
 pub fn restored(restored: &[Restored]) -> Vec<String> {
     let line = |it: &Restored| match it {
-        Restored::Last(id) => format!("last {id}"),
-        Restored::Kept { table, key, value } => format!(
+        Restored::Missing(_) => None,
+        Restored::Last(id) => Some(format!("last {id}")),
+        Restored::Kept { table, key, value } => Some(format!(
             "{} {}={}",
             table.as_str(),
             key.escape_ascii(),
             value.escape_ascii()
-        ),
-        Restored::Missing(it) => format!("missing {it}"),
-        Restored::Published(it) => format!("published {}", message(it)),
-        Restored::Lane(it) => format!("lane {} due={} count={}", it.lane, it.due.0, it.count),
+        )),
+        Restored::Published(it) => Some(format!("published {}", message(it))),
+        Restored::Lane(it) => Some(format!(
+            "lane {} due={} count={}",
+            it.lane, it.due.0, it.count
+        )),
     };
-    restored.iter().map(line).collect()
+    restored.iter().filter_map(line).collect()
 }

@@ -108,7 +108,6 @@ fn each_target_has_its_delivery() {
 fn what_is_not_known_is_a_404_and_a_publication_is_known() {
     let server = Server::start();
     for path in [
-        "/messages",
         "/messages/",
         "/messages/x",
         "/messages/msg_01HOOKAH0000000000000001",

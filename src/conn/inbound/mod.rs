@@ -229,15 +229,17 @@ impl Inbound {
         self.send(context);
     }
 
-    /// The answer that was held under that number is known now.
-    pub fn settle(&mut self, context: &mut Context<'_>, number: u64, (seq, reply): (Seq, Reply)) {
-        if let Some(desk) = &mut self.desk {
-            let refused = matches!(reply, Reply::Problem { .. });
-            context
-                .turn
-                .stats
-                .add(Counter::RequestsRefused, u64::from(refused));
-            desk.replies.settle(number, seq, reply);
+    /// The answer that was held under that number is known now, and goes once everything up to
+    /// `seq` is durable.
+    pub fn settle(&mut self, context: &mut Context<'_>, number: u64, seq: Seq, reply: Reply) {
+        let refused = u64::from(matches!(reply, Reply::Problem { .. }));
+        let left = match &mut self.desk {
+            Some(desk) => desk.replies.settle(number, seq, reply),
+            None => Some(reply),
+        };
+        match left {
+            Some(reply) => context.turn.memory.give(reply.bytes()),
+            None => context.turn.stats.add(Counter::RequestsRefused, refused),
         }
         self.send(context);
     }

@@ -109,10 +109,6 @@ impl Deliveries {
         } = entering;
         if last.is_some() {
             self.by_id.insert(message.id, open);
-            let log = self.history.open(message.id, open);
-            if let Some(open) = self.messages.get_mut(open) {
-                open.log = log;
-            }
             let parking = (!parking.is_empty()).then(|| Box::new(parking));
             return Admitted {
                 open: Some(open),
@@ -163,7 +159,7 @@ impl Deliveries {
             };
             next = delivery.sibling;
             match delivery.state {
-                State::Held { .. } if delivery.called_off().is_some() => {
+                State::Held { .. } if delivery.called_off.is_some() => {
                     self.end(turn, key, Outcome::Canceled, None, None);
                 }
                 State::Held { delay } => {
@@ -191,8 +187,7 @@ impl Deliveries {
         }
         turn.memory.give(open.bytes());
         self.by_id.remove(&open.message.id);
-        self.history.give(turn, open.log_bytes);
-        self.history.forget(open.message.id, open.log);
+        self.gone(open.message.id);
     }
 }
 

@@ -92,10 +92,7 @@ impl Deliveries {
         let open = self.messages.get(delivery.message);
         let number = open.map_or(0, |open| open.message.id.number());
         self.leave_gates(turn, key, &delivery, number);
-        if let Some(open) = self.one_less(turn, delivery.message) {
-            self.history.give(turn, open.log_bytes);
-            self.history.forget(open.message.id, open.log);
-        }
+        self.one_less(turn, delivery.message);
     }
 
     /// One of a message's deliveries is here no longer; the message goes with the last. Gives it

@@ -4,48 +4,40 @@
 use std::sync::Arc;
 
 use super::Deliveries;
-use super::receipts::receipts;
+use super::receipts::{outcome_told, receipts};
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::dispatch::delivery::Delivery;
 use crate::dispatch::queue::Queue;
-use crate::model::record::{Answered, End};
-use crate::model::{Ending, Outcome};
+use crate::model::record::{Attempt, End};
+use crate::model::{Ending, MessageId, Outcome};
 use crate::port::{StoreOp, Turn};
 
 impl Deliveries {
     /// What waits too long, or was called off while it could not end, goes no further.
     pub(super) fn give_up(&mut self, turn: &mut Turn, key: Key) {
         let delivery = self.deliveries.get(key);
-        let outcome = match delivery.and_then(|delivery| delivery.called_off()) {
+        let outcome = match delivery.and_then(|delivery| delivery.called_off) {
             Some(_) => Outcome::Canceled,
             None => Outcome::Expired,
         };
         self.end(turn, key, outcome, None, None);
     }
 
-    /// A delivery has ended, with its last attempt's ending and answer if that was why.
+    /// A delivery has ended, with its last attempt and the ending of that if that was why.
     pub(super) fn end(
         &mut self,
         turn: &mut Turn,
         key: Key,
         outcome: Outcome,
         ending: Option<&Ending>,
-        answered: Option<&Answered>,
+        attempt: Option<Attempt>,
     ) {
         let Some(delivery) = self.deliveries.remove(key) else {
             return;
         };
         turn.memory.give(delivery.charge());
-        turn.stats.add(
-            match outcome {
-                Outcome::Delivered => Counter::DeliveriesDelivered,
-                Outcome::Failed => Counter::DeliveriesFailed,
-                Outcome::Expired => Counter::DeliveriesExpired,
-                Outcome::Canceled => Counter::DeliveriesCanceled,
-            },
-            1,
-        );
+        turn.stats.add(counter(outcome), 1);
         self.report_end(key, &delivery, outcome, ending);
         let Some(open) = self.messages.get(delivery.message) else {
             return;
@@ -55,30 +47,44 @@ impl Deliveries {
             let (word, url) = (outcome.as_str(), &delivery.target.url);
             log::info!("delivery_ended id={id} outcome={word} url={url:?}");
         }
+        let called_off = delivery.called_off;
+        let detail = called_off.filter(|_| outcome == Outcome::Canceled);
         let end = End {
             outcome,
-            detail: delivery.called_off().unwrap_or_default(),
+            detail: detail.unwrap_or_default(),
             at: turn.now.wall,
             target: Arc::clone(&delivery.target),
         };
+        let answered = attempt.as_ref().and_then(|it| it.answer.as_deref());
+        let receipts = receipts(open, &delivery, outcome, ending, answered);
+        if self.observed {
+            let told = outcome_told(open, &delivery, outcome, ending, answered);
+            // What memory has no room for is not told.
+            if turn.memory.take(told.len() as u64) {
+                self.outcomes.push_back(told);
+            }
+        }
         turn.hand(StoreOp::End {
             id,
             number,
             end,
-            attempt: None,
+            attempt,
         });
-        let receipts = receipts(open, &delivery, outcome, ending, answered);
         let well = outcome == Outcome::Delivered;
         self.queue.done(turn, delivery.seat, well);
-        self.remember_end(turn, &delivery, outcome);
         self.unlink(&delivery);
         self.leave_gates(turn, key, &delivery, id.number());
-        if let Some(mut open) = self.one_less(turn, delivery.message) {
-            self.history.give(turn, open.log_bytes);
-            open.log.message(&open.message, open.method);
-            self.history.ended(turn, id, open.log);
+        if self.one_less(turn, delivery.message).is_some() {
+            self.gone(id);
         }
         self.tell(turn, receipts);
+    }
+
+    /// Nothing of that message is left here. Whoever waits for it looks at what has become of it.
+    pub(super) fn gone(&mut self, id: MessageId) {
+        if !self.watched.is_empty() && self.watched.contains(&id) {
+            self.gone.push_back(id);
+        }
     }
 
     /// Takes an ended delivery out of its message's list.
@@ -93,5 +99,14 @@ impl Deliveries {
             (None, Some(open)) => open.first = gone.sibling,
             (None, None) => {}
         }
+    }
+}
+
+fn counter(outcome: Outcome) -> Counter {
+    match outcome {
+        Outcome::Delivered => Counter::DeliveriesDelivered,
+        Outcome::Failed => Counter::DeliveriesFailed,
+        Outcome::Expired => Counter::DeliveriesExpired,
+        Outcome::Canceled => Counter::DeliveriesCanceled,
     }
 }

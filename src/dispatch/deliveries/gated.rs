@@ -320,7 +320,7 @@ impl Deliveries {
             name,
             waiting: members - 1,
             head: open.message.id,
-            status,
+            status: status.as_str(),
             next,
         })
     }

@@ -1,38 +1,38 @@
-//! What is remembered of deliveries: written as attempts end, read by whoever asks.
-//! It never changes what becomes of a delivery.
+//! What is told of deliveries: their attempts as the store keeps them, and where those stand that
+//! are under way. It never changes what becomes of a delivery.
 
 use super::Deliveries;
 use crate::base::slab::Key;
 use crate::base::time::{Now, Wall, micros};
 use crate::dispatch::delivery::{Delivery, Next, State};
-use crate::dispatch::history::{Attempt, Place, Rest, show};
-use crate::model::{Answer, Ending, Fault, Message, MessageId, Outcome, Ticket};
-use crate::port::Turn;
+use crate::model::record::{Answered, Attempt, Status};
+use crate::model::{Answer, Ending, Fault, MessageId, Outcome, Ticket};
+use crate::port::{StoreOp, Turn};
 
-/// A log's records besides what was answered, at most; so much is charged for each attempt.
-const RECORD_BYTES: usize = 160;
-/// The record of a delivery's end besides its target's URL, at most: what its end needs besides
-/// an outcome is one word.
-const END_BYTES: usize = 64;
+/// Where a delivery stands that is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Live {
+    /// Its number within the message.
+    pub number: u32,
+    /// Where it stands.
+    pub status: Status,
+    /// When the next attempt is due, if it waits for one.
+    pub next: Option<Wall>,
+}
 
 impl Deliveries {
-    /// Writes the attempt that has just ended into its message's log. What memory has no room for
-    /// is left out.
-    pub(super) fn remember(
-        &mut self,
+    /// The attempt that has just ended, as the store keeps it. An answer that memory has no room
+    /// for is left out.
+    pub(super) fn attempt(
+        &self,
         turn: &mut Turn,
         key: Key,
         ending: &Ending,
         next: Next,
         refused: Option<&'static str>,
         answer: Option<Answer<'_>>,
-    ) {
-        let Some(delivery) = self.deliveries.get(key) else {
-            return;
-        };
-        let Some(open) = self.messages.get_mut(delivery.message) else {
-            return;
-        };
+    ) -> Option<Attempt> {
+        let delivery = self.deliveries.get(key)?;
         let failed = next != Next::End(Outcome::Delivered);
         let (status, error, detail) = match (ending, refused) {
             (Ending::Answer { status, .. }, Some(detail)) => {
@@ -44,28 +44,21 @@ impl Deliveries {
             (Ending::Answer { status, .. }, None) => (*status, "", ""),
             (Ending::Fault { fault, detail }, _) => (0, fault.as_str(), *detail),
         };
-        let answered = answer.map_or(0, |answer| answer.head.len() + answer.body.len());
-        let whole = RECORD_BYTES + answered;
-        let taken = self.history.take(turn, whole, RECORD_BYTES);
-        if taken == 0 {
-            return;
-        }
-        open.log_bytes += taken as u64;
-        let answer = answer.filter(|_| taken == whole);
-        open.log.attempt(&Attempt {
-            number: delivery.number,
+        // Whoever is told of the end is told what was answered.
+        let owed = matches!(next, Next::End(outcome) if self.tells(key, outcome));
+        let answer = answer.filter(|answer| {
+            let bytes = size_of::<Answered>() + answer.head.len() + answer.body.len();
+            owed || turn.memory.has_room_for_strangers(bytes as u64)
+        });
+        Some(Attempt {
             attempt: delivery.attempts,
             at: delivery.began.wall,
             took: micros(turn.now.mono.since(delivery.began.mono)),
             status,
-            error,
-            detail,
-            answer,
-        });
-        // An older one may have made room for it.
-        let spare = open.log_bytes.saturating_sub(open.log.len() as u64);
-        open.log_bytes -= spare;
-        self.history.give(turn, spare);
+            error: error.into(),
+            detail: detail.into(),
+            answer: answer.map(|answer| Box::new(answered(&answer))),
+        })
     }
 
     /// The attempt's line in the server's own log.
@@ -87,101 +80,111 @@ impl Deliveries {
         );
     }
 
-    /// Writes a delivery's end into its message's log: without its target's URL, if memory has no
-    /// room for it.
-    pub(super) fn remember_end(&mut self, turn: &mut Turn, delivery: &Delivery, outcome: Outcome) {
-        let Some(open) = self.messages.get_mut(delivery.message) else {
-            return;
-        };
-        let url = &*delivery.target.url;
-        let called_off = delivery.called_off();
-        let detail = called_off.filter(|_| outcome == Outcome::Canceled);
-        let bytes = END_BYTES + url.len();
-        let taken = self.history.take(turn, bytes, END_BYTES);
-        open.log_bytes += taken as u64;
-        let url = if taken == bytes { url } else { "" };
-        open.log
-            .end(delivery.number, outcome, url, detail.unwrap_or_default());
-    }
-
-    /// The rest of an answer is here, or will not come.
+    /// The rest of an answer is here, or will not come. What memory has no room for is left out.
     pub fn completed(&mut self, turn: &mut Turn, ticket: Ticket, body: &[u8], truncated: bool) {
-        let awaited = self.awaiting(ticket);
-        let rest = Rest {
+        if let Some(key) = self.awaiting(ticket) {
+            return self.answered(turn, key, body, truncated);
+        }
+        if !turn.memory.has_room_for_strangers(body.len() as u64) {
+            return;
+        }
+        turn.hand(StoreOp::Rest {
+            id: ticket.id,
             number: ticket.number,
             attempt: ticket.attempt,
-            body,
+            body: body.into(),
             truncated,
-        };
-        match self.history.place(ticket.id) {
-            Some(Place::Open(key)) => {
-                let bytes = usize::try_from(rest.bytes()).unwrap_or(usize::MAX);
-                if let Some(open) = self.messages.get_mut(key)
-                    && self.history.take(turn, bytes, bytes) > 0
-                {
-                    open.log_bytes += rest.bytes();
-                    open.log.rest(&rest);
-                }
-            }
-            Some(Place::Ended(number)) => self.history.complete(turn, number, &rest),
-            None => {}
-        }
-        if let Some(key) = awaited {
-            self.answered(turn, key, body, truncated);
-        }
+        });
     }
 
-    /// A message that only went to topics was published.
-    pub fn published(&mut self, turn: &mut Turn, message: &Message) {
-        let mut log = self.history.fresh();
-        log.message(message, crate::model::Method::Post);
-        self.history.ended(turn, message.id, log);
-    }
-
-    /// Once a turn: what is remembered makes way for what is new.
-    pub fn make_way(&mut self, turn: &mut Turn) {
-        self.history.make_way(turn);
-    }
-
-    /// Bytes lent by the account of memory for messages that have ended.
+    /// Where the deliveries of a message stand that are under way, in the order of their numbers,
+    /// up to and including that one.
     #[must_use]
-    pub fn remembered_bytes(&self) -> u64 {
-        self.history.bytes()
+    pub fn live(&self, turn: &Turn, id: MessageId, last: u32) -> Vec<Live> {
+        let open = self.by_id.get(&id).and_then(|key| self.messages.get(*key));
+        let mut next = open.and_then(|open| open.first);
+        let now = turn.now;
+        let rows = std::iter::from_fn(move || {
+            let delivery = self.deliveries.get(next?)?;
+            next = delivery.sibling;
+            Some(delivery)
+        });
+        // What came back out of the store stands before the rest.
+        let rows = rows.filter(|delivery| delivery.number <= last);
+        let mut rows: Vec<_> = rows.map(|delivery| delivery.live(now)).collect();
+        rows.sort_unstable_by_key(|live| live.number);
+        rows
     }
 
-    /// The message as JSON, if it is remembered.
+    /// Whether anything of a message is under way.
     #[must_use]
-    pub fn show(&self, turn: &Turn, id: MessageId) -> Option<Vec<u8>> {
-        match self.history.place(id)? {
-            Place::Ended(number) => Some(show::ended(self.history.get(number)?, id)),
-            Place::Open(key) => {
-                let open = self.messages.get(key)?;
-                let mut live = Vec::new();
-                let mut next = open.first;
-                while let Some(delivery) = next.and_then(|key| self.deliveries.get(key)) {
-                    live.push(delivery.live(turn));
-                    next = delivery.sibling;
-                }
-                Some(show::open(&open.log, &open.message, open.method, &live))
+    pub fn knows(&self, id: MessageId) -> bool {
+        self.by_id.contains(&id)
+    }
+
+    /// Messages of which a delivery is being attempted now, the newest first, of those that are
+    /// older than `before`; so many at most.
+    #[must_use]
+    pub fn active(&self, before: Option<MessageId>, most: usize) -> Vec<MessageId> {
+        let active = self.deliveries.iter();
+        let active = active.filter(|(_, delivery)| delivery.is_active());
+        let open = active.filter_map(|(_, delivery)| self.messages.get(delivery.message));
+        let ids = open.map(|open| open.message.id);
+        let mut ids: Vec<_> = ids
+            .filter(|id| before.is_none_or(|before| *id < before))
+            .collect();
+        ids.sort_unstable_by(|one, other| other.cmp(one));
+        ids.dedup();
+        ids.truncate(most);
+        ids
+    }
+
+    /// Somebody waits for the message to end: it is among those that `next_gone` tells of.
+    pub fn watch(&mut self, id: MessageId) {
+        let watchers = self.watched.get(&id).copied().unwrap_or(0);
+        self.watched.insert(id, watchers + 1);
+    }
+
+    /// One of those has gone.
+    pub fn unwatch(&mut self, id: MessageId) {
+        match self.watched.get_mut(&id) {
+            Some(watchers) if *watchers > 1 => *watchers -= 1,
+            _ => {
+                self.watched.remove(&id);
             }
         }
+    }
+
+    /// A watched message of which nothing is under way any more: it has ended, or the rest of it is
+    /// parked.
+    pub fn next_gone(&mut self) -> Option<MessageId> {
+        self.gone.pop_front()
+    }
+}
+
+/// What is kept of an answer. A body that is unfinished comes again as a whole.
+fn answered(answer: &Answer<'_>) -> Answered {
+    let body = if answer.unfinished { &[] } else { answer.body };
+    Answered {
+        head: answer.head.into(),
+        body: body.into(),
+        truncated: answer.truncated || answer.unfinished,
     }
 }
 
 impl Delivery {
     /// What is said of it (dispatch.md section 6).
-    fn live(&self, turn: &Turn) -> show::Live<'_> {
-        let (status, next_attempt) = self.stands(turn.now);
-        show::Live {
+    fn live(&self, now: Now) -> Live {
+        let (status, next) = self.stands(now);
+        Live {
             number: self.number,
-            url: &self.target.url,
             status,
-            next_attempt,
+            next,
         }
     }
 
-    /// Where it stands, the word of the API, and when it is tried if it waits for that.
-    pub(super) fn stands(&self, now: Now) -> (&'static str, Option<Wall>) {
+    /// Where it stands, and when it is tried if it waits for that.
+    pub(super) fn stands(&self, now: Now) -> (Status, Option<Wall>) {
         let due = match self.state {
             State::Held { delay } => Some(now.mono + delay).filter(|_| !delay.is_zero()),
             State::Waiting { due, .. } => Some(due),
@@ -189,10 +192,10 @@ impl Delivery {
             State::Offered | State::Gated | State::Queued | State::Active => None,
         };
         let status = match self.state {
-            State::Active => "active",
-            _ if self.attempts > 0 => "retrying",
-            _ if due.is_some() => "scheduled",
-            _ => "queued",
+            _ if self.is_active() => Status::Active,
+            _ if self.attempts > 0 => Status::Retrying,
+            _ if due.is_some() => Status::Scheduled,
+            _ => Status::Queued,
         };
         (status, due.map(|due| now.wall + due.since(now.mono)))
     }

@@ -6,8 +6,11 @@ use crate::base::slab::Key;
 use crate::base::time::Mono;
 use crate::dispatch::delivery::{Delivery, State};
 use crate::dispatch::queue::Queue;
-use crate::model::{Callback, Ending, Outcome};
+use crate::model::{Callback, Ending, MessageId, Outcome};
 use crate::port::Turn;
+
+/// The detail of what somebody had us cancel.
+const ON_REQUEST: &str = "on_request";
 
 /// What became of an attempt at a notice, or of the notice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,17 +72,22 @@ impl Deliveries {
         }
     }
 
-    /// A notice is called off; `detail` says why, in one word for people. One whose message is not
-    /// durable ends once it is. Of one that is under way the attempt goes on: it ends as
-    /// delivered or failed if that decides it, and as canceled instead of being tried again.
+    /// A notice is called off; `detail` says why, in one word for people.
     pub fn cancel(&mut self, turn: &mut Turn, key: Key, detail: &'static str) {
+        let delivery = self.deliveries.get(key);
+        if delivery.is_some_and(|delivery| delivery.notice.is_some()) {
+            self.call_off(turn, key, detail);
+        }
+    }
+
+    /// A delivery is called off. One whose message is not durable ends once it is. Of one that is
+    /// under way the attempt goes on: it ends as delivered, a notice also as failed, if that
+    /// decides it, and as canceled instead of being tried again.
+    fn call_off(&mut self, turn: &mut Turn, key: Key, detail: &'static str) {
         let Some(delivery) = self.deliveries.get_mut(key) else {
             return;
         };
-        let Some(notice) = &mut delivery.notice else {
-            return;
-        };
-        notice.called_off = Some(detail);
+        delivery.called_off = Some(detail);
         match delivery.state {
             State::Held { .. } | State::Active => {}
             State::Waiting { due, node } => {
@@ -90,6 +98,24 @@ impl Deliveries {
                 self.end(turn, key, Outcome::Canceled, None, None);
             }
         }
+    }
+
+    /// Calls off all deliveries of a message that are here; how many they were.
+    pub fn cancel_all(&mut self, turn: &mut Turn, id: MessageId) -> u32 {
+        let open = self.by_id.get(&id).and_then(|key| self.messages.get(*key));
+        let mut next = open.and_then(|open| open.first);
+        let mut count = 0;
+        while let Some(key) = next {
+            let Some(delivery) = self.deliveries.get(key) else {
+                break;
+            };
+            next = delivery.sibling;
+            if delivery.called_off.is_none() {
+                self.call_off(turn, key, ON_REQUEST);
+                count += 1;
+            }
+        }
+        count
     }
 
     /// What became of the notices, in the order in which it happened. Whoever takes offers takes

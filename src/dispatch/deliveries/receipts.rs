@@ -11,10 +11,8 @@ use crate::dispatch::delivery::{Decided, Delivery, Terms};
 use crate::dispatch::draft::{Accepted, Body, Draft};
 use crate::dispatch::options::CAPTURE_BYTES;
 use crate::dispatch::receipt::{self, Receipt};
-use crate::model::record::Answered;
-use crate::model::{
-    Answer, Ending, Extra, Fault, MessageId, Method, Outcome, Target, Ticket, TopicNames,
-};
+use crate::model::record::{Answered, Attempt};
+use crate::model::{Ending, Extra, Fault, MessageId, Method, Outcome, Target, Ticket, TopicNames};
 use crate::port::Turn;
 
 /// What is owed to those that are told of an end: the body for all of them, and what their messages
@@ -42,21 +40,7 @@ pub(super) fn receipts(
     if targets.is_empty() {
         return None;
     }
-    let (status, error) = match ending {
-        Some(Ending::Answer { status, .. }) if outcome == Outcome::Delivered => (*status, ""),
-        Some(Ending::Answer { status, .. }) => (*status, Fault::Status.as_str()),
-        Some(Ending::Fault { fault, .. }) => (0, fault.as_str()),
-        None => (0, ""),
-    };
-    let receipt = Receipt {
-        message: &open.message,
-        url: &delivery.target.url,
-        outcome,
-        attempts: delivery.attempts,
-        status,
-        error,
-        answer: answered,
-    };
+    let receipt = receipt(open, delivery, outcome, ending, answered);
     let extra = open.message.extra.as_ref();
     let options = extra.map_or("", |extra| &extra.options);
     Some(Owed {
@@ -73,28 +57,67 @@ pub(super) fn receipts(
     })
 }
 
+/// What there is to say of a delivery that has ended.
+fn receipt<'a>(
+    open: &'a Open,
+    delivery: &'a Delivery,
+    outcome: Outcome,
+    ending: Option<&Ending>,
+    answer: Option<&'a Answered>,
+) -> Receipt<'a> {
+    let (status, error) = match ending {
+        Some(Ending::Answer { status, .. }) if outcome == Outcome::Delivered => (*status, ""),
+        Some(Ending::Answer { status, .. }) => (*status, Fault::Status.as_str()),
+        Some(Ending::Fault { fault, .. }) => (0, fault.as_str()),
+        None => (0, ""),
+    };
+    Receipt {
+        message: &open.message,
+        url: &delivery.target.url,
+        outcome,
+        attempts: delivery.attempts,
+        status,
+        error,
+        answer,
+    }
+}
+
+/// The same for whoever reads of all outcomes, in JSON.
+pub(super) fn outcome_told(
+    open: &Open,
+    delivery: &Delivery,
+    outcome: Outcome,
+    ending: Option<&Ending>,
+    answer: Option<&Answered>,
+) -> Vec<u8> {
+    receipt(open, delivery, outcome, ending, answer).body()
+}
+
 impl Deliveries {
+    /// Whether anybody reads of outcomes.
+    pub fn observe(&mut self, observed: bool) {
+        self.observed = observed;
+    }
+
+    /// An outcome that somebody reads of; what it held is off the account of memory.
+    pub fn next_outcome(&mut self, turn: &mut Turn) -> Option<Vec<u8>> {
+        let body = self.outcomes.pop_front()?;
+        turn.memory.give(body.len() as u64);
+        Some(body)
+    }
+
     /// An attempt has decided its delivery. That ends now, or, if somebody is told of it, once the
     /// answer's body is here.
     pub(super) fn decide(
         &mut self,
         turn: &mut Turn,
         key: Key,
-        outcome: Outcome,
-        ending: &Ending,
-        answer: Option<Answer<'_>>,
+        (outcome, ending): (Outcome, &Ending),
+        attempt: Option<Attempt>,
+        unfinished: bool,
     ) {
-        let Some(answer) = answer.filter(|_| self.tells(key, outcome)) else {
-            return self.end(turn, key, outcome, Some(ending), None);
-        };
-        let mut answered = Answered {
-            head: answer.head.into(),
-            body: Box::default(),
-            truncated: answer.truncated,
-        };
-        if !answer.unfinished {
-            answered.body = answer.body.into();
-            return self.end(turn, key, outcome, Some(ending), Some(&answered));
+        if !unfinished || !self.tells(key, outcome) {
+            return self.end(turn, key, outcome, Some(ending), attempt);
         }
         let Some(delivery) = self.deliveries.get_mut(key) else {
             return;
@@ -103,14 +126,14 @@ impl Deliveries {
         delivery.decided = Some(Box::new(Decided {
             outcome,
             ending: ending.clone(),
-            answered,
+            attempt,
         }));
         // Never refused: the answer is all that there is to tell.
         turn.memory.charge(delivery.charge() - before);
     }
 
     /// Whether somebody is told if that delivery ends so.
-    fn tells(&self, key: Key, outcome: Outcome) -> bool {
+    pub(super) fn tells(&self, key: Key, outcome: Outcome) -> bool {
         let delivery = self.deliveries.get(key).filter(|it| it.notice.is_none());
         let open = delivery.and_then(|it| self.messages.get(it.message));
         open.is_some_and(|open| open.terms.tells.of(outcome).next().is_some())
@@ -143,11 +166,13 @@ impl Deliveries {
         let Decided {
             outcome,
             ending,
-            mut answered,
+            mut attempt,
         } = *decided;
-        answered.body = body.into();
-        answered.truncated = truncated;
-        self.end(turn, key, outcome, Some(&ending), Some(&answered));
+        if let Some(answered) = attempt.as_mut().and_then(|it| it.answer.as_mut()) {
+            answered.body = body.into();
+            answered.truncated = truncated;
+        }
+        self.end(turn, key, outcome, Some(&ending), attempt);
     }
 
     /// Hands over what is owed: a message for each, in the same fact as the end that it tells of.
@@ -207,9 +232,6 @@ impl Deliveries {
 
     /// The message of that id, if anything of it is under way.
     fn open(&self, id: MessageId) -> Option<&Open> {
-        match self.history.place(id)? {
-            crate::dispatch::history::Place::Open(key) => self.messages.get(key),
-            crate::dispatch::history::Place::Ended(_) => None,
-        }
+        self.messages.get(*self.by_id.get(&id)?)
     }
 }

@@ -128,8 +128,6 @@ impl Deliveries {
         let open = Open::new(message, plan);
         let bytes = open.bytes();
         let key = self.messages.insert(open).ok()?;
-        let log = self.history.open(message.id, key);
-        self.messages.get_mut(key)?.log = log;
         turn.memory.charge(bytes);
         self.by_id.insert(message.id, key);
         Some(key)

@@ -289,6 +289,7 @@ fn what_was_under_way_is_parked_after_a_restart() {
         assert_eq!((*last, *table, &**value), (id(6), Table::Topics, &b"2"[..]));
         assert_eq!(*missing, id(4));
         assert_eq!(post.id, id(5), "the other one is too old");
+        assert_eq!(*missing, id(4), "that one");
         assert_eq!(
             *lane,
             Parked {

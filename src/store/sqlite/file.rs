@@ -174,7 +174,7 @@ fn write_over(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::sqlite::testing::Folder;
+    use crate::store::sqlite::tests::testing::Folder;
 
     #[test]
     fn a_new_file_is_its_owners_alone() {

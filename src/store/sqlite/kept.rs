@@ -74,7 +74,7 @@ impl Kept {
 mod tests {
     use super::*;
     use crate::model::Outcome;
-    use crate::store::sqlite::testing::{attempt, end, id, message, work};
+    use crate::store::sqlite::tests::testing::{attempt, end, id, message, work};
 
     fn accept(number: u64, promised: bool) -> StoreOp {
         StoreOp::Accept {

@@ -100,7 +100,7 @@ fn holder(file: &mut File) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::sqlite::testing::Folder;
+    use crate::store::sqlite::tests::testing::Folder;
 
     #[test]
     fn the_second_is_told_who_the_first_is() {

@@ -35,11 +35,6 @@ mod schema;
 mod worker;
 mod writer;
 
-#[cfg(test)]
-mod testing;
-#[cfg(test)]
-mod tests;
-
 /// How often somebody else's lock is met with patience before a start gives up.
 const LOCKED_MAX: u32 = 10;
 
@@ -239,3 +234,6 @@ fn wall() -> Wall {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     Wall(since.map_or(0, micros))
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,11 +27,15 @@ const MANY: i64 = 20_000;
 pub(super) fn everything(db: &Connection, opening: &Opening) -> rusqlite::Result<Vec<Restored>> {
     park_all(db)?;
     let mut all = Vec::new();
-    all.extend(last(db)?.map(Restored::Last));
+    let last = last(db)?;
+    all.extend(last.map(Restored::Last));
+    let backlog = backlog(db, opening)?;
+    all.extend(last.map(|_| Restored::Missing(backlog.missing)));
     for table in Table::ALL {
         facts(db, table, &mut all)?;
     }
-    all.extend(backlog(db, opening)?.into_iter().map(Restored::Published));
+    let published = backlog.found.into_iter().rev();
+    all.extend(published.map(Restored::Published));
     lanes(db, &mut all)?;
     Ok(all)
 }
@@ -57,12 +61,17 @@ fn park_all(db: &Connection) -> rusqlite::Result<()> {
 fn last(db: &Connection) -> rusqlite::Result<Option<MessageId>> {
     let text = "SELECT number, tail FROM messages ORDER BY number DESC LIMIT 1";
     let newest = db.query_row(text, [], |row| Ok(id_of(row.get(0)?, row.get(1)?)));
-    let text = "SELECT value FROM meta WHERE key = 'last'";
-    let kept = db.query_row(text, [], |row| {
+    Ok(newest.optional()?.max(noted(db, "last")?))
+}
+
+/// An id that is kept beside the messages.
+fn noted(db: &Connection, key: &str) -> rusqlite::Result<Option<MessageId>> {
+    let text = "SELECT value FROM meta WHERE key = ?";
+    let kept = db.query_row(text, [key], |row| {
         let bytes = row.get_ref(0)?.as_blob().ok();
         Ok(bytes.and_then(|bytes| Some(MessageId(u128::from_be_bytes(bytes.try_into().ok()?)))))
     });
-    Ok(newest.optional()?.max(kept.optional()?.flatten()))
+    Ok(kept.optional()?.flatten())
 }
 
 fn facts(db: &Connection, table: Table, all: &mut Vec<Restored>) -> rusqlite::Result<()> {
@@ -89,15 +98,34 @@ fn facts(db: &Connection, table: Table, all: &mut Vec<Restored>) -> rusqlite::Re
     Ok(())
 }
 
-/// The newest messages of topics, the oldest of them first.
-fn backlog(db: &Connection, opening: &Opening) -> rusqlite::Result<Vec<Arc<Message>>> {
+/// What was published lately.
+struct Backlog {
+    /// The messages, the newest first.
+    found: Vec<Arc<Message>>,
+    /// All that may be missing is as old as this or older.
+    missing: MessageId,
+}
+
+impl Backlog {
+    /// The message of that number may be missing.
+    fn misses(&mut self, number: i64) {
+        self.missing = self.missing.max(id_of(number, -1));
+    }
+}
+
+/// The newest messages of topics.
+fn backlog(db: &Connection, opening: &Opening) -> rusqlite::Result<Backlog> {
     let until = Instant::now() + BACKLOG_TIME;
     let since = Wall(wall().0.saturating_sub(micros(opening.backlog_age)));
     // No number is smaller than the time at which it was given.
     let oldest = (since.millis() << 16).cast_signed();
     let mut left = opening.backlog_bytes;
     let mut before = i64::MAX;
-    let mut found = Vec::new();
+    let mut backlog = Backlog {
+        found: Vec::new(),
+        missing: noted(db, "forgotten")?.unwrap_or_default(),
+    };
+    backlog.misses(oldest - 1);
     let text = format!(
         "SELECT {} FROM messages WHERE number >= ? AND number <= ? ORDER BY number DESC LIMIT ?",
         record::MESSAGE
@@ -115,29 +143,31 @@ fn backlog(db: &Connection, opening: &Opening) -> rusqlite::Result<Vec<Arc<Messa
             let Ok(message) = record::message(row, 0) else {
                 let id = id_of(number, row.get(1).unwrap_or(0));
                 note_damaged(db, "message", &id.to_string())?;
+                backlog.misses(number);
                 continue;
             };
             if message.accepted < since {
+                backlog.misses(number);
                 continue;
             }
             let rest = left.checked_sub(message.bytes() as u64);
-            let Some(rest) = rest.filter(|_| found.len() < BACKLOG_MAX) else {
-                found.reverse();
-                return Ok(found);
+            let Some(rest) = rest.filter(|_| backlog.found.len() < BACKLOG_MAX) else {
+                backlog.misses(number);
+                return Ok(backlog);
             };
             left = rest;
-            found.push(Arc::new(message));
+            backlog.found.push(Arc::new(message));
         }
         if count < STEP {
             break;
         }
         if Instant::now() >= until {
-            log::warn!("store_backlog_cut messages={}", found.len());
+            log::warn!("store_backlog_cut messages={}", backlog.found.len());
+            backlog.misses(before);
             break;
         }
     }
-    found.reverse();
-    Ok(found)
+    Ok(backlog)
 }
 
 fn lanes(db: &Connection, all: &mut Vec<Restored>) -> rusqlite::Result<()> {

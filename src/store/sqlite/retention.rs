@@ -43,9 +43,11 @@ pub(super) enum Step {
 pub(super) struct Retention {
     /// Messages up to this one have been looked at.
     looked_at: Option<i64>,
-    /// Something was removed since the first of them,
+    /// Something was removed since the first of them.
     removed: bool,
-    /// and something was left for its youth.
+    /// The newest message of a topic that was removed in this step.
+    gone: Option<MessageId>,
+    /// Something was left for its youth since then.
     left: bool,
     /// When the next step is due.
     due: Option<Instant>,
@@ -69,6 +71,7 @@ impl Retention {
         Retention {
             looked_at: None,
             removed: false,
+            gone: None,
             left: false,
             due: Some(now),
             rests: now,
@@ -129,7 +132,11 @@ impl Retention {
         let before = self.looked_at;
         let change = db.unchecked_transaction()?;
         let done = self.remove(&change, now, opening, until);
-        let done = done.and_then(|done| change.commit().map(|()| done));
+        let gone = self.gone.take();
+        let done = done.and_then(|done| {
+            gone.map_or(Ok(()), |id| note(&change, "forgotten", id))?;
+            change.commit().map(|()| done)
+        });
         if done.is_err() {
             self.looked_at = before;
         }
@@ -168,6 +175,8 @@ impl Retention {
             self.left |= is_wanted;
             if !found.open && !is_wanted {
                 self.removed = true;
+                let published = found.published.then(|| id_of(found.number, -1));
+                self.gone = self.gone.max(published);
                 let (removed, whole) = forget(db, found.number)?;
                 rows += removed;
                 if !whole {
@@ -237,9 +246,15 @@ fn keep_last(db: &Connection, id: MessageId) -> rusqlite::Result<()> {
     if later.exists([number_of(id)])? {
         return Ok(());
     }
+    note(db, "last", id)
+}
+
+/// An id is kept beside the messages, unless a later one is.
+fn note(db: &Connection, key: &str, id: MessageId) -> rusqlite::Result<()> {
     let mut keep = db.prepare_cached(
-        "INSERT INTO meta (key, value) VALUES ('last', ?)
+        "INSERT INTO meta (key, value) VALUES (?, ?)
          ON CONFLICT DO UPDATE SET value = max(value, excluded.value)",
     )?;
-    keep.execute([&id.0.to_be_bytes()[..]]).map(|_| ())
+    let id = id.0.to_be_bytes();
+    keep.execute(rusqlite::params![key, &id[..]]).map(|_| ())
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 use super::*;
 use crate::model::Outcome;
 use crate::model::record::{Parked, Restored, Table};
-use crate::store::sqlite::testing::{Folder, THEN, attempt, end, id, message, target, work};
+use testing::{Folder, THEN, attempt, end, id, message, target, work};
+
+pub(in crate::store::sqlite) mod testing;
 
 /// How long a completion is waited for. A bound on failure, never on success.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -244,44 +246,25 @@ fn a_failure_refuses_what_it_may_and_repeats_the_rest() {
     let folder = Folder::new();
     let (path, away) = (folder.file("a.db"), folder.file("away.db"));
     let mut rig = Rig::open(&path);
-    rig.lasts([
-        accept(1, false),
-        parked(1, 1, 4, 1),
-        parked(1, 2, 4, 2),
-        accept(2, false),
-    ]);
-    rig.lasts([StoreOp::Work(work(2, 1, 5, 0))]);
+    let parked_before = [parked(1, 1, 4, 1), parked(1, 2, 4, 2)];
+    rig.lasts([accept(1, false)].into_iter().chain(parked_before));
+    rig.lasts([accept(2, false), StoreOp::Work(work(2, 1, 5, 0))]);
 
     // The commit reaches a file that nobody will find under its name.
     std::fs::rename(&path, &away).unwrap();
-    for op in [
-        accept(3, false),
-        parked(3, 1, 4, 3),
-        accept(4, true),
-        parked(4, 1, 4, 4),
-    ] {
-        rig.hand(op);
-    }
-    let lost = rig.hand(StoreOp::End {
-        id: id(2),
-        number: 1,
-        end: end(Outcome::Failed),
-        attempt: Some(attempt(1, 500)),
-    });
-    let lost = lost.max(rig.hand(StoreOp::Take {
-        lane: 4,
-        until: u64::MAX,
-        rows: 1,
-        bytes: u64::MAX,
-    }));
-    rig.store.flush();
+    rig.hand_what_fails();
+    let lost = rig.seq;
     assert!(matches!(rig.next(), StoreDone::Failed(seq) if seq == lost));
-    assert!(matches!(
-        rig.next(),
-        StoreDone::Usable {
-            trouble: Some("io_error")
-        }
-    ));
+    let trouble = rig.next();
+    assert!(
+        matches!(
+            trouble,
+            StoreDone::Usable {
+                trouble: Some("io_error")
+            }
+        ),
+        "{trouble:?}"
+    );
     // What comes meanwhile is refused at once.
     let late = rig.hand(accept(5, false));
     rig.store.flush();
@@ -304,15 +287,33 @@ fn a_failure_refuses_what_it_may_and_repeats_the_rest() {
     assert_eq!(rig.take(4), [(1, 2), (4, 1)]);
     rig.lasts([accept(6, false)]);
     drop(rig);
-    let numbers = numbers(&path);
-    assert_eq!(numbers, [1, 2, 4, 6], "3 and 5 were refused");
-    let after = Rig::open(&path);
-    let lanes: Vec<_> = after
-        .lanes()
-        .iter()
-        .map(|lane| (lane.lane, lane.count))
-        .collect();
+    assert_eq!(numbers(&path), [1, 2, 4, 6], "3 and 5 were refused");
+    let after = Rig::open(&path).lanes().into_iter();
+    let lanes: Vec<_> = after.map(|lane| (lane.lane, lane.count)).collect();
     assert_eq!(lanes, [(4, 3)], "all but the one that has ended");
+}
+
+impl Rig {
+    /// A message that can be refused, one that cannot, an end, and a wish for one delivery.
+    fn hand_what_fails(&mut self) {
+        self.hand(accept(3, false));
+        self.hand(parked(3, 1, 4, 3));
+        self.hand(accept(4, true));
+        self.hand(parked(4, 1, 4, 4));
+        self.hand(StoreOp::End {
+            id: id(2),
+            number: 1,
+            end: end(Outcome::Failed),
+            attempt: Some(attempt(1, 500)),
+        });
+        self.hand(StoreOp::Take {
+            lane: 4,
+            until: u64::MAX,
+            rows: 1,
+            bytes: u64::MAX,
+        });
+        self.store.flush();
+    }
 }
 
 fn numbers(path: &Path) -> Vec<i64> {

@@ -15,6 +15,7 @@ use crate::base::time::{Now, Wall};
 use crate::base::wheel::Wheel;
 use crate::dispatch::{Accepted, Content, Dispatch, Settings, publish_cost};
 use crate::http::target;
+use crate::model::record::{End, Status};
 use crate::model::{Callback, Fault, Message};
 use crate::port::{Action, Caller, Seq, StoreOp, Timer};
 
@@ -33,6 +34,7 @@ struct Stage {
     subscriptions: Slab<()>,
     /// Endings that the store was told, in order.
     ends: Vec<(u32, Outcome)>,
+    told: Vec<(u32, End)>,
 }
 
 impl Stage {
@@ -57,6 +59,7 @@ impl Stage {
             seq: 0,
             subscriptions: Slab::with_bound(1_000),
             ends: Vec::new(),
+            told: Vec::new(),
         }
     }
 
@@ -180,6 +183,7 @@ impl Stage {
         while let Some(action) = self.turn.actions.pop_front() {
             if let Action::Store(_, StoreOp::End { number, end, .. }) = action {
                 self.ends.push((number, end.outcome));
+                self.told.push((number, end));
             }
         }
     }
@@ -192,9 +196,25 @@ impl Stage {
         due && nothing && self.turn.memory.held() == 0
     }
 
-    fn shown(&self, accepted: &Accepted) -> String {
-        let shown = self.dispatch.deliveries.show(&self.turn, accepted.id);
-        String::from_utf8(shown.unwrap()).unwrap()
+    /// What is under way of a message, and what the store was told: number, status, and of what has
+    /// ended its URL and the detail.
+    fn shown(&self, accepted: &Accepted) -> Vec<(u32, Status, String)> {
+        let deliveries = &self.dispatch.deliveries;
+        let live = deliveries.live(&self.turn, accepted.id, u32::MAX);
+        let live = live
+            .into_iter()
+            .map(|it| (it.number, it.status, String::new()));
+        let ended = self.told.iter().map(|(number, end)| {
+            let status = Status::Ended(end.outcome);
+            (
+                *number,
+                status,
+                format!("{} {}", end.target.url, end.detail),
+            )
+        });
+        let mut rows: Vec<_> = ended.chain(live).collect();
+        rows.sort_by_key(|(number, ..)| *number);
+        rows
     }
 }
 

@@ -3,8 +3,9 @@
 use rusqlite::Connection;
 
 use super::*;
+use crate::model::Outcome;
 use crate::store::sqlite::schema;
-use crate::store::sqlite::testing::{self, THEN, end, rich, target};
+use crate::store::sqlite::tests::testing::{self, THEN, end, rich, target};
 
 fn db() -> Connection {
     let mut db = Connection::open_in_memory().unwrap();

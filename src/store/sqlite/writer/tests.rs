@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::sqlite::schema;
-use crate::store::sqlite::testing::{THEN, attempt, end, id, message, rich, target, work};
+use crate::store::sqlite::tests::testing::{THEN, attempt, end, id, message, rich, target, work};
 
 fn db() -> Connection {
     let mut db = Connection::open_in_memory().unwrap();
