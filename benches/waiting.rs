@@ -1,5 +1,5 @@
-//! What a million deliveries that wait in the store alone cost a process: bytes by the allocator and
-//! on the engine's own account, and the time until the engine has taken them in. A law, under
+//! What a million deliveries that wait in the store alone cost a process: bytes by the allocator
+//! and on the engine's own account, and the time until the engine has taken them in. A law, under
 //! `cargo test` with a hundredth of them: no more than 200 bytes for each, however they are spread
 //! over lanes, or it exits 1. `cargo bench --bench waiting` measures.
 

@@ -83,8 +83,9 @@ impl Notice {
     }
 }
 
-/// The lane in which it waits: that of its subscription, where the order counts. One that is put off
-/// by its publisher takes no part in that order until it is due, and waits in its origin's lane.
+/// The lane in which it waits: that of its subscription, where the order counts. One that is put
+/// off by its publisher takes no part in that order until it is due, and waits in its origin's
+/// lane.
 pub(super) fn lane(callback: &Callback, delay: Duration) -> u64 {
     if !delay.is_zero() {
         return callback.target.lane;

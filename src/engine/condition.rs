@@ -1,8 +1,11 @@
-//! What the store can do: not ready yet, well, or in trouble; what it tells a new engine of the time
-//! before it; and the work that is asked back from it. It keeps nothing but that condition.
+//! What the store can do: not ready yet, well, or in trouble; what it tells a new engine of the
+//! time before it; the work that is asked back from it. It keeps nothing but that condition.
 
 use super::Engine;
+use super::serve::{problem, text};
+use crate::conn::reply::Reply;
 use crate::http::problem::{Problem, Reason};
+use crate::http::request::Request;
 use crate::model::record::{Parked, Restored, Table, Taken};
 
 /// Whether messages can be taken in.
@@ -37,6 +40,18 @@ impl Condition {
                 let detail = format!("the store has stopped taking messages: {why}");
                 Err(Problem::new(Reason::StoreFailed, detail))
             }
+        }
+    }
+
+    /// What `/health` says, or `/ready`: a word, or why not.
+    pub(super) fn shown(self, is_health: bool, request: &Request<'_>) -> Reply {
+        let (state, word) = match is_health {
+            true => (self.is_well(), "ok\n"),
+            false => (self.takes(), "ready\n"),
+        };
+        match state {
+            Ok(()) => text(word),
+            Err(why) => problem(why, request),
         }
     }
 

@@ -235,8 +235,8 @@ impl Service for Rooms<'_> {
             routes::Handler::Resend => (0, self.resend(turn, request, tail)),
             routes::Handler::ResendMany => (0, self.resend_many(turn, request, body)),
             routes::Handler::About => (0, text(admin::about(request.host))),
-            routes::Handler::Health => (0, condition(self.store.is_well(), "ok\n", request)),
-            routes::Handler::Ready => (0, condition(self.store.takes(), "ready\n", request)),
+            routes::Handler::Health => (0, self.store.shown(true, request)),
+            routes::Handler::Ready => (0, self.store.shown(false, request)),
             routes::Handler::Lanes => {
                 let now = turn.now.mono;
                 json(admin::lanes::list(self.courier, now, query), request)
@@ -417,15 +417,7 @@ pub(super) fn json(shown: Result<Vec<u8>, Problem>, request: &Request<'_>) -> (S
     (0, reply)
 }
 
-/// The word if all is well, else why it is not.
-fn condition(state: Result<(), Problem>, word: &'static str, request: &Request<'_>) -> Reply {
-    match state {
-        Ok(()) => text(word),
-        Err(why) => problem(why, request),
-    }
-}
-
-fn text(body: impl Into<std::borrow::Cow<'static, str>>) -> Reply {
+pub(super) fn text(body: impl Into<std::borrow::Cow<'static, str>>) -> Reply {
     Reply::Text {
         status: 200,
         content_type: "text/plain; charset=utf-8",

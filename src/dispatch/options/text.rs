@@ -1,5 +1,5 @@
-//! The options that a message keeps, as a query string by their names: written at intake, read again
-//! when its deliveries go on after a restart. The table alone says which options those are.
+//! The options that a message keeps, as a query string by their names: written at intake, read
+//! again when its deliveries go on after a restart. The table alone says which options those are.
 
 use super::{Given, Hidden, Row, TABLE, Value};
 use crate::base::time::Wall;

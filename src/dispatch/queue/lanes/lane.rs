@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::super::Order;
 use crate::base::time::{Mono, Now, Wall, micros};
+use crate::dispatch::queue::Order;
 use crate::model::record::{Parked, Work};
 
 /// How long a lane is trusted to wait at most when its time comes from a clock that may have been
