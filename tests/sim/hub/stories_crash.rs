@@ -1,5 +1,5 @@
-//! Stories of the hub over the end of its process: whoever was verified stays so, whoever was not is
-//! asked again, and what was told to last comes. The book judges them like any seed.
+//! Stories of the hub over the end of its process: whoever was verified stays so, whoever was not
+//! is asked again, and what was told to last comes. The book judges them like any seed.
 
 use std::time::Duration;
 
