@@ -14,7 +14,7 @@ use crate::dispatch::queue::lanes::Parking;
 use crate::dispatch::{Accepted, publish_cost};
 use crate::http::problem::{Problem, Reason};
 use crate::http::request::Request;
-use crate::model::{Message, MessageId};
+use crate::model::{Message, MessageId, Method};
 use crate::port::{Seq, Turn};
 
 /// A message that waits for the store.
