@@ -256,23 +256,16 @@ impl Service for Rooms<'_> {
             routes::Handler::Hub(_) if request.method != Method::Post => (0, text(PAGE)),
             routes::Handler::Hub(half) => self.hub(turn, request, half, body),
             routes::Handler::Topics => {
-                let (_, reply) = json(self.topics(turn, request, tail), request);
-                match request.method {
-                    Method::Delete => self.once_kept(turn, reply),
-                    _ => (0, reply),
-                }
+                let shown = json(self.topics(turn, request, tail), request);
+                self.shown(turn, request, shown)
             }
-            routes::Handler::Subscriptions => match request.method {
-                Method::Delete => {
-                    let shown = admin::subscriptions::remove(self.hub, turn, query);
-                    let (_, reply) = json(shown, request);
-                    self.once_kept(turn, reply)
-                }
-                _ => json(
-                    admin::subscriptions::list(self.hub, turn.now, query),
-                    request,
-                ),
-            },
+            routes::Handler::Subscriptions => {
+                let shown = match request.method {
+                    Method::Delete => admin::subscriptions::remove(self.hub, turn, query),
+                    _ => admin::subscriptions::list(self.hub, turn.now, query),
+                };
+                self.shown(turn, request, json(shown, request))
+            }
             routes::Handler::Metrics => (0, text(admin::metrics(&turn.stats))),
         }
     }

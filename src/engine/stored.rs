@@ -13,7 +13,8 @@ use crate::conn::reply::Reply;
 use crate::dispatch::queue::lanes::Parking;
 use crate::dispatch::{Accepted, publish_cost};
 use crate::http::problem::{Problem, Reason};
-use crate::model::{Message, MessageId};
+use crate::http::request::Request;
+use crate::model::{Message, MessageId, Method};
 use crate::port::{Seq, Turn};
 
 /// A message that waits for the store.
@@ -96,6 +97,19 @@ impl Rooms<'_> {
         }
         self.awaiting.push_back(Awaiting::answer(seq, self.line));
         (seq, reply)
+    }
+
+    /// A window's answer: at once, or, where something was removed, once that lasts.
+    pub(super) fn shown(
+        &mut self,
+        turn: &Turn,
+        request: &Request<'_>,
+        (seq, reply): (Seq, Reply),
+    ) -> (Seq, Reply) {
+        match request.method {
+            Method::Delete => self.once_kept(turn, reply),
+            _ => (seq, reply),
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! Stories of the hub over the end of its process: whoever was verified stays so, whoever was not is
-//! asked again, and what was told to last comes. The book judges them like any seed.
+//! Stories of the hub over the end of its process: whoever was verified stays so, whoever was not
+//! is asked again, and what was told to last comes. The book judges them like any seed.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ fn a_verified_subscriber_gets_what_is_published_after_a_crash() {
     let mut sim = pair();
     sim.ask(0, 0, PLAIN);
     sim.run_for(10 * SECOND);
-    sim.crash();
+    sim.kill(SECOND);
     sim.run_for(2 * MINUTE);
     sim.ping(0, &[0], 1);
     sim.run();
@@ -54,7 +54,7 @@ fn content_that_nobody_took_before_a_crash_comes_after_it() {
     sim.ask(0, 0, PLAIN);
     sim.ping(25 * SECOND, &[0], 1);
     sim.run_for(40 * SECOND);
-    sim.crash();
+    sim.kill(SECOND);
     sim.run();
     assert_eq!(taken(&sim), 1);
 }
