@@ -23,14 +23,16 @@ const WARM: u64 = 1_200;
 /// A path through the engine: its name, what it may allocate a round, and the round.
 type Path = (&'static str, u64, fn() -> Box<dyn FnMut()>);
 
-/// The stored message is its own memory, its body's frame, and the names of its topics.
+/// The stored message is its own memory, its body's frame, and the names of its topics. What a
+/// target answered is three more on its way to the store: head, body, and what holds them.
 const PATHS: &[Path] = &[
     ("turn with nothing to do", 0, idle_turn),
     ("GET /health on a kept-alive line", 0, health),
     ("message for a topic nobody reads, to its 202", 3, topic),
-    ("webhook, from its request to the target's 200", 2, webhook),
-    // Beside those two: the secret's text, its keys, and what holds them.
-    ("signed webhook, the same way", 6, signed),
+    ("webhook, from its request to the target's 200", 5, webhook),
+    // Beside those: the secret's text, its keys, and what holds them; the text of its options that
+    // the message keeps, and what holds that.
+    ("signed webhook, the same way", 11, signed),
     ("message to 100 streams, frame included", 4, fan_out),
 ];
 

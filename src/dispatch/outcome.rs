@@ -1,5 +1,5 @@
-//! Outcomes for whoever reads of them as they come: a message of our own for each, under a topic that
-//! nobody else publishes to. The store never has it.
+//! Outcomes for whoever reads of them as they come: a message of our own for each, under a topic
+//! that nobody else publishes to. The store never has it.
 
 use std::sync::Arc;
 

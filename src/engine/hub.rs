@@ -191,8 +191,12 @@ impl Engine {
         let (hub, turn) = (&mut self.hub, &mut self.turn);
         let deliveries = &mut self.dispatch.deliveries;
         let mut carried = false;
-        while let Some((delivery, subscription, full)) = deliveries.next_offer() {
-            hub.offered(delivery, subscription, full);
+        while let Some(offer) = deliveries.next_offer() {
+            let (delivery, to) = (offer.delivery, offer.subscription);
+            match offer.stored {
+                true => hub.offered_again(delivery, to, offer.full, offer.failing),
+                false => hub.offered(delivery, to, offer.full),
+            }
             carried = true;
         }
         while let Some(report) = deliveries.next_report() {
@@ -263,8 +267,8 @@ impl Engine {
         carried
     }
 
-    /// A client that was kept waiting gets its answer, its bytes on the account of memory, once what
-    /// it says lasts.
+    /// A client that was kept waiting gets its answer, its bytes on the account of memory, once
+    /// what it says lasts.
     pub(super) fn answer_held(&mut self, key: Key, ticket: Ticket, (seq, reply): (Seq, Reply)) {
         let line = self.lines.get_mut(key);
         let Some(Conn::Inbound(inbound)) = line.map(|line| &mut line.conn) else {

@@ -95,8 +95,8 @@ impl Views {
         }
     }
 
-    /// Appends the views that list a prefix of that name. Who reads everything does not read what we
-    /// tell of ourselves.
+    /// Appends the views that list a prefix of that name. Who reads everything does not read what
+    /// we tell of ourselves.
     pub(super) fn find(&self, name: &[u8], found: &mut Vec<Key>) {
         for (length, _) in &self.lengths {
             if *length == 0 && name.starts_with(OWN) {

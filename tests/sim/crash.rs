@@ -43,7 +43,8 @@ impl Sim {
         true
     }
 
-    fn crash(&mut self) {
+    /// The process is killed, and started again after any time.
+    pub fn crash(&mut self) {
         let longest = self.world.rng.pick(&[0, SECOND, MINUTE]);
         let down = MS + self.world.rng.between(0, longest);
         self.kill(down);
@@ -61,13 +62,13 @@ impl Sim {
     pub(crate) fn exit(&mut self) {
         self.world.note("exit", 0, 0);
         self.store.close(&mut self.world);
-        self.oracle.draining = false;
         self.gone();
         self.world.after(SECOND, Event::Start);
     }
 
     fn gone(&mut self) {
         self.fuse = None;
+        self.oracle.draining = false;
         self.is_down = true;
         self.again = false;
         for client in self.clients.iter_mut().filter(|it| it.link.is_some()) {

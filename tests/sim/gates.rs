@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use hookah::model::{Message as Stored, MessageId};
 
-use crate::oracle::SLACK;
+use crate::oracle::{Oracle, SLACK, Sent};
 use crate::order::{Order, duration};
+use crate::tap::Tap;
 use crate::world::{MS, SECOND};
 
 /// Names of queues; orders of any target may share one.
@@ -128,5 +129,35 @@ impl Gates {
     pub fn parallelism(order: &Order) -> Option<(String, usize)> {
         let flow = order.flow?;
         Some((flow.name(order), flow.parallelism?))
+    }
+}
+
+impl Oracle {
+    /// An attempt goes out, as far as its queue and its flow let it.
+    pub(super) fn check_gates(&mut self, order: &Order, id: MessageId, sent: &Sent) {
+        let (kept, ended) = (&self.kept, &self.ends);
+        let lives = |id: &MessageId| kept.contains_key(id) && !ended.contains_key(id);
+        self.gates.check_turn(id, lives);
+        let last = self.fates[order.number].attempts.last();
+        // What is sent again for a dead line is the same attempt.
+        if last.is_none_or(|last| self.sent[*last].attempt != sent.attempt) {
+            self.gates.goes_out(order, sent.at, self.began);
+        }
+    }
+
+    /// Never more than its parallelism of one flow.
+    pub(super) fn check_flow(&self, orders: &[Order], order: usize) {
+        let Some((flow, max)) = Gates::parallelism(&orders[order]) else {
+            return;
+        };
+        let undecided = |tap: &&Tap| {
+            let open = tap.open.filter(|_| !tap.told);
+            let order = open.map(|sent| &orders[self.sent[sent].order]);
+            order
+                .and_then(Gates::parallelism)
+                .is_some_and(|it| it.0 == flow)
+        };
+        let flying = self.taps.values().filter(undecided).count();
+        assert!(flying <= max, "{flying} requests in flight of {flow}");
     }
 }

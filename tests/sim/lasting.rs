@@ -76,7 +76,7 @@ impl Oracle {
                 .attempts
                 .last()
                 .map_or(0, |last| self.sent[*last].attempt);
-            fate.again += u32::from(last > known);
+            fate.again += last.saturating_sub(known);
         }
     }
 
@@ -155,6 +155,7 @@ impl Oracle {
         let due = due.max(self.began + self.store_within);
         let bound = due + SLACK + self.lane_slack(order.target, target) + target.lookup_within();
         let prompt = sent.at <= bound || self.crowded || !target.sees_every_attempt();
+        let prompt = prompt || order.is_gated();
         assert!(
             prompt,
             "{} us late: {sent:?}, {resumed:?}, {order:?}",

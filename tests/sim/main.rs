@@ -117,6 +117,20 @@ fn every_seed_keeps_every_promise() {
 }
 
 #[test]
+fn seeds_reach_what_lasts() {
+    let (mut crashes, mut again, mut failures) = (0, 0, 0);
+    for seed in 0..64 {
+        let mut sim = setup::random(seed);
+        sim.run();
+        crashes += sim.oracle.crashes;
+        again += sim.oracle.fates.iter().map(|fate| fate.again).sum::<u32>();
+        failures += sim.store.failures;
+    }
+    let seen = format!("{crashes} crashes, {again} attempts again, {failures} failures");
+    assert!(crashes > 20 && again > 0 && failures > 0, "{seen}");
+}
+
+#[test]
 fn the_same_seed_twice_leaves_the_same_trace() {
     let first: Vec<u64> = (0..8).map(run).collect();
     let second: Vec<u64> = (0..8).map(run).collect();

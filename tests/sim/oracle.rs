@@ -325,14 +325,7 @@ impl Oracle {
             retry_after: 0,
         };
         self.check_attempt(&orders[order], &targets[orders[order].target], &sent, world);
-        let (kept, ended) = (&self.kept, &self.ends);
-        let lives = |id: &MessageId| kept.contains_key(id) && !ended.contains_key(id);
-        self.gates.check_turn(id, lives);
-        let last = self.fates[order].attempts.last();
-        // What is sent again for a dead line is the same attempt.
-        if last.is_none_or(|last| self.sent[*last].attempt != sent.attempt) {
-            self.gates.goes_out(&orders[order], sent.at, self.began);
-        }
+        self.check_gates(&orders[order], id, &sent);
         self.check_alone(link, order);
         self.fates[order].resumed = None;
         self.fates[order].attempts.push(self.sent.len());
@@ -384,22 +377,6 @@ impl Oracle {
             flying <= self.parallelism,
             "{flying} requests in flight to target {target}"
         );
-    }
-
-    /// Never more than its parallelism of one flow.
-    fn check_flow(&self, orders: &[Order], order: usize) {
-        let Some((flow, max)) = Gates::parallelism(&orders[order]) else {
-            return;
-        };
-        let undecided = |tap: &&Tap| {
-            let open = tap.open.filter(|_| !tap.told);
-            let order = open.map(|sent| &orders[self.sent[sent].order]);
-            order
-                .and_then(Gates::parallelism)
-                .is_some_and(|it| it.0 == flow)
-        };
-        let flying = self.taps.values().filter(undecided).count();
-        assert!(flying <= max, "{flying} requests in flight of {flow}");
     }
 
     /// Whether an attempt may go out now, with that number.

@@ -65,6 +65,8 @@ pub struct Store {
     pub land_percent: u64,
     /// What it says of its troubles.
     pub word: &'static str,
+    /// Commits that failed.
+    pub failures: u32,
     /// What is on the disk.
     pub book: Book,
     last: Seq,
@@ -84,6 +86,7 @@ impl Store {
             repair: (0, 0),
             land_percent: 50,
             word: "io_error",
+            failures: 0,
             book: Book::new(u64::MAX),
             last: 0,
             fresh: Vec::new(),
@@ -183,6 +186,7 @@ impl Store {
 
     /// A commit has failed, and nobody knows what of it is on the disk.
     fn fail(&mut self, world: &mut World, ops: Vec<(Seq, StoreOp)>) {
+        self.failures += 1;
         let up_to = ops.last().map_or(0, |(seq, _)| *seq);
         let gone: BTreeSet<MessageId> = ops
             .iter()
@@ -263,10 +267,10 @@ impl Store {
         let told = self.book.restore(Wall(since), backlog.bytes);
         let mut rest: VecDeque<Restored> = told.into();
         let mut at = world.at();
-        let longest = self.temper.delay.1;
+        let (shortest, longest) = self.temper.delay;
         let pace = match longest {
             0 => 0,
-            _ => world.rng.between(0, longest),
+            _ => world.rng.between(shortest, longest),
         };
         while !rest.is_empty() {
             let most = world.rng.pick(&[1, 2, 512]).min(rest.len());

@@ -123,8 +123,8 @@ fn judge_end(
             }
         }
         Outcome::Expired => {
-            // Those before it in its queue may take days; what is in the store alone expires by
-            // the wall clock.
+            // What is in the store alone expires by the wall clock, and those before it in its
+            // queue may take days.
             let old = order.expires.is_some() || oracle.is_clock_wild() || order.is_gated();
             assert!(old, "expired: {order:?}");
         }

@@ -89,9 +89,10 @@ impl Deliveries {
         };
         turn.memory.give(delivery.charge());
         self.unlink(&delivery);
-        let open = self.messages.get(delivery.message);
-        let number = open.map_or(0, |open| open.message.id.number());
-        self.leave_gates(turn, key, &delivery, number);
+        let message = self.messages.get(delivery.message);
+        if let Some(number) = message.map(|open| open.message.id.number()) {
+            self.leave_gates(turn, key, &delivery, number);
+        }
         self.one_less(turn, delivery.message);
     }
 

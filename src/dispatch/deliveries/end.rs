@@ -37,15 +37,7 @@ impl Deliveries {
             return;
         };
         turn.memory.give(delivery.charge());
-        turn.stats.add(
-            match outcome {
-                Outcome::Delivered => Counter::DeliveriesDelivered,
-                Outcome::Failed => Counter::DeliveriesFailed,
-                Outcome::Expired => Counter::DeliveriesExpired,
-                Outcome::Canceled => Counter::DeliveriesCanceled,
-            },
-            1,
-        );
+        turn.stats.add(counter(outcome), 1);
         self.report_end(key, &delivery, outcome, ending);
         let Some(open) = self.messages.get(delivery.message) else {
             return;
@@ -107,5 +99,14 @@ impl Deliveries {
             (None, Some(open)) => open.first = gone.sibling,
             (None, None) => {}
         }
+    }
+}
+
+fn counter(outcome: Outcome) -> Counter {
+    match outcome {
+        Outcome::Delivered => Counter::DeliveriesDelivered,
+        Outcome::Failed => Counter::DeliveriesFailed,
+        Outcome::Expired => Counter::DeliveriesExpired,
+        Outcome::Canceled => Counter::DeliveriesCanceled,
     }
 }

@@ -99,7 +99,8 @@ impl Deliveries {
 
     /// Where the deliveries of a message stand that are under way, in the order of their numbers,
     /// up to and including that one.
-    pub fn live(&self, turn: &Turn, id: MessageId, last: u32) -> impl Iterator<Item = Live> {
+    #[must_use]
+    pub fn live(&self, turn: &Turn, id: MessageId, last: u32) -> Vec<Live> {
         let open = self.by_id.get(&id).and_then(|key| self.messages.get(*key));
         let mut next = open.and_then(|open| open.first);
         let now = turn.now;
@@ -108,8 +109,11 @@ impl Deliveries {
             next = delivery.sibling;
             Some(delivery)
         });
-        let rows = rows.take_while(move |delivery| delivery.number <= last);
-        rows.map(move |delivery| delivery.live(now))
+        // What came back out of the store stands before the rest.
+        let rows = rows.filter(|delivery| delivery.number <= last);
+        let mut rows: Vec<_> = rows.map(|delivery| delivery.live(now)).collect();
+        rows.sort_unstable_by_key(|live| live.number);
+        rows
     }
 
     /// Whether anything of a message is under way.

@@ -278,13 +278,15 @@ fn a_ping_while_the_store_writes_is_not_lost() {
 fn what_the_store_has_lost_is_fetched_again() {
     let mut sim = pair();
     let (well, delay) = (sim.store.temper, (0, 0));
+    sim.hub.lossy = true;
+    sim.ask(0, 0, PLAIN);
+    sim.run_for(SECOND / 2);
     sim.store.temper = Temper {
         delay,
         fail_percent: 100,
     };
-    sim.ask(0, 0, PLAIN);
-    sim.ping(SECOND, &[0], 1);
-    sim.run_for(2 * SECOND);
+    sim.ping(SECOND / 2, &[0], 1);
+    sim.run_for(SECOND + SECOND / 2);
     assert_eq!(sim.hub.topics[0].asked, 1);
     sim.store.temper = well;
     sim.run();

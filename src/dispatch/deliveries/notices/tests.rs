@@ -109,7 +109,7 @@ impl Stage {
 
     fn offers(&mut self) -> Vec<Key> {
         let deliveries = &mut self.dispatch.deliveries;
-        std::iter::from_fn(|| deliveries.next_offer().map(|(key, ..)| key)).collect()
+        std::iter::from_fn(|| deliveries.next_offer().map(|it| it.delivery)).collect()
     }
 
     /// Released, and its first attempt begun.
@@ -201,7 +201,9 @@ impl Stage {
     fn shown(&self, accepted: &Accepted) -> Vec<(u32, Status, String)> {
         let deliveries = &self.dispatch.deliveries;
         let live = deliveries.live(&self.turn, accepted.id, u32::MAX);
-        let live = live.map(|it| (it.number, it.status, String::new()));
+        let live = live
+            .into_iter()
+            .map(|it| (it.number, it.status, String::new()));
         let ended = self.told.iter().map(|(number, end)| {
             let status = Status::Ended(end.outcome);
             (
