@@ -186,6 +186,23 @@ impl Engine {
     }
 }
 
+impl Rooms<'_> {
+    /// What waits in lanes, or is held before them.
+    fn held(
+        &self,
+        turn: &Turn,
+        handler: routes::Handler,
+        query: Option<&str>,
+    ) -> Result<Vec<u8>, Problem> {
+        let (deliveries, query) = (&self.dispatch.deliveries, query.unwrap_or_default());
+        match handler {
+            routes::Handler::Flows => admin::flows::list(deliveries, turn.now, query),
+            routes::Handler::Queues => admin::flows::queues(deliveries, turn.now, query),
+            _ => admin::lanes::list(self.courier, turn.now.mono, query),
+        }
+    }
+}
+
 impl Service for Rooms<'_> {
     fn judge(&mut self, _turn: &mut Turn, request: &Request<'_>) -> Result<(), Reply> {
         let refuse = |problem: Problem, allow| {
@@ -236,22 +253,8 @@ impl Service for Rooms<'_> {
             routes::Handler::About => (0, text(admin::about(request.host))),
             routes::Handler::Health => (0, condition(self.store.is_well(), "ok\n", request)),
             routes::Handler::Ready => (0, condition(self.store.takes(), "ready\n", request)),
-            routes::Handler::Lanes => {
-                let query = request.query.unwrap_or_default();
-                json(
-                    admin::lanes::list(self.courier, turn.now.mono, query),
-                    request,
-                )
-            }
-            routes::Handler::Flows => {
-                let query = request.query.unwrap_or_default();
-                let deliveries = &self.dispatch.deliveries;
-                json(admin::flows::list(deliveries, turn.now, query), request)
-            }
-            routes::Handler::Queues => {
-                let query = request.query.unwrap_or_default();
-                let deliveries = &self.dispatch.deliveries;
-                json(admin::flows::queues(deliveries, turn.now, query), request)
+            routes::Handler::Lanes | routes::Handler::Flows | routes::Handler::Queues => {
+                json(self.held(turn, route.handler, request.query), request)
             }
             routes::Handler::Steer => {
                 let tail = tail.unwrap_or_default();

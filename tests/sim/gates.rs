@@ -157,7 +157,14 @@ impl Oracle {
                 .and_then(Gates::parallelism)
                 .is_some_and(|it| it.0 == flow)
         };
-        let flying = self.taps.values().filter(undecided).count();
-        assert!(flying <= max, "{flying} requests in flight of {flow}");
+        let flying = self.taps.values().filter(undecided);
+        let flying: Vec<_> = flying
+            .filter_map(|tap| Some(&self.sent[tap.open?]))
+            .collect();
+        let many = flying.len();
+        assert!(
+            many <= max,
+            "{many} requests in flight of {flow}: {flying:?}"
+        );
     }
 }
