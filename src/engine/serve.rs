@@ -186,23 +186,6 @@ impl Engine {
     }
 }
 
-impl Rooms<'_> {
-    /// What waits in lanes, or is held before them.
-    fn held(
-        &self,
-        turn: &Turn,
-        handler: routes::Handler,
-        query: Option<&str>,
-    ) -> Result<Vec<u8>, Problem> {
-        let (deliveries, query) = (&self.dispatch.deliveries, query.unwrap_or_default());
-        match handler {
-            routes::Handler::Flows => admin::flows::list(deliveries, turn.now, query),
-            routes::Handler::Queues => admin::flows::queues(deliveries, turn.now, query),
-            _ => admin::lanes::list(self.courier, turn.now.mono, query),
-        }
-    }
-}
-
 impl Service for Rooms<'_> {
     fn judge(&mut self, _turn: &mut Turn, request: &Request<'_>) -> Result<(), Reply> {
         let refuse = |problem: Problem, allow| {
