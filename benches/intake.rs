@@ -30,8 +30,9 @@ const PATHS: &[Path] = &[
     ("GET /health on a kept-alive line", 0, health),
     ("message for a topic nobody reads, to its 202", 3, topic),
     ("webhook, from its request to the target's 200", 5, webhook),
-    // Beside those two: the secret's text, its keys, and what holds them.
-    ("signed webhook, the same way", 9, signed),
+    // Beside those: the secret's text, its keys, and what holds them; the text of its options that
+    // the message keeps, and what holds that.
+    ("signed webhook, the same way", 11, signed),
     ("message to 100 streams, frame included", 4, fan_out),
 ];
 

@@ -59,6 +59,8 @@ struct Bench {
     store: Box<dyn Store>,
     bell: Receiver<()>,
     seq: u64,
+    /// Everything up to this one lasts.
+    lasting: u64,
     next: u64,
     target: Arc<Target>,
 }
@@ -105,6 +107,7 @@ impl Bench {
             store: opened.expect("a store").store,
             bell,
             seq: 0,
+            lasting: 0,
             next: 1,
             target: Arc::new(target::kept("http://localhost:9000/hook", None).expect("a URL")),
         };
@@ -141,9 +144,9 @@ impl Bench {
     /// Until everything lasts.
     fn durable(&mut self) {
         self.store.flush();
-        loop {
+        while self.lasting < self.seq {
             match self.told() {
-                StoreDone::Durable(seq) if seq == self.seq => return,
+                StoreDone::Durable(seq) => self.lasting = seq,
                 StoreDone::Failed(_) => panic!("the store failed"),
                 _ => {}
             }

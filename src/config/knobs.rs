@@ -340,7 +340,7 @@ static KNOBS: [Knob; 30] = [
         group: Group::Running,
         value: "N",
         default: "1000",
-        help: "overdue deliveries begun a second after a start",
+        help: "deliveries a second while it catches up",
         form: Form::Count {
             min: 1,
             max: 1_000_000,

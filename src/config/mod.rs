@@ -26,7 +26,7 @@ mod streams;
 mod text;
 
 pub use keys::signing_keys;
-pub use text::{help, help_hub, readme_table};
+pub use text::{help, help_page, readme_table};
 
 /// Connections without being asked for more.
 const LINES_AUTO_MAX: u64 = 65_536;
@@ -181,9 +181,13 @@ fn flags(args: impl IntoIterator<Item = OsString>, said: &mut [Said]) -> Result<
     let mut parser = Parser::from_args(args);
     let mut subcommand = None;
     while let Some(arg) = parser.next().map_err(Refusal::usage)? {
+        if let Arg::Long(name) = arg
+            && let Some(page) = help_page(name)
+        {
+            return Ok(Wanted::Text(page));
+        }
         let name = match arg {
             Arg::Long("help") | Arg::Short('h') => return Ok(Wanted::Text(help())),
-            Arg::Long("help-hub") => return Ok(Wanted::Text(help_hub())),
             Arg::Long("version") | Arg::Short('V') => {
                 let text = format!("hookah {}\n", env!("CARGO_PKG_VERSION"));
                 return Ok(Wanted::Text(text));

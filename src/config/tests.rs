@@ -284,7 +284,7 @@ fn what_is_no_flag_is_said_with_what_was_meant() {
         ),
         (
             &["send"],
-            "\"send\" is not a subcommand; there is only serve",
+            "\"send\" is not a subcommand; there are serve, the default, and check",
         ),
         (&["serve", "serve"], "\"serve\" is not a subcommand"),
     ];

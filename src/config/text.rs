@@ -8,8 +8,23 @@ use super::knobs;
 
 /// Where the explanations begin: behind the longest flag of the page.
 const COLUMN: usize = 29;
-/// As above, on the hub's page.
-const HUB_COLUMN: usize = 32;
+/// As above, on the pages of their own.
+const PAGE_COLUMN: usize = 32;
+
+/// Groups of knobs that have a page of their own: its flag, and what it is about.
+const PAGES: &[(Group, &str, &str)] = &[
+    (
+        Group::Streams,
+        "help-streams",
+        "the flags of topics and streams",
+    ),
+    (Group::Hub, "help-hub", "the flags of the hub (WebSub)"),
+];
+
+/// Whether the group is on the first page.
+fn is_first(group: Group) -> bool {
+    PAGES.iter().all(|(other, _, _)| *other != group)
+}
 
 /// The text of `--help`.
 #[must_use]
@@ -18,11 +33,14 @@ pub fn help() -> String {
         "hookah [serve] [flags]   webhooks with retry and live streams over plain HTTP\n",
     );
     let groups = Group::ALL.iter();
-    for (group, title) in groups.filter(|(group, _)| *group != Group::Hub) {
+    for (group, title) in groups.filter(|(group, _)| is_first(*group)) {
         let _ = writeln!(out, "\n{title}:");
         rows(*group, COLUMN, &mut out);
     }
-    let _ = writeln!(out, "\n{:COLUMN$}the flags of the hub", "  --help-hub");
+    out.push('\n');
+    for (_, flag, about) in PAGES {
+        let _ = writeln!(out, "{:COLUMN$}{about}", format!("  --{flag}"));
+    }
     let _ = writeln!(
         out,
         "{:COLUMN$}this text, the version",
@@ -35,12 +53,13 @@ pub fn help() -> String {
     out
 }
 
-/// The text of `--help-hub`.
+/// The text of a page of its own, by its flag without dashes: `help-hub`.
 #[must_use]
-pub fn help_hub() -> String {
-    let mut out = String::from("hookah [serve] [flags]   the flags of the hub (WebSub)\n\n");
-    rows(Group::Hub, HUB_COLUMN, &mut out);
-    out
+pub fn help_page(name: &str) -> Option<String> {
+    let (group, _, about) = PAGES.iter().find(|(_, flag, _)| *flag == name)?;
+    let mut out = format!("hookah [serve] [flags]   {about}\n\n");
+    rows(*group, PAGE_COLUMN, &mut out);
+    Some(out)
 }
 
 fn rows(group: Group, column: usize, out: &mut String) {
@@ -86,7 +105,8 @@ pub fn readme_table() -> String {
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
     let known = knobs::all()
         .map(|knob: &Knob| knob.key)
-        .chain(["help", "help-hub", "version"]);
+        .chain(PAGES.iter().map(|(_, flag, _)| *flag))
+        .chain(["help", "version"]);
     let near = known.map(|key| (distance(name, key), key)).min()?;
     (near.0 <= 2.max(near.1.len() / 3)).then_some(near.1)
 }
@@ -113,14 +133,17 @@ mod tests {
 
     #[test]
     fn help_fits_the_screen_and_names_every_knob() {
-        let pages = [(help(), COLUMN), (help_hub(), HUB_COLUMN)];
+        let own = PAGES.iter().filter_map(|(_, flag, _)| help_page(flag));
+        let own = own.map(|page| (page, PAGE_COLUMN));
+        let pages: Vec<(String, usize)> = [(help(), COLUMN)].into_iter().chain(own).collect();
         for line in pages.iter().flat_map(|(page, _)| page.lines()) {
             assert!(line.chars().count() <= 80, "{line}");
         }
         // Half of a laptop screen; more knobs than this want a page of their own.
         assert!(pages.iter().all(|(page, _)| page.lines().count() <= 54));
         for knob in knobs::all() {
-            let (page, column) = &pages[usize::from(knob.group == Group::Hub)];
+            let own = PAGES.iter().position(|(group, _, _)| *group == knob.group);
+            let (page, column) = &pages[own.map_or(0, |own| own + 1)];
             let flag = format!("  --{} {}", knob.key, knob.value);
             assert!(flag.len() < *column, "{flag} has no room");
             assert!(

@@ -36,7 +36,7 @@ mod notices;
 mod receipts;
 mod stored;
 
-pub use notices::{Fate, Report};
+pub use notices::{Fate, Offer, Report};
 
 use gated::Gatekeeper;
 pub use gated::QueueView;

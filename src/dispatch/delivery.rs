@@ -310,8 +310,8 @@ impl Delivery {
         self.hop = None;
     }
 
-    /// Whether it can be dropped from memory while it waits: whoever keeps the order of notices knows
-    /// them by their keys, from the first offer on.
+    /// Whether it can be dropped from memory while it waits: whoever keeps the order of notices
+    /// knows them by their keys, from the first offer on.
     pub(super) fn may_park(&self) -> bool {
         let offered = |notice: &Notice| notice.released || self.state == State::Offered;
         !self.notice.as_ref().is_some_and(|it| offered(it))

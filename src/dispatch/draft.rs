@@ -85,9 +85,11 @@ impl<'a> Content<'a> {
         {
             block.clear();
         }
-        let extra = (!block.is_empty()).then(|| {
+        let full = callbacks.iter().any(|it| it.full);
+        let extra = (full || !block.is_empty()).then(|| {
             Box::new(Extra {
                 fields: block.into(),
+                options: if full { FULL } else { "" }.into(),
                 ..Extra::default()
             })
         });
@@ -105,6 +107,15 @@ impl<'a> Content<'a> {
             },
         }
     }
+}
+
+/// What a message says in the place of options that holds all there is to say of its topic.
+const FULL: &str = "full=1";
+
+/// Whether a message makes the older ones of its topic worthless to subscribers.
+pub(super) fn is_full(message: &Message) -> bool {
+    let extra = message.extra.as_ref();
+    extra.is_some_and(|extra| *extra.options == *FULL)
 }
 
 /// The plan of what has no targets of its own: notices are tried as their settings say.

@@ -52,6 +52,8 @@ pub(super) struct Notice {
     pub(super) full: bool,
     /// Its turn has come.
     pub(super) released: bool,
+    /// When its turn has come, it waits until then all the same: it failed before a restart.
+    pub(super) put_off: Mono,
 }
 
 impl Notice {
@@ -64,6 +66,7 @@ impl Notice {
             until: callback.until,
             full: callback.full,
             released: false,
+            put_off: Mono::default(),
         }
     }
 
@@ -80,8 +83,9 @@ impl Notice {
     }
 }
 
-/// The lane in which it waits: that of its subscription, where the order counts. One that is put off
-/// by its publisher takes no part in that order until it is due, and waits in its origin's lane.
+/// The lane in which it waits: that of its subscription, where the order counts. One that is put
+/// off by its publisher takes no part in that order until it is due, and waits in its origin's
+/// lane.
 pub(super) fn lane(callback: &Callback, delay: Duration) -> u64 {
     if !delay.is_zero() {
         return callback.target.lane;

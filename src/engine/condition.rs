@@ -1,8 +1,11 @@
-//! What the store can do: not ready yet, well, or in trouble; what it tells a new engine of the time
-//! before it; and the work that is asked back from it. It keeps nothing but that condition.
+//! What the store can do: not ready yet, well, or in trouble; what it tells a new engine of the
+//! time before it; the work that is asked back from it. It keeps nothing but that condition.
 
 use super::Engine;
+use super::serve::{problem, text};
+use crate::conn::reply::Reply;
 use crate::http::problem::{Problem, Reason};
+use crate::http::request::Request;
 use crate::model::record::{Parked, Restored, Table, Taken};
 
 /// Whether messages can be taken in.
@@ -37,6 +40,18 @@ impl Condition {
                 let detail = format!("the store has stopped taking messages: {why}");
                 Err(Problem::new(Reason::StoreFailed, detail))
             }
+        }
+    }
+
+    /// What `/health` says, or `/ready`: a word, or why not.
+    pub(super) fn shown(self, is_health: bool, request: &Request<'_>) -> Reply {
+        let (state, word) = match is_health {
+            true => (self.is_well(), "ok\n"),
+            false => (self.takes(), "ready\n"),
+        };
+        match state {
+            Ok(()) => text(word),
+            Err(why) => problem(why, request),
         }
     }
 
@@ -84,7 +99,8 @@ impl Engine {
             match fact {
                 Restored::Last(id) => self.dispatch.deliveries.ids_go_on(id),
                 Restored::Kept { table, key, value } => self.restore_kept(table, &key, &value),
-                Restored::Missing(_) | Restored::Published(_) => {}
+                Restored::Missing(id) => self.topics.missing(id),
+                Restored::Published(message) => self.republish(&message),
                 Restored::Lane(parked) => {
                     let deliveries = &mut self.dispatch.deliveries;
                     deliveries.restore(&mut self.turn, &parked);
@@ -95,6 +111,7 @@ impl Engine {
 
     fn restore_kept(&mut self, table: Table, key: &[u8], value: &[u8]) {
         match table {
+            Table::Topics if self.topics.recall(self.turn.now, key, value) => {}
             Table::Subscriptions | Table::Topics => {
                 self.hub.restore(&mut self.turn, table, key, value);
             }

@@ -191,8 +191,12 @@ impl Engine {
         let (hub, turn) = (&mut self.hub, &mut self.turn);
         let deliveries = &mut self.dispatch.deliveries;
         let mut carried = false;
-        while let Some((delivery, subscription, full)) = deliveries.next_offer() {
-            hub.offered(delivery, subscription, full);
+        while let Some(offer) = deliveries.next_offer() {
+            let (delivery, to) = (offer.delivery, offer.subscription);
+            match offer.stored {
+                true => hub.offered_again(delivery, to, offer.full, offer.failing),
+                false => hub.offered(delivery, to, offer.full),
+            }
             carried = true;
         }
         while let Some(report) = deliveries.next_report() {

@@ -53,8 +53,8 @@ pub(super) struct Rooms<'a> {
     waiters: &'a mut Index<Ticket, Key>,
     pub(super) topics: &'a mut Topics,
     hungry: &'a mut VecDeque<Key>,
-    awaiting: &'a mut VecDeque<Awaiting>,
-    durable: Seq,
+    pub(super) awaiting: &'a mut VecDeque<Awaiting>,
+    pub(super) durable: Seq,
     pub(super) settings: &'a Settings,
     pub(super) store: Condition,
     pub(super) visits: &'a mut Visits,
@@ -221,6 +221,7 @@ impl Service for Rooms<'_> {
         let Some((route, tail)) = routes::find(request.path) else {
             return (0, problem(Reason::NotFound.into(), request));
         };
+        let query = request.query.unwrap_or_default();
         match route.handler {
             routes::Handler::Dispatch => self.take(turn, request, tail, body),
             routes::Handler::Batch => self.batch(turn, request, body),
@@ -234,10 +235,10 @@ impl Service for Rooms<'_> {
             routes::Handler::Resend => (0, self.resend(turn, request, tail)),
             routes::Handler::ResendMany => (0, self.resend_many(turn, request, body)),
             routes::Handler::About => (0, text(admin::about(request.host))),
-            routes::Handler::Health => (0, condition(self.store.is_well(), "ok\n", request)),
-            routes::Handler::Ready => (0, condition(self.store.takes(), "ready\n", request)),
+            routes::Handler::Health => (0, self.store.shown(true, request)),
+            routes::Handler::Ready => (0, self.store.shown(false, request)),
             routes::Handler::Lanes | routes::Handler::Flows | routes::Handler::Queues => {
-                json(self.held(turn, route.handler, request.query), request)
+                json(self.held(turn, route.handler, query), request)
             }
             routes::Handler::Steer => {
                 let tail = tail.unwrap_or_default();
@@ -246,25 +247,15 @@ impl Service for Rooms<'_> {
             routes::Handler::Hub(_) if request.method != Method::Post => (0, text(PAGE)),
             routes::Handler::Hub(half) => self.hub(turn, request, half, body),
             routes::Handler::Topics => {
-                let (_, reply) = json(self.topics(turn, request, tail), request);
-                match request.method {
-                    Method::Delete => self.once_kept(turn, reply),
-                    _ => (0, reply),
-                }
+                let shown = json(self.topics(turn, request, tail), request);
+                self.shown(turn, request, shown)
             }
             routes::Handler::Subscriptions => {
-                let query = request.query.unwrap_or_default();
-                match request.method {
-                    Method::Delete => {
-                        let shown = admin::subscriptions::remove(self.hub, turn, query);
-                        let (_, reply) = json(shown, request);
-                        self.once_kept(turn, reply)
-                    }
-                    _ => json(
-                        admin::subscriptions::list(self.hub, turn.now, query),
-                        request,
-                    ),
-                }
+                let shown = match request.method {
+                    Method::Delete => admin::subscriptions::remove(self.hub, turn, query),
+                    _ => admin::subscriptions::list(self.hub, turn.now, query),
+                };
+                self.shown(turn, request, json(shown, request))
             }
             routes::Handler::Metrics => (0, text(admin::metrics(&turn.stats))),
         }
@@ -346,16 +337,6 @@ impl Rooms<'_> {
         stored::await_store(self.awaiting, next);
     }
 
-    /// An answer that goes once all that has been done so far lasts.
-    fn once_kept(&mut self, turn: &Turn, reply: Reply) -> (Seq, Reply) {
-        let seq = turn.handed.last();
-        if seq <= self.durable {
-            return (0, reply);
-        }
-        self.awaiting.push_back(Awaiting::answer(seq, self.line));
-        (seq, reply)
-    }
-
     /// A POST to the hub.
     fn hub(
         &mut self,
@@ -420,15 +401,7 @@ pub(super) fn json(shown: Result<Vec<u8>, Problem>, request: &Request<'_>) -> (S
     (0, reply)
 }
 
-/// The word if all is well, else why it is not.
-fn condition(state: Result<(), Problem>, word: &'static str, request: &Request<'_>) -> Reply {
-    match state {
-        Ok(()) => text(word),
-        Err(why) => problem(why, request),
-    }
-}
-
-fn text(body: impl Into<std::borrow::Cow<'static, str>>) -> Reply {
+pub(super) fn text(body: impl Into<std::borrow::Cow<'static, str>>) -> Reply {
     Reply::Text {
         status: 200,
         content_type: "text/plain; charset=utf-8",

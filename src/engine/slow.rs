@@ -93,9 +93,12 @@ impl Engine {
         if let Some(mut reading) = self.topics.reading(stream.channel()) {
             reading.passed(from, stream.at());
         }
-        let (style, mut notice) = (Style::from_index(stream.style()), Vec::new());
-        style.format.limit(lost.into(), &mut notice);
-        stream.say_lost(framed(style, &notice), now);
+        // What it is being sent in part it does not lose.
+        if missed > 0 {
+            let (style, mut notice) = (Style::from_index(stream.style()), Vec::new());
+            style.format.limit(lost.into(), &mut notice);
+            stream.say_lost(framed(style, &notice), now);
+        }
         self.settle_stream(key);
     }
 

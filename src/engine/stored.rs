@@ -5,14 +5,17 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::{Engine, serve::context};
+use super::Engine;
+use super::serve::{Rooms, context};
 use crate::base::slab::Key;
 use crate::conn::Conn;
+use crate::conn::reply::Reply;
 use crate::dispatch::queue::lanes::Parking;
 use crate::dispatch::{Accepted, publish_cost};
 use crate::http::problem::{Problem, Reason};
-use crate::model::{Message, MessageId};
-use crate::port::Seq;
+use crate::http::request::Request;
+use crate::model::{Message, MessageId, Method};
+use crate::port::{Seq, Turn};
 
 /// A message that waits for the store.
 #[derive(Debug)]
@@ -83,6 +86,31 @@ impl Awaiting {
 pub(super) fn await_store(awaiting: &mut VecDeque<Awaiting>, next: Awaiting) {
     let before = awaiting.iter().rposition(|it| it.seq <= next.seq);
     awaiting.insert(before.map_or(0, |before| before + 1), next);
+}
+
+impl Rooms<'_> {
+    /// An answer that goes once all that has been done so far lasts.
+    pub(super) fn once_kept(&mut self, turn: &Turn, reply: Reply) -> (Seq, Reply) {
+        let seq = turn.handed.last();
+        if seq <= self.durable {
+            return (0, reply);
+        }
+        self.awaiting.push_back(Awaiting::answer(seq, self.line));
+        (seq, reply)
+    }
+
+    /// A window's answer: at once, or, where something was removed, once that lasts.
+    pub(super) fn shown(
+        &mut self,
+        turn: &Turn,
+        request: &Request<'_>,
+        (seq, reply): (Seq, Reply),
+    ) -> (Seq, Reply) {
+        match request.method {
+            Method::Delete => self.once_kept(turn, reply),
+            _ => (seq, reply),
+        }
+    }
 }
 
 impl Engine {

@@ -158,6 +158,14 @@ impl Engine {
         self.relieve_all();
     }
 
+    /// A message of the time before this process is kept for those who come late.
+    pub(super) fn republish(&mut self, message: &Arc<Message>) {
+        self.topics.restore(message, self.turn.now);
+        if let Some(at) = self.topics.next_sweep() {
+            self.turn.wheel.arm(at, Timer::Topics);
+        }
+    }
+
     /// The topics' timer has fired.
     pub(super) fn sweep_topics(&mut self) {
         self.topics.purge(&mut self.turn);

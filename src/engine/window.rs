@@ -57,9 +57,9 @@ impl Rooms<'_> {
         &self,
         turn: &Turn,
         handler: Handler,
-        query: Option<&str>,
+        query: &str,
     ) -> Result<Vec<u8>, Problem> {
-        let (deliveries, query) = (&self.dispatch.deliveries, query.unwrap_or_default());
+        let deliveries = &self.dispatch.deliveries;
         match handler {
             Handler::Flows => admin::flows::list(deliveries, turn.now, query),
             Handler::Queues => admin::flows::queues(deliveries, turn.now, query),

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::condition::Condition;
 use super::routes::{self, Handler};
 use super::serve::{Rooms, problem, wants_json};
 use super::visits::Errand;
@@ -26,6 +27,10 @@ impl Rooms<'_> {
     pub(super) fn stream(&mut self, turn: &mut Turn, request: &Request<'_>, body: &[u8]) -> Reply {
         let origin = self.origin_of(request);
         let settings = self.topics.settings();
+        // What is kept has not come back yet: whoever came now would miss it.
+        if self.store == Condition::Starting {
+            return problem(Reason::Starting.into(), request).shared(origin);
+        }
         let reply = match read(request, body, settings, turn.now.wall) {
             Ok(wish) => self.admit(turn, request, wish, origin.clone()),
             Err(why) => problem(why, request),

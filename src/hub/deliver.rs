@@ -72,15 +72,27 @@ impl Hub {
 
     /// A delivery is durable and waits for its turn.
     pub fn offered(&mut self, delivery: Key, subscription: Key, full: bool) {
+        if full
+            && let Some(known) = self.subscriptions.get_mut(subscription)
+            && let Some(topic) = self.topics.get(known.topic)
+        {
+            known.had.offered(delivery, topic.version);
+        }
+        self.offered_again(delivery, subscription, full, false);
+    }
+
+    /// A delivery comes back out of the store, in its old place; `failing` if an attempt at it has
+    /// failed. Which version of its topic it is nobody knows.
+    pub fn offered_again(&mut self, delivery: Key, subscription: Key, full: bool, failing: bool) {
         match self.subscriptions.get_mut(subscription) {
             Some(known) if known.state.terms().is_some() => {
-                if full && let Some(topic) = self.topics.get(known.topic) {
-                    known.had.offered(delivery, topic.version);
-                }
                 let max = self.settings.waiting_max;
                 known
                     .queue
                     .offered((delivery, full), max, &mut self.decisions);
+                if failing {
+                    known.queue.retrying(delivery, &mut self.decisions);
+                }
                 // It may have been verified anew while the store had the message.
                 self.renewals.push_back((delivery, subscription));
             }

@@ -193,8 +193,7 @@ const ROWS: &[&[&str]] = &[
     &[],
 ];
 
-/// The decisions where the specifications are open (C), point by point. A restart (35) still loses
-/// what is in memory; what is shown is that nothing counts before it is durable.
+/// The decisions where the specifications are open (C), point by point.
 const POINTS: &[&[&str]] = &[
     // 1
     &[
@@ -360,7 +359,17 @@ const POINTS: &[&[&str]] = &[
         "a_dead_line_is_not_counted_and_the_call_goes_out_on_a_fresh_one",
     ],
     // 35
-    &["what_the_store_loses_is_fetched_again"],
+    &[
+        "what_the_store_loses_is_fetched_again",
+        "point_35_a_verified_subscription_holds_as_it_was",
+        "point_35_a_lease_that_ran_out_meanwhile_is_over_at_once",
+        "point_35_what_was_asked_for_is_asked_again",
+        "point_35_an_end_that_was_asked_for_is_asked_again_and_all_holds_until_then",
+        "point_35_tries_are_counted_on_and_their_times_kept",
+        "point_35_a_restart_is_no_storm",
+        "point_35_a_ping_that_nobody_served_is_served",
+        "point_25_what_the_store_has_is_not_published_again",
+    ],
     // 36
     &["knobs"],
     // 37

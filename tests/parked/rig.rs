@@ -180,7 +180,7 @@ impl Rig {
         for _ in 0..1_000_000 {
             let wake = self.engine.next_wake().filter(|wake| *wake <= end);
             let Some(wake) = wake else {
-                self.sleep(end);
+                self.go_to(end);
                 self.turn();
                 if self.engine.next_wake().is_none_or(|wake| wake > end) {
                     return;
@@ -188,13 +188,13 @@ impl Rig {
                 continue;
             };
             // A turn takes a little time.
-            self.sleep(wake.max(self.now.mono + Duration::from_micros(200)));
+            self.go_to(wake.max(self.now.mono + Duration::from_micros(200)));
             self.turn();
         }
         panic!("the engine spins");
     }
 
-    fn sleep(&mut self, until: Mono) {
+    fn go_to(&mut self, until: Mono) {
         let span = until.since(self.now.mono);
         self.now.mono = self.now.mono + span;
         self.now.wall = self.now.wall + span;

@@ -43,7 +43,8 @@ impl Sim {
         true
     }
 
-    fn crash(&mut self) {
+    /// The process is killed, and started again after any time.
+    pub fn crash(&mut self) {
         let longest = self.world.rng.pick(&[0, SECOND, MINUTE]);
         let down = MS + self.world.rng.between(0, longest);
         self.kill(down);

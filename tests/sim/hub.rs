@@ -9,6 +9,7 @@ pub mod origin;
 pub mod random;
 mod stories;
 mod stories_asks;
+mod stories_crash;
 pub mod subscriber;
 
 use std::net::{IpAddr, SocketAddr};

@@ -112,8 +112,8 @@ pub fn taken(rows: &[Taken]) -> String {
     rows.iter().map(line).collect()
 }
 
-/// What a new engine is told, a line each; but not up to where the backlog may have gaps, of which a
-/// store may know more or less.
+/// What a new engine is told, a line each; but not up to where the backlog may have gaps, of which
+/// a store may know more or less.
 pub fn restored(restored: &[Restored]) -> Vec<String> {
     let line = |it: &Restored| match it {
         Restored::Missing(_) => None,

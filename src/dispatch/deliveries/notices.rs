@@ -12,6 +12,21 @@ use crate::port::Turn;
 /// The detail of what somebody had us cancel.
 const ON_REQUEST: &str = "on_request";
 
+/// A notice that may go, once it is released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// The delivery.
+    pub delivery: Key,
+    /// Its subscription.
+    pub subscription: Key,
+    /// It is all there is to say of its topic.
+    pub full: bool,
+    /// It comes back out of the store.
+    pub stored: bool,
+    /// An attempt at it has failed.
+    pub failing: bool,
+}
+
 /// What became of an attempt at a notice, or of the notice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -37,10 +52,21 @@ pub enum Fate {
 impl Deliveries {
     /// The next notice that may go, its subscription, and whether it is all there is to say of its
     /// topic; each comes once. It goes nowhere until `release`.
-    pub fn next_offer(&mut self) -> Option<(Key, Key, bool)> {
+    pub fn next_offer(&mut self) -> Option<Offer> {
         while let Some(key) = self.offers.pop_front() {
-            if let Some(notice) = self.deliveries.get(key).and_then(|it| it.notice.as_ref()) {
-                return Some((key, notice.subscription, notice.full));
+            let delivery = self.deliveries.get(key);
+            let offer = delivery.and_then(|it| {
+                let notice = it.notice.as_ref()?;
+                Some(Offer {
+                    delivery: key,
+                    subscription: notice.subscription,
+                    full: notice.full,
+                    stored: it.seat.taken,
+                    failing: it.attempts > 0,
+                })
+            });
+            if offer.is_some() {
+                return offer;
             }
         }
         None
@@ -55,7 +81,8 @@ impl Deliveries {
             && let Some(notice) = &mut delivery.notice
         {
             notice.released = true;
-            self.wait(turn, key, turn.now.mono);
+            let due = notice.put_off.max(turn.now.mono);
+            self.wait(turn, key, due);
         }
     }
 

@@ -8,9 +8,9 @@ use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::base::time::{Mono, Now};
 use crate::dispatch::delivery::Delivery;
-use crate::dispatch::draft::notices_only;
-use crate::dispatch::queue::Seat;
+use crate::dispatch::draft::{is_full, notices_only};
 use crate::dispatch::queue::lanes::{Brought, Parking};
+use crate::dispatch::queue::{Order, Seat};
 use crate::model::record::{End, Parked, Taken, Work};
 use crate::model::{Callback, Message, MessageId, Outcome};
 use crate::port::{Seq, StoreOp, Turn};
@@ -80,7 +80,14 @@ impl Deliveries {
         }
         turn.memory.charge(made.charge());
         let (schedule, jitter) = made.pace(&self.settings);
-        let due = brought.due(turn, row, schedule.longest(jitter));
+        let mut due = brought.due(turn, row, schedule.longest(jitter));
+        if seat.order == Order::Noticed
+            && let Some(notice) = &mut made.notice
+        {
+            // It is offered in its turn, before those behind it, and waits then.
+            notice.put_off = std::mem::replace(&mut due, now.mono);
+            notice.full = is_full(&row.message);
+        }
         let key = self.link_first(open, made)?;
         self.queue.lanes.enter(lane);
         self.line_up(turn, key, work.id.number());

@@ -1,5 +1,5 @@
-//! The options that a message keeps, as a query string by their names: written at intake, read again
-//! when its deliveries go on after a restart. The table alone says which options those are.
+//! The options that a message keeps, as a query string by their names: written at intake, read
+//! again when its deliveries go on after a restart. The table alone says which options those are.
 
 use super::{Given, Hidden, Row, TABLE, Value};
 use crate::base::time::Wall;
@@ -33,6 +33,10 @@ impl Given {
         let fields = form::fields(text.as_bytes());
         for field in fields.filter(|field| !field.is_empty()) {
             let name = form::decode(field.name);
+            // What the hub says of content is no option.
+            if *name == *b"full" {
+                continue;
+            }
             let row = TABLE.iter().find(|row| row.name.as_bytes() == &*name)?;
             let (Value(set) | Hidden(set)) = row.take else {
                 return None;

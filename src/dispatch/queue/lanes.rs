@@ -1,11 +1,12 @@
 //! Lanes whose work is in the store alone: how much there is, when the first is due, and what is
-//! wanted of it. A dead lane holds one delivery in memory, a healthy one gets more with each that is
-//! taken; and however many wait, a lane costs what its account costs.
+//! wanted of it. A dead lane holds one delivery in memory, a healthy one gets more with each that
+//! is taken; and however many wait, a lane costs what its account costs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use self::lane::{FIFO_MAX, Kind, Lane, doubted_due};
+use self::brought::order_of;
+use self::lane::{FIFO_MAX, Kind, Lane};
 use super::pace::Pace;
 use super::{Entry, HORIZON, Order, Seat, watch};
 use crate::base::index::Index;
@@ -15,7 +16,12 @@ use crate::dispatch::NEAR_MAX;
 use crate::model::record::{Parked, Taken};
 use crate::port::{Seq, StoreOp, Timer, Turn};
 
+mod brought;
 mod lane;
+mod parking;
+
+pub use brought::Brought;
+pub use parking::Parking;
 
 /// Work is asked for so long before it is due.
 pub const LEAD: Duration = Duration::from_secs(1);
@@ -32,63 +38,6 @@ const TAKES_MAX: u32 = 64;
 /// What one row of a `Take` is reckoned to bring, in bytes, and one `Take` at most.
 const ROW_BYTES: u64 = 64 << 10;
 const TAKE_BYTES: u64 = 1 << 20;
-
-/// What of a message goes to the store alone, until that lasts.
-#[derive(Debug, Default)]
-pub struct Parking {
-    /// When it is due.
-    due: Mono,
-    /// The same as the store has it.
-    stored: Wall,
-    /// The lanes, one for each delivery.
-    lanes: Vec<u64>,
-    /// Bytes on the account of memory until then: its own, and the message's if nothing of it is
-    /// held besides.
-    bytes: u64,
-}
-
-impl Parking {
-    /// Nothing yet, of what is due then.
-    pub(in crate::dispatch) fn at(due: Mono, stored: Wall) -> Parking {
-        Parking {
-            due,
-            stored,
-            ..Parking::default()
-        }
-    }
-
-    /// A delivery of that lane belongs to it.
-    pub(in crate::dispatch) fn add(&mut self, turn: &mut Turn, lane: u64) {
-        self.lanes.push(lane);
-        self.hold(turn, size_of::<u64>() as u64);
-    }
-
-    /// So much more is on the account.
-    pub(in crate::dispatch) fn hold(&mut self, turn: &mut Turn, bytes: u64) {
-        turn.memory.charge(bytes);
-        self.bytes += bytes;
-    }
-
-    pub(in crate::dispatch) fn is_empty(&self) -> bool {
-        self.lanes.is_empty()
-    }
-
-    /// Bytes on the account of memory.
-    #[must_use]
-    pub fn charged(&self) -> u64 {
-        self.bytes
-    }
-}
-
-/// What a `Take` has brought: how its rows' times are to be read.
-#[derive(Debug)]
-pub struct Brought {
-    /// The lane's order; `None` if nothing told.
-    pub order: Order,
-    lane: Lane,
-    /// When one of the rows is due, as the store has it and as it is, if the lane was doubted.
-    known: Option<(Wall, Mono)>,
-}
 
 /// All lanes that have work, in memory or parked.
 #[derive(Debug)]
@@ -504,31 +453,6 @@ impl Lanes {
             taken += there.1 as usize;
         }
         assert_eq!(taken, self.taken, "taken deliveries are miscounted");
-    }
-}
-
-impl Brought {
-    /// When one of the rows is due; `longest` is the longest wait of its schedule.
-    #[must_use]
-    pub fn due(&mut self, turn: &Turn, row: &Taken, longest: Duration) -> Mono {
-        let (now, stored) = (turn.now, row.work.place.due);
-        if !self.lane.is_doubted() || stored <= now.wall + LEAD {
-            return self.lane.due_of(stored);
-        }
-        let due = doubted_due(now, &row.work, row.message.accepted, longest);
-        self.known = Some((stored, due));
-        due
-    }
-}
-
-/// What decides the order of the lane that this came out of: where it is time, the rank is the due
-/// time.
-fn order_of(row: &Taken) -> Order {
-    let place = &row.work.place;
-    match (place.rank == place.due.0, row.work.subscription) {
-        (true, _) => Order::Time,
-        (false, 0) => Order::Accepted,
-        (false, _) => Order::Noticed,
     }
 }
 

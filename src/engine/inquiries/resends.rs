@@ -195,7 +195,7 @@ impl Engine {
     }
 
     fn send_page(&mut self, key: Key, mut page: Vec<Story>) {
-        page.sort_unstable_by(|one, other| other.message.id.cmp(&one.message.id));
+        page.sort_unstable_by_key(|story| std::cmp::Reverse(story.message.id));
         let (mut storing, mut trouble) = (0, None);
         let mut last = None;
         for story in page {

@@ -51,7 +51,7 @@ impl World {
         engine.awaiting.push_back(Awaiting::of(accepted, origin));
         self.turn();
         let deliveries = &mut self.engine.dispatch.deliveries;
-        std::iter::from_fn(|| deliveries.next_offer().map(|(key, ..)| key)).collect()
+        std::iter::from_fn(|| deliveries.next_offer().map(|it| it.delivery)).collect()
     }
 
     fn release(&mut self, key: Key) {

@@ -148,6 +148,7 @@ impl Worker {
     /// The first connection; with an error comes whether it got as far as to serve.
     fn first_session(&mut self, db: Connection) -> Result<(), (Failed, bool)> {
         let before = |failed| (failed, false);
+        let start = Instant::now();
         let all = self.restore(&db).map_err(before)?;
         let mut writer = self.writer(&db).map_err(before)?;
         for one in &all {
@@ -161,6 +162,7 @@ impl Worker {
             self.exchange.tell([StoreDone::Restored(some)]);
         }
         self.exchange.tell([StoreDone::Ready]);
+        log::info!("store_ready ms={}", start.elapsed().as_millis());
         self.say_usable();
         self.serve(&mut writer).map_err(|failed| (failed, true))
     }

@@ -70,6 +70,12 @@ impl Ask {
         let refused = |status| status >= 400 && status != 409;
         self.answered.is_some_and(|(_, status)| refused(status))
     }
+
+    /// Whether it was refused for the store has failed, which may have it all the same: what was
+    /// asked for is a fact, which the store repeats, and whoever asked is asked back.
+    pub fn is_doubtful(&self) -> bool {
+        self.answered.is_some_and(|(_, status)| status == 503)
+    }
 }
 
 /// A ping that was sent, or will be.

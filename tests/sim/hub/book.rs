@@ -256,7 +256,8 @@ impl Hub {
     ) -> Option<usize> {
         let mut asks = self.asks.iter().enumerate().rev();
         let found = asks.find(|(number, ask)| {
-            let same = ask.subscriber == subscriber && ask.from <= at && !ask.is_refused();
+            let heard = !ask.is_refused() || (self.lossy && ask.is_doubtful());
+            let same = ask.subscriber == subscriber && ask.from <= at && heard;
             let kind = match ask.wish.end {
                 true => mode == "unsubscribe",
                 false => mode == "subscribe" && lease == Some(ask.granted),
@@ -302,12 +303,14 @@ impl Hub {
         let mut is = false;
         for (number, other) in self.asks.iter().enumerate() {
             let same = other.subscriber == fact.subscriber && number != ask;
-            if !same || other.is_refused() || other.from > fact.at {
+            let doubtful = self.lossy && other.is_doubtful();
+            let unheard = other.is_refused() && !doubtful;
+            if !same || unheard || other.from > fact.at {
                 continue;
             }
             let until = other.answered.map_or(u64::MAX, |(at, _)| at);
             may |= until.saturating_add(SLACK) >= sent;
-            is |= other.from > sent && until < fact.at;
+            is |= !doubtful && other.from > sent && until < fact.at;
         }
         let waited = self.asks[ask].wish.speaks == super::asks::Speaks::Sync;
         may |= waited && fact.at > self.asks[ask].from + 9 * SECOND;

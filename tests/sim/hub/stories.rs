@@ -278,6 +278,7 @@ fn a_ping_while_the_store_writes_is_not_lost() {
 fn what_the_store_has_lost_is_fetched_again() {
     let mut sim = pair();
     let (well, delay) = (sim.store.temper, (0, 0));
+    sim.hub.lossy = true;
     sim.ask(0, 0, PLAIN);
     sim.run_for(SECOND / 2);
     sim.store.temper = Temper {

@@ -109,7 +109,7 @@ impl Stage {
 
     fn offers(&mut self) -> Vec<Key> {
         let deliveries = &mut self.dispatch.deliveries;
-        std::iter::from_fn(|| deliveries.next_offer().map(|(key, ..)| key)).collect()
+        std::iter::from_fn(|| deliveries.next_offer().map(|it| it.delivery)).collect()
     }
 
     /// Released, and its first attempt begun.

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::super::Order;
 use crate::base::time::{Mono, Now, Wall, micros};
+use crate::dispatch::queue::Order;
 use crate::model::record::{Parked, Work};
 
 /// How long a lane is trusted to wait at most when its time comes from a clock that may have been
@@ -107,6 +107,8 @@ impl Lane {
             false => self.taken,
         };
         let window = match self.kind {
+            // Who decides what goes has to see what is newer.
+            Kind::Known(Order::Noticed) => u32::from(WINDOW_MAX),
             Kind::Known(_) => u32::from(self.window),
             Kind::Unknown => 1,
         };
