@@ -237,17 +237,8 @@ impl Service for Rooms<'_> {
             routes::Handler::About => (0, text(admin::about(request.host))),
             routes::Handler::Health => (0, self.store.shown(true, request)),
             routes::Handler::Ready => (0, self.store.shown(false, request)),
-            routes::Handler::Lanes => {
-                let now = turn.now.mono;
-                json(admin::lanes::list(self.courier, now, query), request)
-            }
-            routes::Handler::Flows => {
-                let deliveries = &self.dispatch.deliveries;
-                json(admin::flows::list(deliveries, turn.now, query), request)
-            }
-            routes::Handler::Queues => {
-                let deliveries = &self.dispatch.deliveries;
-                json(admin::flows::queues(deliveries, turn.now, query), request)
+            routes::Handler::Lanes | routes::Handler::Flows | routes::Handler::Queues => {
+                json(self.held(turn, route.handler, query), request)
             }
             routes::Handler::Steer => {
                 let tail = tail.unwrap_or_default();

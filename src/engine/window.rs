@@ -1,9 +1,10 @@
-//! Topics for people: one or all are shown, and one is ended with all who named it.
-//! What they are shown is written elsewhere.
+//! Topics for people: one or all are shown, and one is ended with all who named it; and what is
+//! held back on its way. What they are shown is written elsewhere.
 
 use super::Engine;
+use super::routes::Handler;
 use super::serve::Rooms;
-use crate::admin::topics;
+use crate::admin::{self, topics};
 use crate::conn::Conn;
 use crate::http::form;
 use crate::http::problem::Problem;
@@ -47,6 +48,23 @@ impl Rooms<'_> {
         self.doomed.extend(readers);
         let dropped = self.topics.drop_backlog(turn, name);
         Ok(topics::ended(name, ended, dropped))
+    }
+}
+
+impl Rooms<'_> {
+    /// What waits in lanes, or is held before them.
+    pub(super) fn held(
+        &self,
+        turn: &Turn,
+        handler: Handler,
+        query: &str,
+    ) -> Result<Vec<u8>, Problem> {
+        let deliveries = &self.dispatch.deliveries;
+        match handler {
+            Handler::Flows => admin::flows::list(deliveries, turn.now, query),
+            Handler::Queues => admin::flows::queues(deliveries, turn.now, query),
+            _ => admin::lanes::list(self.courier, turn.now.mono, query),
+        }
     }
 }
 

@@ -150,14 +150,19 @@ impl Oracle {
         let Some((flow, max)) = Gates::parallelism(&orders[order]) else {
             return;
         };
-        let undecided = |tap: &&Tap| {
-            let open = tap.open.filter(|_| !tap.told);
-            let order = open.map(|sent| &orders[self.sent[sent].order]);
-            order
-                .and_then(Gates::parallelism)
-                .is_some_and(|it| it.0 == flow)
+        let undecided = |tap: &Tap| {
+            let open = tap.open.filter(|_| !tap.told)?;
+            let order = &orders[self.sent[open].order];
+            // What tells of its end is no attempt of its own.
+            let own = self.fates[order.number].attempts.contains(&open);
+            let same = Gates::parallelism(order).is_some_and(|it| it.0 == flow);
+            (own && same).then(|| &self.sent[open])
         };
-        let flying = self.taps.values().filter(undecided).count();
-        assert!(flying <= max, "{flying} requests in flight of {flow}");
+        let flying: Vec<_> = self.taps.values().filter_map(undecided).collect();
+        let many = flying.len();
+        assert!(
+            many <= max,
+            "{many} requests in flight of {flow}: {flying:?}"
+        );
     }
 }

@@ -144,3 +144,48 @@ fn a_key_with_one_place_goes_from_target_to_target() {
     let last = times(&sim, orders[9])[0];
     assert!(last >= 12 * SECOND && last < MINUTE, "{last}");
 }
+
+#[test]
+fn a_queue_goes_on_in_its_order_after_crashes() {
+    let mut sim = setup::lasting();
+    let targets = [
+        sim.target(Behaviour::Slow(2 * SECOND)),
+        sim.target(Behaviour::Fails(1, 500)),
+    ];
+    // More than a queue has in memory.
+    let orders = queue(&mut sim, &targets, 50);
+    for stop in [7, 11, 40] {
+        sim.run_for(stop * SECOND);
+        sim.kill(3 * SECOND);
+    }
+    sim.run();
+    assert_eq!(sim.oracle.crashes, 3);
+    for order in orders {
+        assert_eq!(end(&sim, order).0, Outcome::Delivered);
+    }
+}
+
+#[test]
+fn a_rate_is_not_begun_anew_by_a_crash() {
+    let mut sim = setup::lasting();
+    let target = sim.target(Behaviour::Healthy);
+    let flow = Flow::paced("quick", 4, 40 * SECOND);
+    let orders: Vec<usize> = (0..12)
+        .map(|number| {
+            place(&mut sim, number * MS, target, |order| {
+                order.flow = Some(flow)
+            })
+        })
+        .collect();
+    sim.run_for(SECOND);
+    let began = sim.world.at();
+    let before = sim.oracle.sent.len();
+    sim.kill(SECOND);
+    sim.run();
+    for order in orders {
+        assert_eq!(end(&sim, order).0, Outcome::Delivered);
+    }
+    let after = sim.oracle.sent[before..].iter().map(|sent| sent.at - began);
+    let early = after.filter(|at| *at < 40 * SECOND).count();
+    assert_eq!((before, early), (4, 4 - 1), "evenly, one each ten seconds");
+}
