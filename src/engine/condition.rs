@@ -68,6 +68,12 @@ impl Condition {
 }
 
 impl Engine {
+    /// Whether the store has said what there was before this process.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.store != Condition::Starting
+    }
+
     /// The store takes messages again, or does not.
     pub(super) fn store_usable(&mut self, trouble: Option<&'static str>) {
         let next = match trouble {

@@ -2,7 +2,7 @@
 //! It knows no protocol and decides nothing about messages.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -161,8 +161,7 @@ fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, 
     let mut clock = clock::Clock::default();
     let now = clock.read();
     let addrs: Vec<SocketAddr> = listeners.addrs().collect();
-    // Nobody reading stderr is no reason not to serve.
-    let _ = io::stderr().write_all(greeting(&addrs, &opened.about, settings.targets).as_bytes());
+    let greeting = greeting(&addrs, &opened.about, settings.targets);
     let engine = engine::Settings {
         volatile: opened.volatile,
         // What the store holds in memory is a part of all that may be held.
@@ -184,6 +183,7 @@ fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, 
         listeners,
         signals,
         store,
+        greeting,
     }))
 }
 

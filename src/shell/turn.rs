@@ -1,7 +1,7 @@
 //! The loop, one turn after the other: poll, accept, read, tick, store, write, in this order.
 //! It knows no protocol: facts go to the engine, intentions come back.
 
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use super::tls;
 use super::{Failure, READ_BYTES_MAX};
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
-use crate::base::time::Now;
+use crate::base::time::{Mono, Now};
 use crate::engine::Engine;
 use crate::port::{Action, Ended};
 use crate::store::Store;
@@ -28,6 +28,9 @@ const EVENTS_MAX: usize = 1024;
 /// The longest sleep. The poll does not count the time that a machine is suspended, deadlines do;
 /// with this one they are late by no more.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
+/// How long nobody is let in while the store says what there was before: usually it is a moment, and
+/// then nobody is told to come again. It may be longer after a crash with much left to do.
+const OPENING_MAX: Duration = Duration::from_millis(500);
 /// Tokens that no key can equal: their low half is above the bound of every slab.
 pub(super) const SIGNALS: Token = Token(usize::MAX);
 pub(super) const STORE: Token = Token(usize::MAX - 1);
@@ -59,6 +62,8 @@ pub(super) struct Server {
     /// The engine learned something after the writes, so there may be more to write.
     unsettled: bool,
     draining: bool,
+    /// What to say once everybody is let in, and when that is at the latest.
+    opening: Option<(Mono, String)>,
 }
 
 /// What the shell puts together before the first turn.
@@ -71,6 +76,8 @@ pub(super) struct Parts {
     pub(super) listeners: Listeners,
     pub(super) signals: Signals,
     pub(super) store: Box<dyn Store>,
+    /// The lines at the start.
+    pub(super) greeting: String,
 }
 
 impl Server {
@@ -93,6 +100,7 @@ impl Server {
             unflushed: false,
             unsettled: false,
             draining: false,
+            opening: Some((parts.now.mono + OPENING_MAX, parts.greeting)),
         }
     }
 
@@ -102,6 +110,7 @@ impl Server {
     /// The poll fails, or the engine can no longer be trusted.
     pub(super) fn run(mut self) -> Result<(), Failure> {
         let mut events = Events::with_capacity(EVENTS_MAX);
+        self.let_in();
         while !(self.draining && self.guard.engine().drained()) {
             self.turn(&mut events)?;
         }
@@ -142,6 +151,7 @@ impl Server {
             .tell(self.now, None, |engine| engine.tick(self.now));
         self.act();
         self.flush();
+        self.let_in();
         self.act();
         self.write_dirty();
         self.unsettled = false;
@@ -157,10 +167,23 @@ impl Server {
             .map_or(Ok(()), |refusal| Err(Failure::Store(refusal)))
     }
 
+    /// Lets everybody in once the store is ready, or has taken long, and says so.
+    fn let_in(&mut self) {
+        let ready = self.guard.engine().is_ready();
+        let Some((_, greeting)) = self
+            .opening
+            .take_if(|(until, _)| ready || *until <= self.now.mono)
+        else {
+            return;
+        };
+        // Nobody reading stderr is no reason not to serve.
+        let _ = io::stderr().write_all(greeting.as_bytes());
+    }
+
     /// Until when the poll may sleep; not at all while work is left over.
     fn timeout(&self) -> Option<Duration> {
         let left_over = self.sockets.has_ready()
-            || self.listeners.has_ready()
+            || (self.listeners.has_ready() && self.opening.is_none())
             || self.datagrams.has_ready()
             || !self.put_off.is_empty()
             || self.unflushed
@@ -168,7 +191,12 @@ impl Server {
         if left_over {
             return Some(Duration::ZERO);
         }
-        let wakes = [self.guard.engine().next_wake(), self.listeners.retry_at()];
+        let opening = self.opening.as_ref().map(|(until, _)| *until);
+        let wakes = [
+            self.guard.engine().next_wake(),
+            self.listeners.retry_at(),
+            opening,
+        ];
         let wake = wakes.into_iter().flatten().min()?;
         // mio rounds up to whole milliseconds, so that we do not wake before the time.
         Some(wake.since(self.now.mono).min(SLEEP_MAX))
@@ -197,6 +225,9 @@ impl Server {
     }
 
     fn accept(&mut self) {
+        if self.opening.is_some() {
+            return;
+        }
         self.listeners.begin_turn(self.now.mono);
         while let Some((stream, peer)) = self.listeners.accept(self.now.mono) {
             let peer = peer.ip().to_canonical();
