@@ -138,6 +138,24 @@ fn message(n: u64) -> Message {
     }
 }
 
+fn tried(due: Wall, is_failed: bool) -> Attempt {
+    Attempt {
+        attempt: 1,
+        at: due,
+        took: 12_345,
+        status: if is_failed { 410 } else { 200 },
+        error: if is_failed { "status" } else { "" }.into(),
+        detail: "".into(),
+        answer: Some(Box::new(Answered {
+            head: b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
+                .as_slice()
+                .into(),
+            body: b"ok".as_slice().into(),
+            truncated: false,
+        })),
+    }
+}
+
 /// A message, its delivery, and for most of them the end.
 fn hand(desk: &mut Desk, n: u64, targets: &[Arc<Target>]) {
     let due = Wall((FIRST + n) * 1000);
@@ -161,21 +179,7 @@ fn hand(desk: &mut Desk, n: u64, targets: &[Arc<Target>]) {
         subscription: 0,
     }));
     let is_failed = n.is_multiple_of(FAILED);
-    let attempt = Attempt {
-        attempt: 1,
-        at: due,
-        took: 12_345,
-        status: if is_failed { 410 } else { 200 },
-        error: if is_failed { "status" } else { "" }.into(),
-        detail: "".into(),
-        answer: Some(Box::new(Answered {
-            head: b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
-                .as_slice()
-                .into(),
-            body: b"ok".as_slice().into(),
-            truncated: false,
-        })),
-    };
+    let attempt = tried(due, is_failed);
     if n % OPEN == 1 {
         return desk.hand(StoreOp::Later {
             id: id(n),

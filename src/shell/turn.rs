@@ -28,8 +28,8 @@ const EVENTS_MAX: usize = 1024;
 /// The longest sleep. The poll does not count the time that a machine is suspended, deadlines do;
 /// with this one they are late by no more.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
-/// How long nobody is let in while the store says what there was before: usually it is a moment, and
-/// then nobody is told to come again. It may be longer after a crash with much left to do.
+/// How long nobody is let in while the store says what there was before: usually it is a moment,
+/// and then nobody is told to come again. It may be longer after a crash with much left to do.
 const OPENING_MAX: Duration = Duration::from_millis(500);
 /// Tokens that no key can equal: their low half is above the bound of every slab.
 pub(super) const SIGNALS: Token = Token(usize::MAX);

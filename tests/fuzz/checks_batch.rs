@@ -1,5 +1,5 @@
-//! What must hold for any batch at all: a parser of another make agrees on whether it is one and how
-//! many messages are in it, and what is read of each lies in it. Nothing here invents input.
+//! What must hold for any batch at all: a parser of another make agrees on whether it is one and
+//! how many messages are in it, and what is read of each lies in it. Nothing here invents input.
 
 use hookah::base::time::Wall;
 use hookah::dispatch::Settings;

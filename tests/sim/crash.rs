@@ -1,5 +1,5 @@
 //! The end of a process at any moment, and the beginning of the next: the engine is gone, its lines
-//! are cut, and only what the store kept is told to the new one. What must hold then, `lasting` says.
+//! are cut, and only what the store kept is told to the new one. `lasting` says what must hold.
 
 use std::sync::Arc;
 use std::time::Duration;

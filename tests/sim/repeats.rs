@@ -1,5 +1,5 @@
-//! Clients that send an order twice under one key, and those that send many at once: what they send,
-//! and whether the answer is right.
+//! Clients that send an order twice under one key, and those that send many at once: what they
+//! send, and whether the answer is right.
 
 use hookah::model::MessageId;
 use serde_json::Value;

@@ -134,6 +134,16 @@ pub fn random(seed: u64) -> Sim {
     for _ in 0..sim.world.rng.between(3, 25) {
         client(&mut sim);
     }
+    jumps(&mut sim);
+    if sim.world.rng.chance(10) {
+        let at = sim.world.rng.between(0, 30 * SECOND);
+        sim.world.after(at, Event::Drain);
+    }
+    sim
+}
+
+/// When the wall clock is set, if it is.
+fn jumps(sim: &mut Sim) {
     for _ in 0..sim.world.rng.pick(&[0, 0, 0, 1, 3]) {
         let by = sim
             .world
@@ -144,11 +154,6 @@ pub fn random(seed: u64) -> Sim {
         sim.world.jumped = true;
         sim.oracle.jumps = !sim.settings.volatile;
     }
-    if sim.world.rng.chance(10) {
-        let at = sim.world.rng.between(0, 30 * SECOND);
-        sim.world.after(at, Event::Drain);
-    }
-    sim
 }
 
 /// When the process is killed. Often it is not, so that what is far ahead has its time too.

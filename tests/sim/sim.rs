@@ -325,13 +325,15 @@ impl Sim {
             Event::Crash => self.light(),
             Event::Start => self.start(),
             Event::Drain if self.is_down => {}
-            Event::Drain => {
-                self.world.note("drain", 0, 0);
-                self.oracle.draining = true;
-                self.oracle.may_refuse = true;
-                self.engine.drain(self.world.told());
-            }
+            Event::Drain => self.drain(),
         }
+    }
+
+    fn drain(&mut self) {
+        self.world.note("drain", 0, 0);
+        self.oracle.draining = true;
+        self.oracle.may_refuse = true;
+        self.engine.drain(self.world.told());
     }
 
     /// The peer reads what is there, and goes on with its script.

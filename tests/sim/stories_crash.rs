@@ -1,5 +1,5 @@
-//! Stories of what lasts: the process ends at a bad moment, or its disk does, or the clock is wrong.
-//! The oracle judges them like any seed.
+//! Stories of what lasts: the process ends at a bad moment, or its disk does, or the clock is
+//! wrong. The oracle judges them like any seed.
 
 use hookah::base::time::Wall;
 use hookah::model::Outcome;

@@ -27,11 +27,14 @@ struct Entry {
     deliveries: BTreeMap<u32, Delivery>,
 }
 
+/// What a small fact is kept under.
+type Name = (Table, Box<[u8]>);
+
 /// The model.
 #[derive(Default)]
 pub struct Model {
     messages: BTreeMap<MessageId, Entry>,
-    kept: BTreeMap<(Table, Box<[u8]>), Box<[u8]>>,
+    kept: BTreeMap<Name, Box<[u8]>>,
 }
 
 impl Model {

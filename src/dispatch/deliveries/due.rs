@@ -40,6 +40,10 @@ impl Deliveries {
         self.tell_store(turn, key, at, (parked, attempt));
         if parked {
             self.drop_parked(turn, key);
+        } else if self.queue.lanes.frees(turn, seat)
+            && let Some(delivery) = self.deliveries.get_mut(key)
+        {
+            delivery.seat.taken = false;
         }
     }
 

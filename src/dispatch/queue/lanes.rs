@@ -198,6 +198,19 @@ impl Lanes {
         self.settle(turn, seat.lane);
     }
 
+    /// One that has failed waits in memory: whether it leaves its place among those that were taken
+    /// to another, and counts as one that came in by itself from now on.
+    pub fn frees(&mut self, turn: &mut Turn, seat: Seat) -> bool {
+        let lane = self.lanes.get_mut(&seat.lane);
+        let Some(lane) = lane.filter(|lane| seat.taken && lane.shares()) else {
+            return false;
+        };
+        lane.taken = lane.taken.saturating_sub(1);
+        self.taken = self.taken.saturating_sub(1);
+        self.settle(turn, seat.lane);
+        true
+    }
+
     /// A delivery has ended.
     pub(super) fn left(&mut self, turn: &mut Turn, seat: Seat, well: bool) {
         if let Some(lane) = self.lanes.get_mut(&seat.lane) {

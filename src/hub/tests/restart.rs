@@ -431,7 +431,8 @@ fn what_cannot_be_read_is_left_alone_and_harms_nobody() {
     let (own, value) = facts.iter().find(|((_, key), _)| key.len() == 8).unwrap();
     let text = String::from_utf8(value.to_vec()).unwrap();
     let other = |value: &str| (own.clone(), Box::from(value.as_bytes()));
-    let rows: [((Table, Box<[u8]>), Box<[u8]>); 8] = [
+    type Fact = ((Table, Box<[u8]>), Box<[u8]>);
+    let rows: [Fact; 8] = [
         other(""),
         other("v=2&callback=x"),
         other(&text.replace("callback=", "call=")),

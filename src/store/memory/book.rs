@@ -17,6 +17,9 @@ const ANSWERS_PART: u64 = 4;
 /// The place of a parked delivery in its lane: rank, the message's number, its own.
 type Spot = (u64, u64, u32);
 
+/// What a small fact is kept under.
+type Name = (Table, Box<[u8]>);
+
 /// The tables.
 #[derive(Debug)]
 pub struct Book {
@@ -28,7 +31,7 @@ pub struct Book {
     answered: BTreeSet<u64>,
     /// When parked deliveries are due, by lane; no lane is empty.
     parked: BTreeMap<u64, BTreeMap<Spot, Wall>>,
-    kept: BTreeMap<(Table, Box<[u8]>), Box<[u8]>>,
+    kept: BTreeMap<Name, Box<[u8]>>,
     /// The greatest id there ever was.
     last: MessageId,
     /// The greatest id of a message of a topic that was forgotten.

@@ -344,11 +344,11 @@ fn what_has_ended_makes_way_answers_first_and_what_is_open_never() {
     let mut book = Book::new(40_000);
     accept(&mut book, &message(1, 10_000, &[], ""));
     let open = work(1, 1, 8, 3, true);
-    put(&mut book, &[open.clone()]);
+    put(&mut book, std::slice::from_ref(&open));
     for number in 2..=200 {
         accept(&mut book, &message(number, 100, &[], ""));
         let work = work(number, 1, 8, 3, false);
-        put(&mut book, &[work.clone()]);
+        put(&mut book, std::slice::from_ref(&work));
         end(
             &mut book,
             &work,

@@ -11,6 +11,9 @@ use crate::model::record::{Attempt, End, Parked, Place, Table, Work};
 use crate::model::{Message, MessageId, Outcome};
 use crate::port::{StoreDone, StoreOp};
 
+/// Of a parked delivery: its number, its lane, its subscription, its URL.
+type NextParked = (u32, i64, i64, Box<str>);
+
 mod take;
 
 pub(super) use take::note_damaged;
@@ -372,7 +375,7 @@ impl<'c> Writer<'c> {
     }
 
     /// A parked delivery of exactly that message: number, lane, subscription, URL.
-    fn next_parked(&self, id: MessageId) -> rusqlite::Result<Option<(u32, i64, i64, Box<str>)>> {
+    fn next_parked(&self, id: MessageId) -> rusqlite::Result<Option<NextParked>> {
         let text = "SELECT delivery, lane, subscription, url FROM work \
                     JOIN messages USING (number) \
                     WHERE number = ?1 AND tail = ?2 AND parked = 1 LIMIT 1";

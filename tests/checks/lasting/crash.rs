@@ -1,14 +1,17 @@
 //! kill -9 at random moments, also during the start, while clients post and targets are slow.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::books::{Clients, Target};
 use super::site::{Chance, Server, Site, rounds};
-use crate::peer::{metric, until};
-use crate::report::{Result, ensure};
+use crate::peer::{Client, metric, until};
+use crate::report::{Result, Trouble, ensure};
 
 /// Ends of deliveries are synced within a tenth of a second; a busy machine is late by a little.
 const UNSYNCED_MAX: Duration = Duration::from_millis(1_000);
+/// A target thinks for less, and a server without a disk is left alone for less.
+const UNDER_WAY_MAX: Duration = Duration::from_millis(500);
 const SETTLED_MAX: Duration = Duration::from_secs(120);
 
 pub fn crash_loop() -> Result {
@@ -46,9 +49,12 @@ pub fn crash_loop() -> Result {
     let began = Instant::now();
     let addr = server.listens()?;
     let started = began.elapsed();
-    until("all that was accepted has come", SETTLED_MAX, || {
+    let came = until("all that was accepted has come", SETTLED_MAX, || {
         Ok(target.missing(&acked).is_empty())
-    })?;
+    });
+    if came.is_err() {
+        return Err(missing(addr, &target.missing(&acked), acked.len(), seed));
+    }
     until("nothing is left to be delivered", SETTLED_MAX, || {
         Ok(metric(addr, "hookah_deliveries_waiting")? == 0)
     })?;
@@ -66,6 +72,17 @@ pub fn crash_loop() -> Result {
     ))
 }
 
+/// What is said of messages that never came.
+fn missing(addr: SocketAddr, lost: &[String], accepted: usize, seed: u64) -> Trouble {
+    let first = lost.first().cloned().unwrap_or_default();
+    let story = Client::connect(addr).and_then(|mut it| it.get(&format!("/messages/{first}")));
+    let story = story.map_or_else(|why| why.to_string(), |answer| answer.body);
+    let count = lost.len();
+    Trouble::failed(format!(
+        "{count} of {accepted} accepted did not come; seed {seed}; the first: {story}"
+    ))
+}
+
 /// What clients post; one that is flaky is refused once.
 fn form(target: &Target, flaky: bool) -> String {
     let addr = target.addr();
@@ -78,12 +95,16 @@ fn form(target: &Target, flaky: bool) -> String {
 pub fn duplicates(
     target: &Target,
     kills: &[Instant],
-) -> std::result::Result<(usize, Duration), crate::report::Trouble> {
+) -> std::result::Result<(usize, Duration), Trouble> {
     let mut oldest = Duration::ZERO;
     let repeated = target.repeated();
     for (id, first, times) in &repeated {
-        let next = kills.iter().filter(|kill| *kill >= first).min();
-        let age = next.map_or(Duration::MAX, |kill| kill.duration_since(*first));
+        // What was under way is answered to nobody, a little after the end.
+        let next = kills
+            .iter()
+            .filter(|kill| **kill + UNDER_WAY_MAX >= *first)
+            .min();
+        let age = next.map_or(Duration::MAX, |kill| kill.saturating_duration_since(*first));
         ensure(age <= UNSYNCED_MAX, || {
             format!("{id} came {times} times, answered {age:?} before the next kill")
         })?;

@@ -108,7 +108,8 @@ impl Disk {
     /// From now on nothing reaches the disk, and what had not been synced never has.
     fn cut_power(&self) -> std::result::Result<(), Trouble> {
         const CUT: &str = "use Fcntl; sysopen(my $d, $ARGV[0], O_RDONLY) or die \"open: $!\"; \
-                           ioctl($d, 0x8004587d, pack('L', 2)) or die \"ioctl: $!\";";
+                           my $how = pack('L', 2); \
+                           ioctl($d, 0x8004587d, $how) or die \"ioctl: $!\";";
         run(Command::new("perl").args(["-e", CUT]).arg(&self.at)).map(drop)
     }
 }

@@ -12,6 +12,8 @@ use crate::model::record::{Parked, Work};
 pub(super) const TRUST: Duration = Duration::from_secs(24 * 3_600);
 /// A wall clock that differs by less was not set.
 const SET_MIN: Duration = Duration::from_secs(1);
+/// Deliveries of a lane in memory at most for those that wait there to leave their places.
+const SHARED_MAX: u32 = 1_024;
 /// Deliveries of a lane without an order that are taken together at most.
 const WINDOW_MAX: u8 = 128;
 /// The same of a lane that keeps an order: only one of them goes.
@@ -128,9 +130,15 @@ impl Lane {
         self.window = self.window.saturating_mul(2).min(most);
     }
 
-    /// One failed: they go one by one.
+    /// One failed: the next time a quarter fewer. A dead target is down to one after some twenty,
+    /// and one that now and then refuses is not slowed down to that.
     pub(super) fn failed(&mut self) {
-        self.window = 1;
+        self.window -= self.window.div_ceil(4).min(self.window - 1);
+    }
+
+    /// Whether one that was taken, failed and waits here for a moment leaves its place to another.
+    pub(super) fn shares(&self) -> bool {
+        self.window > 1 && !self.is_fifo() && self.held < SHARED_MAX
     }
 
     /// One more is parked. What was in memory comes before all that was not (`back`), so that in a

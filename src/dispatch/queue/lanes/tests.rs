@@ -78,7 +78,7 @@ fn pass(turn: &mut Turn, time: Duration) {
 }
 
 #[test]
-fn a_lane_gets_twice_as_many_with_each_that_is_taken_and_one_after_a_failure() {
+fn a_lane_gets_twice_as_many_with_each_that_is_taken_and_a_quarter_fewer_with_each_failure() {
     let mut turn = turn(64 << 20);
     let mut lanes = lanes(&mut turn, 1_000_000, &[parked(5, NOW.wall, 10_000)]);
     pass(&mut turn, Duration::from_secs(1));
@@ -98,11 +98,20 @@ fn a_lane_gets_twice_as_many_with_each_that_is_taken_and_one_after_a_failure() {
     }
     assert_eq!(asked(&mut lanes, &mut turn), [(5, 128)]);
     brought(&mut lanes, &mut turn, 128, left - 128);
+    // Of 96 that may be there, half have to be gone.
     lanes.left(&mut turn, SEAT, false);
-    for number in 1..128 {
+    for number in 1..80 {
         assert_eq!(asked(&mut lanes, &mut turn), [], "{number} of 128 are gone");
         lanes.leave(&mut turn, SEAT);
     }
+    assert_eq!(asked(&mut lanes, &mut turn), [(5, 48)]);
+    brought(&mut lanes, &mut turn, 48, left - 176);
+    // A target that is dead gets one at a time.
+    for _ in 0..95 {
+        lanes.left(&mut turn, SEAT, false);
+    }
+    assert_eq!(asked(&mut lanes, &mut turn), []);
+    lanes.left(&mut turn, SEAT, false);
     assert_eq!(asked(&mut lanes, &mut turn), [(5, 1)]);
 }
 
