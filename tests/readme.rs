@@ -13,9 +13,22 @@ use hookah::engine;
 use hookah::http::problem::Reason;
 use hookah::topics::subscribe;
 
+#[path = "readme/promises.rs"]
+mod promises;
+
 /// Both comparing and writing take the file as a whole, one test at a time.
 static README: Mutex<()> = Mutex::new(());
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+
+#[test]
+fn promises() {
+    assert_eq!(promises::missing(), [""; 0], "tests that are not there");
+    let rows = promises::ROWS.iter().map(|(number, text, tests)| {
+        let tests: Vec<String> = tests.iter().map(|name| format!("`{name}`")).collect();
+        [number.to_string(), (*text).to_owned(), tests.join(", ")]
+    });
+    hold("promises", &table(["", "promise", "shown by"], rows));
+}
 
 #[test]
 fn knobs() {
