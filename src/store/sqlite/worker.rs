@@ -289,6 +289,7 @@ impl Worker {
             let mut memo = Memo::default();
             if let StoreOp::Accept { message, .. } = op {
                 self.newest = self.newest.max(message.id);
+                self.chores.grow(message.bytes() as u64);
             }
             let done = writer.apply(op, &mut memo);
             if !memo.is_empty() {

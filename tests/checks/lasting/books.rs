@@ -84,8 +84,9 @@ fn serve(stream: TcpStream, taken: &Mutex<Taken>, delay: &AtomicU64) -> io::Resu
         if delay > 0 {
             thread::sleep(Duration::from_millis(delay));
         }
-        // Some targets fail once; their messages wait for a retry while servers come and go.
-        if body.contains("flaky=1") && field("hookah-attempt") == "1" {
+        // One in eight fails once, and waits for its retry while servers come and go.
+        let unlucky = field("webhook-id").ends_with(['0', '1', '2', '3']);
+        if body.contains("flaky=1") && unlucky && field("hookah-attempt") == "1" {
             answers.write_all(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n")?;
             continue;
         }

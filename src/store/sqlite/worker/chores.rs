@@ -25,6 +25,8 @@ pub(super) struct Chores {
     min_free: u64,
     low: bool,
     looked: Option<Instant>,
+    /// Bytes of messages that were taken in since then.
+    grown: u64,
     /// Transactions since the size of the log was asked for.
     commits: u32,
     /// Something is in the log that is not in the database.
@@ -44,6 +46,7 @@ impl Chores {
             min_free: opening.min_free,
             low: false,
             looked: None,
+            grown: 0,
             commits: 0,
             dirty: true,
             worked: Instant::now(),
@@ -52,6 +55,11 @@ impl Chores {
         };
         chores.look(Instant::now());
         chores
+    }
+
+    /// A message of that size was taken in.
+    pub(super) fn grow(&mut self, bytes: u64) {
+        self.grown = self.grown.saturating_add(bytes);
     }
 
     /// Whether there is too little space to take anything in.
@@ -69,6 +77,7 @@ impl Chores {
     /// Looks at the free space.
     pub(super) fn look(&mut self, now: Instant) {
         self.looked = Some(now);
+        self.grown = 0;
         let Some(free) = (self.free)(&self.folder) else {
             return;
         };
@@ -92,7 +101,9 @@ impl Chores {
         now: Instant,
         idle: bool,
     ) -> Result<(), Failed> {
-        if self.looked.is_none_or(|looked| now >= looked + LOOK) {
+        // Each byte is written to the log and to the database: long before the space is used up.
+        let much = self.grown > self.min_free / 8;
+        if much || self.looked.is_none_or(|looked| now >= looked + LOOK) {
             self.look(now);
         }
         if idle {
