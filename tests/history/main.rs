@@ -3,6 +3,8 @@
 
 #[path = "../support/client.rs"]
 mod client;
+// The formats' own tests need all of it.
+#[allow(dead_code)]
 #[path = "../support/decode.rs"]
 mod decode;
 #[path = "../support/message.rs"]

@@ -240,7 +240,7 @@ fn client(sim: &mut Sim) {
     let mut client = match sim.world.rng.between(0, 99) {
         0..=5 => batch(sim),
         6..=11 if !sim.oracle.may_refuse => again(sim),
-        0..=64 => shopper(sim),
+        6..=64 => shopper(sim),
         65..=72 => {
             let order = order(sim);
             sim.oracle.refused(order.number);

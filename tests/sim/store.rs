@@ -158,8 +158,11 @@ impl Store {
             return true;
         }
         let now = world.at();
-        let due = self.trouble.is_none() && self.batches.front().is_some_and(|it| it.at <= now);
-        let Some(batch) = self.batches.pop_front_if(|_| due) else {
+        let first = self.batches.front().filter(|it| it.at <= now);
+        if self.trouble.is_some() || first.is_none() {
+            return false;
+        }
+        let Some(batch) = self.batches.pop_front() else {
             return false;
         };
         match batch.fails {
