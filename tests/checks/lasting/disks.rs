@@ -148,9 +148,9 @@ pub fn slow_sync() -> Result {
 /// A small tmpfs fills up: intake is refused, deliveries go on, and with room it opens again.
 pub fn full() -> Result {
     let site = Site::new("full")?;
-    let mount = Mount::tmpfs(&site, "24m")?;
+    let mount = Mount::tmpfs(&site, "48m")?;
     let target = Target::open()?;
-    let flags = ["--min-free=4MiB", "--keep-age=1s", "--keep-bytes=1MiB"];
+    let flags = ["--min-free=8MiB", "--keep-age=1s", "--keep-bytes=1MiB"];
     let mut server = Server::start(&mount.at, &flags)?;
     let addr = server.listens()?;
     let filler = "x".repeat(32 << 10);
@@ -187,7 +187,7 @@ pub fn full() -> Result {
         Ok(target.missing(&after.acked).is_empty())
     })?;
     Ok(format!(
-        "{accepted} of 32 KiB fitted on 24 MiB, then 503; all called off, and intake opened again"
+        "{accepted} of 32 KiB fitted on 48 MiB, then 503; all called off, and intake opened again"
     ))
 }
 

@@ -119,7 +119,9 @@ impl Chores {
         if self.commits >= WAL_LOOK {
             self.commits = 0;
             let (pages, _) = log(db, "NOOP")?;
-            if pages * self.page_bytes >= WAL_BYTES_MAX && pages >= self.wal_pages_next {
+            // What is in it has to fit into the database while the disk is as full as it may be.
+            let most = WAL_BYTES_MAX.min((self.min_free / 2).max(1 << 20));
+            if pages * self.page_bytes >= most && pages >= self.wal_pages_next {
                 self.take_over(db)?;
             }
         }
