@@ -27,6 +27,8 @@ pub(super) struct Chores {
     looked: Option<Instant>,
     /// Bytes of messages that were taken in since then.
     grown: u64,
+    /// Bytes in the file that nothing is in: what is written next needs no more of the disk.
+    spare: u64,
     /// Transactions since the size of the log was asked for.
     commits: u32,
     /// Something is in the log that is not in the database.
@@ -47,6 +49,7 @@ impl Chores {
             low: false,
             looked: None,
             grown: 0,
+            spare: 0,
             commits: 0,
             dirty: true,
             worked: Instant::now(),
@@ -81,6 +84,13 @@ impl Chores {
         let Some(free) = (self.free)(&self.folder) else {
             return;
         };
+        // The log needs some of the disk itself.
+        let spare = if free >= self.min_free / 4 {
+            self.spare
+        } else {
+            0
+        };
+        let free = free.saturating_add(spare);
         // Not to and fro at the edge.
         let enough = if self.low {
             self.min_free.saturating_add(self.min_free / 8)
@@ -104,6 +114,8 @@ impl Chores {
         // Each byte is written to the log and to the database: long before the space is used up.
         let much = self.grown > self.min_free / 8;
         if much || self.looked.is_none_or(|looked| now >= looked + LOOK) {
+            let pages: i64 = db.query_row("PRAGMA freelist_count", [], |row| row.get(0))?;
+            self.spare = pages.cast_unsigned() * self.page_bytes;
             self.look(now);
         }
         if idle {
