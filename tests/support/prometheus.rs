@@ -3,13 +3,15 @@
 
 use std::collections::BTreeMap;
 
+/// A sample's whole name, its labels in their order, its value.
+pub type Sample = (String, Vec<(String, String)>, f64);
+
 /// One metric with all its samples.
 #[derive(Debug, Default)]
 pub struct Family {
     pub kind: String,
     pub help: String,
-    /// A sample's whole name, its labels in their order, its value.
-    pub samples: Vec<(String, Vec<(String, String)>, f64)>,
+    pub samples: Vec<Sample>,
 }
 
 /// Reads a whole page: each metric has one HELP and one TYPE in front of its samples, which stand
@@ -75,7 +77,7 @@ fn is_name(name: &str, colons: bool) -> bool {
 }
 
 /// `name{label="value",…} number`, without a time.
-fn sample(line: &str) -> (String, Vec<(String, String)>, f64) {
+fn sample(line: &str) -> Sample {
     let end = line.find(['{', ' ']).expect(line);
     let (name, mut rest) = line.split_at(end);
     assert!(is_name(name, true), "{line}");
