@@ -1,7 +1,7 @@
 //! The database's file: creating, opening, what an error about it means, and the care that a sync
 //! that failed asks for. It knows no table.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -116,7 +116,12 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 
 /// Which file it is, whatever its name.
 pub(super) fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    fs::metadata(path).map(|meta| (meta.dev(), meta.ino()))
+    fs::metadata(path).map(|meta| identity_of(&meta))
+}
+
+/// The same of a file that is open.
+pub(super) fn identity_of(meta: &Metadata) -> (u64, u64) {
+    (meta.dev(), meta.ino())
 }
 
 /// Opens the file, which exists, as the writer has it. Nothing is changed but its mode.
