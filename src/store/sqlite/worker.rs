@@ -127,6 +127,7 @@ impl Worker {
         };
         let mut wait = RETRY.0;
         loop {
+            failed = file::plainly(&self.path, failed);
             self.fail(&failed);
             if failed.trouble == Trouble::Damaged {
                 return Err(refusal(&self.path, &failed));
