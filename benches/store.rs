@@ -295,7 +295,8 @@ fn run(count: u64, group: u64, webhook: bool) -> String {
 }
 
 /// How long it takes until messages last that come at a steady rate, counted from when they were
-/// to be handed over, whatever held that up, if they are kept so long; and the greatest length of the log.
+/// to be handed over, whatever held that up, if they are kept so long; and the greatest length of
+/// the log.
 fn steady(turns: u32, keep: Duration) -> (Vec<Duration>, u64) {
     let folder = Folder::new();
     let (mut bench, _) = Bench::open(&folder.0, keep);

@@ -78,8 +78,8 @@ pub struct Oracle {
     pub calm: bool,
     /// Lines are scarce, so that calls may wait for one.
     pub crowded: bool,
-    /// There may be no memory for one row out of the store while others wait, so that calls may wait
-    /// for them: there is less than can be configured.
+    /// There may be no memory for one row out of the store while others wait, so that calls may
+    /// wait for them: there is less than can be configured.
     pub cramped: bool,
     /// An order is sent again under its key.
     pub keyed: bool,

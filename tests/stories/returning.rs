@@ -70,7 +70,8 @@ fn callbacks_and_errbacks_go_on_after_kill_9() {
     schedule(&server, &taken.url("/"), &back);
     let back = format!("&_errback={}&a=1", failed.url("/"));
     schedule(&server, &gone.url("/"), &back);
-    (taken.arrival(), gone.arrival());
+    taken.arrival();
+    gone.arrival();
     let before = [told.arrival(), failed.arrival()];
     kill(server);
     open.store(true, Ordering::SeqCst);

@@ -1,6 +1,7 @@
 //! A folder of a story's own, for a store that outlives its server.
 //!
-//! Use it with `#[path = "../support/folder.rs"] mod folder;`, beside `client`, `message` and `server`.
+//! Use it with `#[path = "../support/folder.rs"] mod folder;`, beside `client`, `message` and
+//! `server`.
 #![allow(dead_code)]
 
 use std::path::{Path, PathBuf};

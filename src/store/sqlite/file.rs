@@ -94,8 +94,8 @@ impl From<io::Error> for Failed {
     }
 }
 
-/// The same in the system's own words: SQLite calls all of them a disk I/O error, a quota too. A few
-/// bytes written beside the file are refused for the same reason, as long as it lasts.
+/// The same in the system's own words: SQLite calls all of them a disk I/O error, a quota too. A
+/// few bytes written beside the file are refused for the same reason, as long as it lasts.
 pub(super) fn plainly(path: &Path, failed: Failed) -> Failed {
     if failed.trouble != Trouble::Failed {
         return failed;
