@@ -101,6 +101,7 @@ pub fn random(seed: u64) -> Sim {
     let may_deny = settings.hub.strict_self || settings.hub.strict_hub_link;
     let mut sim = Sim::new(seed, settings);
     sim.oracle.crowded = crowded;
+    sim.oracle.cramped = small && !sim.settings.volatile;
     sim.hub.book.may_deny = may_deny;
     sim.sloppy = sim.world.rng.chance(50);
     if sim.world.rng.chance(25) {
@@ -145,10 +146,12 @@ pub fn random(seed: u64) -> Sim {
 /// When the wall clock is set, if it is.
 fn jumps(sim: &mut Sim) {
     for _ in 0..sim.world.rng.pick(&[0, 0, 0, 1, 3]) {
+        // A key is good for a day, as the clock counts it.
+        let far = if sim.oracle.keyed { HOUR } else { 8_766 * HOUR };
         let by = sim
             .world
             .rng
-            .pick(&[HOUR as i64, -(HOUR as i64), 8_766 * HOUR as i64, -1_500]);
+            .pick(&[HOUR as i64, -(HOUR as i64), far as i64, -1_500]);
         let at = sim.world.rng.between(0, 5 * MINUTE);
         sim.world.after(at, Event::Jump(by));
         sim.world.jumped = true;
@@ -295,6 +298,7 @@ fn batch(sim: &mut Sim) -> Client {
 /// An order that is sent twice. Where requests may be refused, the second might be the first.
 fn again(sim: &mut Sim) -> Client {
     let order = order(sim);
+    sim.oracle.keyed = true;
     repeats::again(&mut sim.world.rng, &order)
 }
 

@@ -1,11 +1,12 @@
 //! The shell's part in the simulation: facts in, the tick, actions, the store, writes, in the order
 //! of DESIGN section 2. It holds the engine to the contract of `port`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use hookah::base::frame::Gather;
 use hookah::base::slab::Key;
 use hookah::base::stats::Counter;
+use hookah::model::{self, Visitor};
 use hookah::port::{Action, Ended, Seq, StoreOp};
 
 use crate::behaviour::Door;
@@ -116,7 +117,7 @@ impl Sim {
             }
             match self
                 .engine
-                .opened(self.world.told(), self.clients[client].ip)
+                .opened(self.world.told(), visitor(self.clients[client].ip))
             {
                 Ok(key) => {
                     self.world.note("opened", key.to_bits(), 0);
@@ -138,7 +139,7 @@ impl Sim {
         if !self.listening {
             return;
         }
-        let key = match self.engine.opened(self.world.told(), reader.ip) {
+        let key = match self.engine.opened(self.world.told(), visitor(reader.ip)) {
             Ok(key) => key,
             Err(refusal) => {
                 self.world.note_bytes("not opened", 0, &refusal.answer);
@@ -440,5 +441,14 @@ impl Sim {
                 return;
             }
         }
+    }
+}
+
+/// Whoever comes from that address: our door is for this machine alone.
+fn visitor(peer: IpAddr) -> Visitor {
+    Visitor {
+        peer,
+        door: model::Door::Loopback,
+        secure: false,
     }
 }
