@@ -30,6 +30,7 @@ pub const OWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4_6
 pub fn settings() -> engine::Settings {
     engine::Settings {
         limits: Limits::default(),
+        browsers: Default::default(),
         courier: courier::Settings::default(),
         dispatch: dispatch::Settings::default(),
         topics: topics::Settings::default(),
