@@ -185,10 +185,7 @@ impl Settings {
         let is = |other: &str| name.eq_ignore_ascii_case(other);
         let is_address = || name.parse::<Ipv4Addr>().is_ok();
         let public = || self.public.as_ref().is_some_and(|public| is(&public.host));
-        is_localhost(name)
-            || is_address()
-            || public()
-            || self.names.iter().any(|known| is(known))
+        is_localhost(name) || is_address() || public() || self.names.iter().any(|known| is(known))
     }
 }
 
@@ -231,7 +228,8 @@ fn is_localhost(name: &str) -> bool {
         return false;
     };
     let (before, last) = bytes.split_at(at);
-    last.eq_ignore_ascii_case(LOCALHOST) && !matches!(before, [.., b'.', b'.'] | [b'.'])
+    last.eq_ignore_ascii_case(LOCALHOST)
+        && !matches!(before, [.., b'.', b'.'] | [b'.'])
         && (before.is_empty() || before.ends_with(b"."))
 }
 

@@ -77,7 +77,7 @@ impl Rooms<'_> {
     }
 
     /// An answer, and whose scripts may read it.
-    pub(super) fn shared(&self, request: &Request<'_>, reply: Reply) -> Reply {
+    pub(super) fn for_scripts(&self, request: &Request<'_>, reply: Reply) -> Reply {
         match request.of_page {
             true => reply.shared(self.settings.browsers.shares(request)),
             false => reply,
@@ -107,7 +107,9 @@ fn preflight(request: &Request<'_>, allow: &'static str) -> Preflight {
     let asked = asked.filter(|names| names.len() <= ASKED_BYTES_MAX);
     let names = field::list(asked.unwrap_or_default());
     let is_token = |name: &&[u8]| !name.is_empty() && name.iter().all(|it| field::is_token(*it));
-    let names = names.filter(is_token).filter_map(|name| std::str::from_utf8(name).ok());
+    let names = names
+        .filter(is_token)
+        .filter_map(|name| std::str::from_utf8(name).ok());
     let private = request.field("access-control-request-private-network");
     Preflight {
         allow,

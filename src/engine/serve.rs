@@ -5,9 +5,9 @@ use super::condition::Condition;
 use super::hub::{Office, PAGE, Served};
 use super::inquiries::Inquiries;
 use super::life::Drain;
+use super::routes::Route;
 use super::stored::{Awaiting, Origin};
 use super::visits::Visits;
-use super::routes::Route;
 use super::{Engine, Settings, lanes, notices, pages, routes, stored};
 use crate::admin;
 use crate::base::index::Index;
@@ -192,12 +192,16 @@ impl Service for Rooms<'_> {
             self.guard(turn, request, route)?;
             self.fits(request)
         });
-        judged.map_err(|reply| self.shared(request, reply))
+        judged.map_err(|reply| self.for_scripts(request, reply))
     }
 
     fn serve(&mut self, turn: &mut Turn, request: &Request<'_>, body: &[u8]) -> (Seq, Reply) {
         let (seq, reply) = self.answer(turn, request, body);
-        (seq, self.shared(request, reply))
+        (seq, self.for_scripts(request, reply))
+    }
+
+    fn shared(&self, request: &Request<'_>, reply: Reply) -> Reply {
+        self.for_scripts(request, reply)
     }
 }
 

@@ -319,7 +319,10 @@ mod tests {
             ("Origin: null", true),
             ("ORIGIN:", true),
             ("sec-fetch-site: none", true),
-            ("Sec-Fetch-Mode: cors\r\nReferer: http://a/\r\nOrigins: a", false),
+            (
+                "Sec-Fetch-Mode: cors\r\nReferer: http://a/\r\nOrigins: a",
+                false,
+            ),
             ("Expect: 100-continue\r\nContent-Length: 5", false),
         ];
         for (fields, expected) in rows {

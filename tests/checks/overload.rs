@@ -82,7 +82,9 @@ pub fn accept_again() -> Result {
     command.args(["-D", "-q", "-o", &log, "-e", "trace=accept4"]);
     command.args(["-e", "inject=accept4:error=ENOMEM:when=1..2"]);
     command.args([env!("CARGO_BIN_EXE_hookah"), "--port", "0"]);
-    command.env("HOOKAH_STORE", "memory");
+    command
+        .env("HOOKAH_STORE", "memory")
+        .env("HOOKAH_HOST_NAME", NAMES);
     let server = Server::spawn(command);
     let began = Instant::now();
     let status = Client::connect(server.addr())?.get("/health")?.status;
