@@ -28,6 +28,7 @@ mod server;
 mod target;
 
 mod bounds;
+mod browsing;
 mod clients;
 mod counting;
 mod crowds;
