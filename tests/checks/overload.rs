@@ -13,7 +13,7 @@ use crate::peer::{Client, Target, dispatch, metric, until};
 use crate::process::{self, needs, run};
 use crate::readme::Example;
 use crate::report::{Result, Trouble, ensure};
-use crate::server::{Server, hookah};
+use crate::server::{NAMES, Server, hookah};
 
 const OTHERS_MAX: Duration = Duration::from_secs(1);
 const HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nHost: hookah\r\n\r\n";

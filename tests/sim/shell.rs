@@ -116,7 +116,7 @@ impl Sim {
             }
             match self
                 .engine
-                .opened(self.world.told(), self.clients[client].ip)
+                .opened(self.world.told(), self.clients[client].visitor())
             {
                 Ok(key) => {
                     self.world.note("opened", key.to_bits(), 0);
