@@ -1,11 +1,11 @@
 //! The guard against what web pages make browsers send. A page may have a browser post a form to
 //! any address, this machine's too, or give its own name our address (DNS rebinding), and without
-//! tokens nothing else would stop it. Scripts, curl and servers send none of what is looked at here.
+//! tokens nothing else would stop it. Scripts, curl and servers notice nothing of this.
 //! It never asks who is at the other end: that a page may send says nothing of its rights.
 //!
 //! | what a page does | what gives it away | refused unless |
 //! |---|---|---|
-//! | calls us by a name of its own | Host, at a door that only this machine reaches | it is our name |
+//! | calls us by a name of its own | Host, where only this machine connects | it is our name |
 //! | changes something | Origin, Sec-Fetch-Site | it is our page, or listed |
 //! | holds a stream's place | the same | it is our page, or listed, or `*` is |
 //! | looks at something | nothing: the browser keeps the answer from it | |
@@ -59,14 +59,19 @@ pub enum Foreign<'b> {
 }
 
 /// What a `--host-name` looks like, for people.
-pub const NAME_FORM: &str = "a host name without scheme and port (app.example)";
+pub const NAME_FORM: &str =
+    "a host name without scheme and port (app.example); addresses need no word";
 
 impl Settings {
-    /// Adds a name by which people call us. False if it is none.
+    /// Adds a name by which people call us. False if it is none, as what ends in a number: that is
+    /// an address to a browser (URL standard, section 3.5), and addresses need no word.
     pub fn add_name(&mut self, text: &str) -> bool {
-        let is_name = host::is_name(text);
+        let name = without_dot(text);
+        let last = name.rsplit('.').next().unwrap_or_default();
+        let is_number = last.bytes().all(|byte| byte.is_ascii_digit());
+        let is_name = host::is_name(name) && !name.starts_with('-') && !is_number;
         if is_name {
-            self.names.push(without_dot(text).into());
+            self.names.push(name.into());
         }
         is_name
     }

@@ -13,7 +13,7 @@ pub(super) static KNOBS: [Knob; 2] = [
         group: Group::Browsers,
         value: "ORIGIN",
         default: "",
-        help: "whose pages may read and send; repeatable",
+        help: "whose pages may read and send; may be repeated",
         form: Form::List {
             complaint: "is not an origin",
             allowed: ORIGIN_FORM,
@@ -25,7 +25,7 @@ pub(super) static KNOBS: [Knob; 2] = [
         group: Group::Browsers,
         value: "NAME",
         default: "",
-        help: "a name people call us by; repeatable",
+        help: "by which browsers may call us; may be repeated",
         form: Form::List {
             complaint: "is not a host name",
             allowed: NAME_FORM,

@@ -58,7 +58,6 @@ impl World {
     }
 
     fn keeping(mut settings: Settings) -> World {
-        // What these requests call us.
         assert!(settings.browsers.add_name("h"));
         let now = Now {
             mono: Mono(1_000_000),

@@ -158,6 +158,12 @@ fn names_that_can_be_configured() {
         ("http://app.example", false),
         ("*.example", false),
         ("a b", false),
+        ("-1", false),
+        ("127.0.0.1", false),
+        ("99999999999999999999999", false),
+        ("a.1.", false),
+        ("1.a", true),
+        ("app.example..", false),
         ("[::1]", false),
     ] {
         assert_eq!(Settings::default().add_name(text), expected, "{text}");
