@@ -117,8 +117,8 @@ impl Settings {
         }
     }
 
-    /// Whether a page that sent a request may do that. `tokens` says whether whoever wants something
-    /// here has to have one.
+    /// Whether a page that sent a request may do that. `tokens` says whether one has to have one
+    /// to do anything here.
     ///
     /// # Errors
     /// What gives the page away.
