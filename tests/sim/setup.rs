@@ -15,6 +15,7 @@ use crate::hub;
 use crate::names::Kind;
 use crate::net::Shape;
 use crate::order::{Order, Spelling};
+use crate::pages::{self, Page};
 use crate::repeats;
 use crate::requests::{self, Framing};
 use crate::rng::Rng;
@@ -30,6 +31,7 @@ pub const OWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4_6
 pub fn settings() -> engine::Settings {
     engine::Settings {
         limits: Limits::default(),
+        browsers: pages::settings(false),
         courier: courier::Settings::default(),
         dispatch: dispatch::Settings::default(),
         topics: topics::Settings::default(),
@@ -89,6 +91,7 @@ pub fn random(seed: u64) -> Sim {
     if chance.chance(10) {
         settings.memory_bytes_max = chance.between(100_000, 600_000);
     }
+    settings.browsers = pages::settings(chance.chance(25));
     let crowded = chance.chance(10);
     if crowded {
         settings.lines_max = chance.between(4, 12) as usize;
@@ -243,7 +246,8 @@ fn client(sim: &mut Sim) {
     let mut client = match sim.world.rng.between(0, 99) {
         0..=5 => batch(sim),
         6..=11 if !sim.oracle.may_refuse => again(sim),
-        6..=64 => shopper(sim),
+        6..=57 => shopper(sim),
+        58..=64 => page(sim),
         65..=72 => {
             let order = order(sim);
             sim.oracle.refused(order.number);
@@ -353,6 +357,18 @@ fn shopper(sim: &mut Sim) -> Client {
     }
     let mut client = Client::new(steps, wants);
     (client.lossy, client.old, client.closes) = (lossy, old, closes);
+    client
+}
+
+/// A browser, whose page has it send an order.
+fn page(sim: &mut Sim) -> Client {
+    let order = order(sim);
+    let all = sim.settings.browsers.origins.are_all();
+    let page = Page::random(&mut sim.world.rng);
+    let (taken, client) = page.places(&mut sim.world.rng, &order, all);
+    if !taken {
+        sim.oracle.refused(order.number);
+    }
     client
 }
 

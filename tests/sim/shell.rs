@@ -117,7 +117,7 @@ impl Sim {
             }
             match self
                 .engine
-                .opened(self.world.told(), visitor(self.clients[client].ip))
+                .opened(self.world.told(), self.clients[client].visitor())
             {
                 Ok(key) => {
                     self.world.note("opened", key.to_bits(), 0);

@@ -139,6 +139,7 @@ fn a_file_that_cannot_grow_is_a_503_and_never_a_202_in_vain() {
     // Beyond the limit a write fails, as on a full disk.
     let script = "trap '' XFSZ; ulimit -f 2400; exec \"$0\" \"$@\"";
     command
+        .env("HOOKAH_HOST_NAME", crate::server::NAMES)
         .args(["-c", script])
         .arg(hookah().get_program())
         .args(["--port", "0", &store(&folder.file())]);

@@ -32,6 +32,7 @@ mod server;
 mod target;
 
 mod bounds;
+mod browsing;
 mod clients;
 mod counting;
 mod crowds;
