@@ -7,9 +7,10 @@ use std::thread;
 use serde_json::Value;
 
 use super::{ended, schedule};
-use crate::hostile::{Hostile, Row, Wanted, rows};
+use crate::hostile::Hostile;
 use crate::server::Server;
 use crate::target::Target;
+use crate::ways::{Row, Wanted, rows};
 
 /// Retries at once. The second attempt has all the time it needs only if the row is not timed, and
 /// on a machine that has other things to do a further one may be needed.

@@ -1,6 +1,6 @@
 //! Targets that do everything wrong, against the real binary over real sockets: what the history
 //! says of each attempt, what is tried again, which connections are used again, and that others are
-//! served meanwhile. The ways to be hostile are rows in `support/hostile.rs`.
+//! served meanwhile. The ways to be hostile are rows in `support/ways.rs`.
 
 #[path = "../support/client.rs"]
 mod client;
@@ -14,6 +14,8 @@ mod names;
 mod server;
 #[path = "../support/target.rs"]
 mod target;
+#[path = "../support/ways.rs"]
+mod ways;
 
 mod answers;
 mod naming;

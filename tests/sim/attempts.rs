@@ -6,6 +6,7 @@ use crate::http::Message;
 use crate::order::{CREDENTIALS, Order};
 use crate::tap::Tap;
 use crate::targets::Target;
+use crate::verdict::delivers;
 use crate::world::{HOUR, MS, SECOND, World};
 
 impl Oracle {
@@ -38,9 +39,7 @@ impl Oracle {
             }
             return;
         };
-        let delivered = last
-            .reply
-            .is_some_and(|(_, status)| (200..300).contains(&status));
+        let delivered = last.reply.is_some_and(|(_, status)| delivers(status));
         assert!(
             !delivered,
             "attempt {} after {:?} of {order:?}",

@@ -16,6 +16,7 @@ mod decode;
 mod ear;
 mod feeds;
 mod gates;
+mod hostile;
 mod http;
 mod hub;
 mod kept;
@@ -56,6 +57,8 @@ mod targets;
 mod trace;
 mod verdict;
 mod watch;
+#[path = "../support/ways.rs"]
+mod ways;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
