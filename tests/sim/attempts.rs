@@ -122,7 +122,12 @@ impl Oracle {
         }
         let load = self.load.get(&number).copied().unwrap_or(0);
         let rounds = load.saturating_sub(1) / self.parallelism;
-        rounds as u64 * 16 * SECOND + self.breaker_slack(number, target) + self.parked_slack(load)
+        // What was due while the process stood still is spread over as long a time again.
+        let still = 2 * self.stopped;
+        still
+            + rounds as u64 * 16 * SECOND
+            + self.breaker_slack(number, target)
+            + self.parked_slack(load)
     }
 
     /// How long an open breaker can hold an attempt up: the longest cool-down with its jitter and a

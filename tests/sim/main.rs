@@ -50,6 +50,7 @@ mod stories_names;
 mod stories_poll;
 mod stories_redirects;
 mod stories_replay;
+mod stories_stopped;
 mod stories_streams;
 mod stories_tls;
 mod tap;

@@ -123,6 +123,7 @@ pub fn random(seed: u64) -> Sim {
     targets(&mut sim);
     if lasts {
         crashes(&mut sim);
+        stops(&mut sim);
     } else {
         if sim.world.rng.chance(50) {
             crowd::random(&mut sim);
@@ -153,6 +154,17 @@ fn jumps(sim: &mut Sim) {
         sim.world.after(at, Event::Jump(by));
         sim.world.jumped = true;
         sim.oracle.jumps = !sim.settings.volatile;
+    }
+}
+
+/// When the process is stopped, and for how long.
+fn stops(sim: &mut Sim) {
+    for _ in 0..sim.world.rng.pick(&[0, 0, 0, 1, 2]) {
+        let latest = sim.world.rng.pick(&[20 * SECOND, 3 * MINUTE]);
+        let at = sim.world.rng.between(0, latest);
+        let span = sim.world.rng.pick(&[100 * MS, 5 * SECOND, MINUTE]);
+        let span = sim.world.rng.between(span / 2, span);
+        sim.world.after(at, Event::Stop(span));
     }
 }
 

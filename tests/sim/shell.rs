@@ -30,8 +30,14 @@ impl Sim {
         self.turns += 1;
         self.world.trace.turn();
         self.again = false;
+        if !self.is_down && !self.is_stopped() {
+            self.engine.woke(self.world.told());
+        }
         while let Some(event) = self.world.pop_due() {
             self.happen(event);
+        }
+        if self.is_stopped() {
+            return;
         }
         for phase in 0..PHASES {
             if self.is_down || self.burns(phase) {
