@@ -18,6 +18,7 @@ mod target;
 mod ways;
 
 mod answers;
+mod flooding;
 mod naming;
 mod wishes;
 
