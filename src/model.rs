@@ -12,8 +12,10 @@ use crate::base::time::Wall;
 
 mod calls;
 pub mod record;
+mod visitor;
 
 pub use calls::{Callback, Owner, Room, Seal, SealMethod, Wants};
+pub use visitor::{Door, Visitor};
 
 /// Request methods a target may be called with (dispatch.md section 4), and those a client may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

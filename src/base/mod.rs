@@ -11,5 +11,6 @@ pub mod rng;
 pub mod slab;
 pub mod stats;
 pub mod time;
+pub mod toll;
 pub mod units;
 pub mod wheel;

@@ -2,8 +2,6 @@
 //! deliveries are released, called off and reported. It carries between the rooms and knows no
 //! subscription.
 
-use std::net::IpAddr;
-
 use httparse::Header;
 
 use super::Engine;
@@ -20,6 +18,7 @@ use crate::http::problem::{Problem, Reason};
 use crate::http::request::Request;
 use crate::hub::request::{self, Asked, Half};
 use crate::hub::{Client, Content, Decision, Hub, Refused, Ticket, Verdict};
+use crate::model::Visitor;
 use crate::port::{Seq, Turn};
 use crate::topics::Topics;
 
@@ -37,7 +36,7 @@ pub(super) struct Office<'a> {
     /// The lines of those who wait for a verdict.
     pub(super) waiters: &'a mut Index<Ticket, Key>,
     pub(super) line: Key,
-    pub(super) peer: IpAddr,
+    pub(super) visitor: Visitor,
 }
 
 /// What a request to the hub comes to.
@@ -67,8 +66,8 @@ impl Office<'_> {
             body,
         };
         let from = Client {
-            peer: self.peer,
-            local: is_local(self.courier, self.peer),
+            peer: self.visitor.peer,
+            local: self.visitor.is_local(),
             host: request.host,
         };
         let asked = match request::read(&form, half, &self.hub.settings().leases) {
@@ -143,13 +142,6 @@ impl Office<'_> {
         let accepted = self.dispatch.publish(turn, content, &callbacks)?;
         Ok(Served::Taken(accepted))
     }
-}
-
-/// A loopback peer of a server that listens on nothing else.
-fn is_local(courier: &Courier, peer: IpAddr) -> bool {
-    let own = &courier.settings().policy.own;
-    let loopback = !own.is_empty() && own.iter().all(|addr| addr.ip().is_loopback());
-    loopback && peer.to_canonical().is_loopback()
 }
 
 fn not_verified() -> Reply {

@@ -21,7 +21,7 @@ use crate::dispatch::{self, Dispatch};
 use crate::http::date::DateCache;
 use crate::http::problem::Reason;
 use crate::hub::{Hub, Ticket};
-use crate::model::Owner;
+use crate::model::{Owner, Visitor};
 use crate::port::{Action, Ended, Handed, Seq, StoreDone, Timer, Turn};
 use crate::topics::{self, Topics};
 
@@ -211,12 +211,14 @@ impl Engine {
     }
 
     /// A client connected. The key names its line from now on, unless it is refused.
-    pub fn opened(&mut self, now: Now, peer: IpAddr) -> Result<Key, Refusal> {
+    pub fn opened(&mut self, now: Now, who: impl Into<Visitor>) -> Result<Key, Refusal> {
         self.turn.now = now;
+        let visitor = who.into();
+        let peer = visitor.peer;
         if let Some(reason) = self.crowded(peer) {
             return Err(self.turn_away(reason));
         }
-        let line = Line::new(Conn::Inbound(Inbound::new(peer, now.mono)));
+        let line = Line::new(Conn::Inbound(Inbound::new(visitor, now.mono)));
         let Ok(key) = self.lines.insert(line) else {
             return Err(self.turn_away(Reason::ConnectionsFull));
         };

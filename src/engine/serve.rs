@@ -23,11 +23,10 @@ use crate::http::problem::{Problem, Reason};
 use crate::http::request::{BodyKind, Request};
 use crate::hub::request::Half;
 use crate::hub::{Hub, Ticket};
-use crate::model::{Callback, Method, TopicNames};
+use crate::model::{Callback, Method, TopicNames, Visitor};
 use crate::port::{Action, Seq, Turn};
 use crate::topics::Topics;
 use std::collections::VecDeque;
-use std::net::IpAddr;
 
 /// What inbound lines share, borrowed from the engine field by field.
 macro_rules! context {
@@ -62,7 +61,7 @@ pub(super) struct Rooms<'a> {
     pub(super) doomed: &'a mut Vec<Key>,
     pub(super) draining: bool,
     pub(super) line: Key,
-    peer: IpAddr,
+    visitor: Visitor,
 }
 
 impl Engine {
@@ -90,7 +89,7 @@ impl Engine {
             doomed: &mut self.doomed,
             draining: self.drain != Drain::No,
             line: key,
-            peer: inbound.peer(),
+            visitor: inbound.visitor(),
         };
         inbound.received(&mut context!(self), &mut rooms, bytes);
         self.end_doomed();
@@ -355,7 +354,7 @@ impl Rooms<'_> {
             topics: self.topics,
             waiters: self.waiters,
             line: self.line,
-            peer: self.peer,
+            visitor: self.visitor,
         };
         match office.serve(turn, request, half, body) {
             Served::Kept(reply) => self.once_kept(turn, reply),

@@ -7,6 +7,7 @@ use super::{Engine, STREAM_WRITES_MAX, Settings};
 use crate::base::frame::Gather;
 use crate::base::slab::Key;
 use crate::base::time::{Mono, Now, Wall};
+use crate::model::{Door, Visitor};
 use crate::port::{Action, Ended, Seq, StoreDone, StoreOp};
 
 pub(super) mod calls;
@@ -18,10 +19,17 @@ mod polls;
 mod receipts;
 mod topics;
 
-const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+/// Somebody on this machine, through a door for nobody else.
+const NEAR: Visitor = Visitor {
+    peer: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+    door: Door::Loopback,
+    secure: false,
+};
 
 /// An engine, the time, and what it wanted done.
 struct World {
+    /// Who opens lines.
+    visitor: Visitor,
     engine: Engine,
     now: Now,
     /// Whether sockets take bytes.
@@ -57,6 +65,7 @@ impl World {
             engine: Engine::new(settings, [1; 32], now),
             now,
             writable: true,
+            visitor: NEAR,
             stores: true,
             connects: Vec::new(),
             dialled: Vec::new(),
@@ -68,7 +77,7 @@ impl World {
     }
 
     fn open(&mut self) -> Key {
-        self.engine.opened(self.now, LOOPBACK).expect("let in")
+        self.engine.opened(self.now, self.visitor).expect("let in")
     }
 
     /// Bytes come from the peer, and the turn goes on to its end. What was written on the line.

@@ -15,6 +15,7 @@ use crate::base::index::Index;
 use crate::base::rng::Rng;
 use crate::base::slab::{Key, Slab};
 use crate::base::time::Mono;
+use crate::base::toll::Toll;
 use crate::port::Turn;
 
 mod agenda;
@@ -37,7 +38,6 @@ pub mod request;
 mod restore;
 pub mod settings;
 mod subscription;
-mod toll;
 mod topic;
 mod verify;
 mod version;
@@ -49,7 +49,6 @@ use denial::Denial;
 use gate::Gate;
 use restore::Numbers;
 use subscription::{State, Subscription};
-use toll::Toll;
 use topic::{Known, Topic};
 
 pub use fetch::Content;

@@ -11,6 +11,7 @@ use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::base::time::Mono;
+use crate::model::{Door, Visitor};
 
 /// Connections taken in per turn, over all listeners.
 const ACCEPTS_MAX: u32 = 64;
@@ -36,6 +37,7 @@ pub enum Listen {
 #[derive(Debug)]
 struct Listener {
     socket: TcpListener,
+    door: Door,
     /// An edge came, and `accept` has not yet said that nobody waits.
     ready: bool,
     /// It failed, and is looked at again when the retry is due.
@@ -81,6 +83,7 @@ impl Listeners {
                 .map_err(|why| (*addr, why))?;
             list.push(Listener {
                 socket,
+                door: door(*addr),
                 ready: false,
                 resting: false,
             });
@@ -124,14 +127,19 @@ impl Listeners {
 
     /// The next connection, listener after listener; `None` when nobody waits or the turn has had
     /// its share.
-    pub(super) fn accept(&mut self, now: Mono) -> Option<(TcpStream, SocketAddr)> {
+    pub(super) fn accept(&mut self, now: Mono) -> Option<(TcpStream, Visitor)> {
         while self.left > 0 {
             let place = self.next_ready()?;
             self.left -= 1;
             match self.list[place].socket.accept() {
-                Ok(accepted) => {
+                Ok((stream, from)) => {
+                    let visitor = Visitor {
+                        peer: from.ip().to_canonical(),
+                        door: self.list[place].door,
+                        secure: false,
+                    };
                     self.recovered();
-                    return Some(accepted);
+                    return Some((stream, visitor));
                 }
                 Err(why) => self.failed(place, now, &why),
             }
@@ -246,6 +254,14 @@ pub(super) fn turn_away(mut stream: TcpStream, answer: &[u8]) {
 
 fn spare() -> Option<File> {
     File::open("/dev/null").ok()
+}
+
+/// Who can reach a TCP address.
+fn door(addr: SocketAddr) -> Door {
+    match addr.ip().to_canonical().is_loopback() {
+        true => Door::Loopback,
+        false => Door::Open,
+    }
 }
 
 fn listener(addr: SocketAddr) -> io::Result<TcpListener> {

@@ -231,11 +231,10 @@ impl Server {
             return;
         }
         self.listeners.begin_turn(self.now.mono);
-        while let Some((stream, peer)) = self.listeners.accept(self.now.mono) {
-            let peer = peer.ip().to_canonical();
+        while let Some((stream, visitor)) = self.listeners.accept(self.now.mono) {
             match self
                 .guard
-                .tell(self.now, None, |engine| engine.opened(self.now, peer))
+                .tell(self.now, None, |engine| engine.opened(self.now, visitor))
             {
                 Some(Ok(key)) => {
                     let adopted = self.sockets.adopt(self.poll.registry(), key, stream);

@@ -16,6 +16,7 @@ use crate::http::body::BodyReader;
 use crate::http::problem::{Problem, Reason};
 use crate::http::request::Request;
 use crate::http::write::How;
+use crate::model::Visitor;
 use crate::port::{Action, Seq, Turn};
 
 mod desk;
@@ -86,7 +87,7 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 /// A client's line.
 #[derive(Debug)]
 pub struct Inbound {
-    peer: IpAddr,
+    visitor: Visitor,
     phase: Phase,
     /// The peer has sent its FIN.
     finished: bool,
@@ -107,9 +108,9 @@ pub struct Inbound {
 impl Inbound {
     /// A line on which nothing has come yet.
     #[must_use]
-    pub fn new(peer: IpAddr, now: Mono) -> Inbound {
+    pub fn new(visitor: Visitor, now: Mono) -> Inbound {
         Inbound {
-            peer,
+            visitor,
             phase: Phase::Idle,
             finished: false,
             paused: false,
@@ -125,7 +126,13 @@ impl Inbound {
     /// The client's address.
     #[must_use]
     pub fn peer(&self) -> IpAddr {
-        self.peer
+        self.visitor.peer
+    }
+
+    /// Who the client is, as far as its connection tells.
+    #[must_use]
+    pub fn visitor(&self) -> Visitor {
+        self.visitor
     }
 
     /// Bytes that came behind the line's last request.

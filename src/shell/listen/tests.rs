@@ -73,14 +73,15 @@ fn accepted_sockets_send_without_delay_and_hold_little() {
     let client = Client::connect(addr).unwrap();
     await_edges(&mut poll, &mut listeners, 1);
     listeners.begin_turn(Mono(0));
-    let (stream, peer) = listeners.accept(Mono(0)).unwrap();
+    let (stream, visitor) = listeners.accept(Mono(0)).unwrap();
     assert!(stream.nodelay().unwrap(), "inherited from the listener");
     let held = socket2::SockRef::from(&stream).send_buffer_size().unwrap();
     assert!(
         (64 << 10..=128 << 10).contains(&held),
         "{held}, inherited too"
     );
-    assert_eq!(peer, client.local_addr().unwrap());
+    assert_eq!(visitor.peer, client.local_addr().unwrap().ip());
+    assert!(visitor.is_local());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! How often one client address may ask the hub for something that makes it call others.
+//! How often one client address may do something that costs others.
 //! It reads no clock, refuses nobody by itself and forgets who has been quiet.
 
 use std::collections::VecDeque;
@@ -13,7 +13,7 @@ const ADDRESSES_MAX: usize = 1 << 16;
 
 /// A bucket for each address: `burst` requests at once, and one more after each `interval`.
 #[derive(Debug)]
-pub(super) struct Toll {
+pub struct Toll {
     /// When the address will owe nothing any more.
     clear_at: Index<IpAddr, Mono>,
     /// Every address of the index once, for forgetting.
@@ -24,7 +24,7 @@ pub(super) struct Toll {
 
 impl Toll {
     /// So many requests a minute, all of them at once if they like. `seed` is for the map.
-    pub(super) fn per_minute(requests: u32, seed: u64) -> Toll {
+    pub fn per_minute(requests: u32, seed: u64) -> Toll {
         Toll {
             clear_at: Index::new(seed),
             order: VecDeque::new(),
@@ -37,7 +37,7 @@ impl Toll {
     ///
     /// # Errors
     /// How long it has to wait.
-    pub(super) fn pay(&mut self, now: Mono, peer: IpAddr) -> Result<(), Duration> {
+    pub fn pay(&mut self, now: Mono, peer: IpAddr) -> Result<(), Duration> {
         let address = network(peer);
         let owed = self
             .clear_at
