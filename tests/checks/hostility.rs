@@ -169,11 +169,9 @@ pub fn syn_lost() -> Result {
     let full = socket.local_addr()?.as_socket();
     let full = full.ok_or_else(|| Trouble::failed("no address"))?;
     let mut crowd = Vec::new();
-    loop {
-        match TcpStream::connect_timeout(&full, Duration::from_millis(300)) {
-            Ok(stream) => crowd.push(stream),
-            Err(_) => break,
-        }
+    let moment = Duration::from_millis(300);
+    while let Ok(stream) = TcpStream::connect_timeout(&full, moment) {
+        crowd.push(stream);
     }
     let mut client = Client::connect(addr)?;
     let form = format!("_url=http://{full}/&_retry_schedule=1s&_retries=1&a=1");
@@ -251,33 +249,11 @@ pub fn narrow() -> Result {
 
 /// Clients that come and go, or reset, as fast as they can; targets that reset every connection.
 pub fn storms() -> Result {
-    const ROUNDS: usize = 5_000;
     let server = Server::start();
     let (addr, id) = (server.addr(), server.id());
     slowest(addr, 10)?;
     let base = (process::descriptors(id)?, process::status(id, "VmRSS")?);
-    let storms: [fn(TcpStream) -> io::Result<()>; 4] = [
-        |stream| Ok(drop(stream)),
-        reset,
-        |mut stream| {
-            stream.write_all(b"POST /dispatch HTTP/1.1\r\nHost: h\r\nContent-Le")?;
-            reset(stream)
-        },
-        |mut stream| {
-            stream.write_all(b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n")?;
-            reset(stream)
-        },
-    ];
-    let clients: Vec<_> = storms
-        .into_iter()
-        .map(|storm| {
-            thread::spawn(move || {
-                for _ in 0..ROUNDS {
-                    let _ = TcpStream::connect(addr).and_then(storm);
-                }
-            })
-        })
-        .collect();
+    let clients = come_and_go(addr);
     let rows = ways::rows();
     let resets = rows.iter().filter(|row| row.name.starts_with("reset"));
     let targets: Vec<Hostile> = resets.map(|row| Hostile::new(row, usize::MAX)).collect();
@@ -288,6 +264,7 @@ pub fn storms() -> Result {
         }
     }
     let beside = slowest(addr, 100)?;
+    let connections = ROUNDS * clients.len();
     for client in clients {
         client
             .join()
@@ -302,10 +279,9 @@ pub fn storms() -> Result {
     let (status, said) = server.wait();
     let lines = said.lines().count();
     let found = format!(
-        "{} connections of clients, {} webhooks to {} that reset; the other got its own in \
-         {beside:.1?} at most; then {left} descriptors ({} before), {growth} KiB more, {used} ns \
-         of a second; {lines} lines of log",
-        storms.len() * ROUNDS,
+        "{connections} connections of clients, {} webhooks to {} that reset; the other got \
+         its own in {beside:.1?} at most; then {left} descriptors ({} before), {growth} KiB \
+         more, {used} ns of a second; {lines} lines of log",
         200 * targets.len(),
         targets.len(),
         base.0
@@ -314,6 +290,33 @@ pub fn storms() -> Result {
     let fine = fine && beside < OTHERS_MAX && lines < 1_000 && status.success();
     ensure(fine, || found.clone())?;
     Ok(found)
+}
+
+/// Connections of each of the storms.
+const ROUNDS: usize = 5_000;
+
+/// Clients that connect again and again, and each time only to go.
+fn come_and_go(addr: SocketAddr) -> Vec<thread::JoinHandle<()>> {
+    let storms: [fn(TcpStream) -> io::Result<()>; 4] = [
+        |stream| stream.set_nodelay(true),
+        reset,
+        |mut stream| {
+            stream.write_all(b"POST /dispatch HTTP/1.1\r\nHost: h\r\nContent-Le")?;
+            reset(stream)
+        },
+        |mut stream| {
+            stream.write_all(b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n")?;
+            reset(stream)
+        },
+    ];
+    let again = |storm: fn(TcpStream) -> io::Result<()>| {
+        thread::spawn(move || {
+            for _ in 0..ROUNDS {
+                let _ = TcpStream::connect(addr).and_then(storm);
+            }
+        })
+    };
+    storms.map(again).into()
 }
 
 fn reset(stream: TcpStream) -> io::Result<()> {

@@ -7,7 +7,6 @@
 #[allow(dead_code)]
 #[path = "../support/decode.rs"]
 mod decode;
-#[allow(dead_code)]
 #[path = "../support/hostile.rs"]
 mod hostile;
 #[path = "../support/message.rs"]

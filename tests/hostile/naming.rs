@@ -1,5 +1,5 @@
-//! Name servers that fail, lie, loop or are silent: the word of each, that whoever has an address of
-//! its own is called meanwhile, and that only what was asked for is believed.
+//! Name servers that fail, lie, loop or are silent: the word of each, that whoever has an address
+//! of its own is called meanwhile, and that only what was asked for is believed.
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,5 +1,5 @@
-//! What goes wrong outside, what happens then, and the tests that show it; README's table is made of
-//! these rows. A test holds that each of the tests is there; it runs none.
+//! What goes wrong outside, what happens then, and the tests that show it; README's table is made
+//! of these rows. A test holds that each of the tests is there; it runs none.
 
 /// A fault: what it is, what happens, and the tests, or the names of separate checks.
 pub type Row = (&'static str, &'static str, &'static [&'static str]);

@@ -274,17 +274,10 @@ impl Sim {
 impl Sim {
     /// An event's time has come.
     pub fn happen(&mut self, event: Event) {
+        if self.is_stopped() && is_told_at_once(&event) {
+            return self.world.schedule(self.stopped_until, event);
+        }
         match event {
-            // What the engine is told at once is told when it goes on.
-            Event::Space(_)
-            | Event::Datagram(..)
-            | Event::Unasked(_)
-            | Event::Crash
-            | Event::Drain
-                if self.is_stopped() =>
-            {
-                self.world.schedule(self.stopped_until, event);
-            }
             Event::Stop(span) => self.stop(span),
             Event::Continue => {}
             Event::Open(_) | Event::Join(_) if self.is_down => {
@@ -310,25 +303,8 @@ impl Sim {
                     self.wake_peer(link);
                 }
             }
-            Event::Space(link) => {
-                let key = self.net.get(link).key;
-                if let Some(key) = key.filter(|_| self.net.unblock(link)) {
-                    self.world.note("unblocked", key.to_bits(), 0);
-                    self.engine.unblocked(key);
-                }
-            }
             Event::Wake(link) => self.wake_peer(link),
-            Event::Datagram(key, bytes) if self.names.is_open(key) => {
-                self.world.note_bytes("datagram", key.to_bits(), &bytes);
-                self.engine.datagram(self.world.told(), key, &bytes);
-                self.perform();
-            }
-            Event::Unasked(key) if self.names.is_open(key) => {
-                self.world.note("unasked", key.to_bits(), 0);
-                self.engine.unasked(self.world.told(), key);
-                self.perform();
-            }
-            Event::Datagram(..) | Event::Unasked(_) => {}
+            Event::Space(_) | Event::Datagram(..) | Event::Unasked(_) => self.tell(event),
             Event::Stored => {}
             Event::Jump(by) => {
                 self.world.jump(by);
@@ -342,6 +318,30 @@ impl Sim {
             Event::Start => self.start(),
             Event::Drain if self.is_down => {}
             Event::Drain => self.drain(),
+        }
+    }
+
+    /// What the engine is told at once.
+    fn tell(&mut self, event: Event) {
+        match event {
+            Event::Space(link) => {
+                let key = self.net.get(link).key;
+                if let Some(key) = key.filter(|_| self.net.unblock(link)) {
+                    self.world.note("unblocked", key.to_bits(), 0);
+                    self.engine.unblocked(key);
+                }
+            }
+            Event::Datagram(key, bytes) if self.names.is_open(key) => {
+                self.world.note_bytes("datagram", key.to_bits(), &bytes);
+                self.engine.datagram(self.world.told(), key, &bytes);
+                self.perform();
+            }
+            Event::Unasked(key) if self.names.is_open(key) => {
+                self.world.note("unasked", key.to_bits(), 0);
+                self.engine.unasked(self.world.told(), key);
+                self.perform();
+            }
+            _ => {}
         }
     }
 
@@ -402,6 +402,14 @@ impl Sim {
             }
         }
     }
+}
+
+/// Whether a process that stands still hears of it when it goes on.
+fn is_told_at_once(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Space(_) | Event::Datagram(..) | Event::Unasked(_) | Event::Crash | Event::Drain
+    )
 }
 
 impl Drop for Sim {

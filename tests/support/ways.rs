@@ -116,6 +116,7 @@ const ALERT: &[u8] = b"\x15\x03\x01\x00\x02\x02\x46";
 pub fn rows() -> Vec<Row> {
     let parts = [
         resets(),
+        breaks(),
         stalls(),
         floods(),
         interim(),
@@ -132,8 +133,6 @@ pub fn rows() -> Vec<Row> {
 /// which of the two comes first.
 fn resets() -> Vec<Row> {
     use Step::{Close, Finish, Hear, Reset};
-    let head = || say("HTTP/1.1 200 OK\r\nContent-Le");
-    let body = || say("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
     let first = Wanted::Fails("connect|protocol", "reset|reset_before_answer");
     let closed = Wanted::Fails(
         "connect|protocol",
@@ -162,6 +161,15 @@ fn resets() -> Vec<Row> {
             vec![Finish, Hear],
             protocol("closed_before_answer"),
         ),
+    ]
+}
+
+/// Ends inside an answer, and right behind it.
+fn breaks() -> Vec<Row> {
+    use Step::{Finish, Hear, Reset};
+    let head = || say("HTTP/1.1 200 OK\r\nContent-Le");
+    let body = || say("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
+    vec![
         Row::new(
             "reset in the head",
             vec![Hear, head(), Reset],
@@ -200,37 +208,20 @@ fn stalls() -> Vec<Row> {
     let drip = |first: &str, drops: &str| {
         vec![Step::Hear, say(first), Step::Drip(drops.as_bytes().into())]
     };
-    let late = |detail| Wanted::Fails("timeout", detail);
+    let late =
+        |name, steps, detail| Row::new(name, steps, Wanted::Fails("timeout", detail)).timed();
+    let early = drip("HTTP/1.1 1", "03 Early\r\nX-Y: a long field indeed: z");
+    let head = drip("HTTP/1.1 200 OK\r\nX: ", "y");
+    let body = drip("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", "x");
+    let half = answer("HTTP/1.1 200 OK\r\nX: y");
+    let bare = answer("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
     vec![
-        Row::new("no answer", vec![Step::Hear], late("no_answer")).timed(),
-        Row::new(
-            "half a head",
-            answer("HTTP/1.1 200 OK\r\nX: y"),
-            late("answer_unfinished"),
-        )
-        .timed(),
-        Row::new(
-            "a head that drips",
-            drip("HTTP/1.1 200 OK\r\nX: ", "y"),
-            late("answer_unfinished"),
-        )
-        .timed(),
-        Row::new(
-            "interim answers that drip",
-            drip("HTTP/1.1 1", "03 Early\r\nX-Y: a long field indeed: z"),
-            late("answer_unfinished"),
-        )
-        .timed(),
-        Row::new(
-            "a body that drips",
-            drip("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", "x"),
-            Wanted::Delivers(200),
-        ),
-        Row::new(
-            "a body that never comes",
-            answer("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"),
-            Wanted::Delivers(200),
-        ),
+        late("no answer", vec![Step::Hear], "no_answer"),
+        late("half a head", half, "answer_unfinished"),
+        late("a head that drips", head, "answer_unfinished"),
+        late("interim answers that drip", early, "answer_unfinished"),
+        Row::new("a body that drips", body, Wanted::Delivers(200)),
+        Row::new("a body that never comes", bare, Wanted::Delivers(200)),
     ]
 }
 
