@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hookah::conn::Limits;
 use hookah::courier::guard;
+use hookah::model::{Door, Visitor};
 use hookah::{courier, dispatch, engine, topics};
 
 use crate::behaviour::Behaviour;
@@ -25,6 +26,15 @@ use crate::world::{Event, HOUR, MINUTE, MS, SECOND};
 
 /// Where the engine is told that it listens.
 pub const OWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4_665);
+
+/// Whoever connects from there, to where the engine listens.
+pub fn by_loopback(peer: IpAddr) -> Visitor {
+    Visitor {
+        peer,
+        door: Door::Loopback,
+        secure: false,
+    }
+}
 
 /// The defaults.
 pub fn settings() -> engine::Settings {

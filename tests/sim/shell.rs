@@ -11,6 +11,7 @@ use hookah::port::{Action, Ended, Seq, StoreOp};
 use crate::behaviour::Door;
 use crate::net::{Item, LinkId, Peer};
 use crate::order::Order;
+use crate::setup;
 use crate::sim::Sim;
 use crate::targets::Target;
 use crate::world::{Event, MINUTE, SECOND};
@@ -120,10 +121,10 @@ impl Sim {
                 self.clients[client].over = true;
                 continue;
             }
-            match self
-                .engine
-                .opened(self.world.told(), self.clients[client].ip)
-            {
+            match self.engine.opened(
+                self.world.told(),
+                setup::by_loopback(self.clients[client].ip),
+            ) {
                 Ok(key) => {
                     self.world.note("opened", key.to_bits(), 0);
                     self.net.name(link, key);
@@ -144,7 +145,10 @@ impl Sim {
         if !self.listening {
             return;
         }
-        let key = match self.engine.opened(self.world.told(), reader.ip) {
+        let key = match self
+            .engine
+            .opened(self.world.told(), setup::by_loopback(reader.ip))
+        {
             Ok(key) => key,
             Err(refusal) => {
                 self.world.note_bytes("not opened", 0, &refusal.answer);
