@@ -16,6 +16,7 @@ mod decode;
 mod ear;
 mod feeds;
 mod gates;
+mod hostile;
 mod http;
 mod hub;
 mod kept;
@@ -51,6 +52,7 @@ mod stories_pages;
 mod stories_poll;
 mod stories_redirects;
 mod stories_replay;
+mod stories_stopped;
 mod stories_streams;
 mod stories_tls;
 mod tap;
@@ -58,6 +60,8 @@ mod targets;
 mod trace;
 mod verdict;
 mod watch;
+#[path = "../support/ways.rs"]
+mod ways;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
