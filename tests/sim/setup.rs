@@ -121,19 +121,9 @@ pub fn random(seed: u64) -> Sim {
         sim.net.shape = Some(Shape::calm());
         sim.oracle.calm = true;
     }
-    let slow = sim.world.rng.pick(&[0, 0, 3 * MS, 150 * MS]);
-    let fail_percent = sim.world.rng.pick(&[0, 0, 0, 5]);
-    sim.store.temper = Temper {
-        delay: (0, slow),
-        fail_percent,
-    };
-    sim.oracle.may_refuse = fail_percent > 0 || small || lasts;
+    let fails = store(&mut sim);
+    sim.oracle.may_refuse = fails || small || lasts;
     sim.lasts = lasts;
-    if !sim.settings.volatile {
-        let repair = sim.world.rng.pick(&[0, SECOND, 20 * SECOND]);
-        sim.store.repair = (repair / 10, repair);
-        sim.oracle.store_within = slow + repair;
-    }
     targets(&mut sim);
     if lasts {
         crashes(&mut sim);
@@ -155,6 +145,22 @@ pub fn random(seed: u64) -> Sim {
         sim.world.after(at, Event::Drain);
     }
     sim
+}
+
+/// How slow the store is, whether it fails, and for how long then; whether it does.
+fn store(sim: &mut Sim) -> bool {
+    let slow = sim.world.rng.pick(&[0, 0, 3 * MS, 150 * MS]);
+    let fail_percent = sim.world.rng.pick(&[0, 0, 0, 5]);
+    sim.store.temper = Temper {
+        delay: (0, slow),
+        fail_percent,
+    };
+    if !sim.settings.volatile {
+        let repair = sim.world.rng.pick(&[0, SECOND, 20 * SECOND]);
+        sim.store.repair = (repair / 10, repair);
+        sim.oracle.store_within = slow + repair;
+    }
+    fail_percent > 0
 }
 
 /// When the wall clock is set, if it is.
