@@ -17,20 +17,23 @@ use crate::{http, store};
 
 mod clock;
 mod datagrams;
+mod entry;
+mod gate;
 mod guard;
 mod hosts;
 mod journal;
 mod listen;
 mod secure;
 mod signals;
+mod socket;
 mod sockets;
 mod sys;
 mod tls;
 mod traffic;
 mod turn;
 
+pub use gate::Listen;
 pub use journal::start as start_log;
-pub use listen::Listen;
 pub use sys::raise_descriptors;
 
 /// Bytes read from one line in one turn; also the size of the one buffer that reads share.

@@ -3,7 +3,8 @@
 
 use std::mem;
 
-use super::sockets::{Entry, Layer, Stage, ended};
+use super::entry::{Entry, Layer, Stage};
+use super::socket::ended;
 use super::traffic::Step;
 use super::turn::Server;
 use crate::base::frame::Gather;
@@ -100,7 +101,7 @@ impl Server {
         let Layer::Tls(session) = &mut entry.layer else {
             return;
         };
-        match session.flush(&mut entry.stream) {
+        match session.flush(&mut entry.socket) {
             Ok(true) => {}
             Ok(false) => (entry.writable, entry.blocked) = (false, true),
             Err(why) => self.doom(key, ended(&why)),
@@ -122,7 +123,7 @@ pub(super) fn write_once(gather: &Gather<'_>, entry: &mut Entry) -> Step {
         Err(why) => return Step::Failed(0, ended(&why)),
     };
     entry.written.1 += count;
-    match session.flush(&mut entry.stream) {
+    match session.flush(&mut entry.socket) {
         Ok(true) => Step::Wrote(count),
         Ok(false) => Step::Full(count),
         Err(why) => Step::Failed(count, ended(&why)),

@@ -13,6 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
+use super::socket::Socket;
 use crate::port::Ended;
 use verify::Verifier;
 
@@ -154,7 +155,7 @@ impl Session {
     ///
     /// # Errors
     /// What the socket says.
-    pub(super) fn flush(&mut self, socket: &mut mio::net::TcpStream) -> io::Result<bool> {
+    pub(super) fn flush(&mut self, socket: &mut Socket) -> io::Result<bool> {
         while self.connection.wants_write() {
             match self.connection.write_tls(socket) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -165,7 +166,7 @@ impl Session {
             }
         }
         if std::mem::replace(&mut self.ending, false) {
-            socket.shutdown(std::net::Shutdown::Write)?;
+            socket.finish();
         }
         Ok(true)
     }

@@ -3,7 +3,8 @@
 
 use std::io::{ErrorKind, Read, Write};
 
-use super::sockets::{Entry, Handshake, Layer, Stage, ended};
+use super::entry::{Entry, Layer, Stage};
+use super::socket::{Handshake, ended};
 use super::turn::Server;
 use super::{READ_BYTES_MAX, WRITE_BYTES_MAX, secure};
 use crate::base::frame::Gather;
@@ -44,7 +45,7 @@ impl Server {
         let Some(entry) = self.sockets.get_mut(key) else {
             return false;
         };
-        match entry.handshake() {
+        match entry.socket.handshake() {
             Handshake::Done => {
                 entry.writable = true;
                 self.open(key)
@@ -73,7 +74,7 @@ impl Server {
             if left == 0 {
                 return self.sockets.queue(key);
             }
-            match entry.stream.read(&mut self.scratch[..left]) {
+            match entry.socket.read(&mut self.scratch[..left]) {
                 Ok(0) => return self.closed(key),
                 Ok(count) => {
                     // A short read has emptied the socket, and more of it would be a new edge:
@@ -257,8 +258,8 @@ fn write_once(engine: &Engine, key: Key, entry: &mut Entry) -> Step {
     loop {
         let taken = match gather.slices() {
             // The kernel has a shorter way for it.
-            [only] => entry.stream.write(only),
-            slices => entry.stream.write_vectored(slices),
+            [only] => entry.socket.write(only),
+            slices => entry.socket.write_vectored(slices),
         };
         match taken {
             Ok(count) => {

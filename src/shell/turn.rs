@@ -9,11 +9,14 @@ use mio::{Events, Poll, Token};
 
 use super::clock::Clock;
 use super::datagrams::{DATAGRAMS_PER_TURN_MAX, Datagrams, Received};
+use super::entry::{Entry, Layer, Stage};
+use super::gate::turn_away;
 use super::guard::Guard;
 use super::hosts::NameFiles;
-use super::listen::{Listeners, turn_away};
+use super::listen::Listeners;
 use super::signals::Signals;
-use super::sockets::{Layer, Sockets, ended};
+use super::socket::{Socket, ended};
+use super::sockets::Sockets;
 use super::tls;
 use super::{Failure, READ_BYTES_MAX};
 use crate::base::slab::Key;
@@ -229,16 +232,17 @@ impl Server {
             return;
         }
         self.listeners.begin_turn(self.now.mono);
-        while let Some((stream, visitor)) = self.listeners.accept(self.now.mono) {
+        while let Some((socket, visitor)) = self.listeners.accept(self.now.mono) {
             match self
                 .guard
                 .tell(self.now, None, |engine| engine.opened(self.now, visitor))
             {
                 Some(Ok(key)) => {
-                    let adopted = self.sockets.adopt(self.poll.registry(), key, stream);
+                    let entry = Entry::new(key, socket, Layer::Plain, Stage::Open);
+                    let adopted = self.sockets.adopt(self.poll.registry(), entry);
                     self.report(key, adopted.map_err(|why| ended(&why)));
                 }
-                Some(Err(refusal)) => turn_away(stream, &refusal.answer),
+                Some(Err(refusal)) => turn_away(socket, &refusal.answer),
                 None => {}
             }
         }
@@ -329,8 +333,9 @@ impl Server {
             Some(name) => Layer::Named(tls::server_name(name)?),
             None => Layer::Plain,
         };
-        self.sockets
-            .connect(self.poll.registry(), key, addr, layer)
+        Socket::connect(addr)
+            .map(|socket| Entry::new(key, socket, layer, Stage::Connecting))
+            .and_then(|entry| self.sockets.adopt(self.poll.registry(), entry))
             .map_err(|why| ended(&why))
     }
 

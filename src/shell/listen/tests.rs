@@ -2,6 +2,7 @@
 
 use super::*;
 
+use std::io::{Read, Write};
 use std::net::TcpStream as Client;
 
 use mio::{Events, Poll};
@@ -43,7 +44,7 @@ fn a_turn_takes_its_share_from_every_listener_in_turn() {
 
     listeners.begin_turn(Mono(0));
     let mut ports = Vec::new();
-    while let Some((stream, _)) = listeners.accept(Mono(0)) {
+    while let Some((Socket::Tcp(stream), _)) = listeners.accept(Mono(0)) {
         ports.push(stream.local_addr().unwrap().port());
     }
     let of_second = |ports: &[u16]| {
@@ -73,7 +74,9 @@ fn accepted_sockets_send_without_delay_and_hold_little() {
     let client = Client::connect(addr).unwrap();
     await_edges(&mut poll, &mut listeners, 1);
     listeners.begin_turn(Mono(0));
-    let (stream, visitor) = listeners.accept(Mono(0)).unwrap();
+    let Some((Socket::Tcp(stream), visitor)) = listeners.accept(Mono(0)) else {
+        panic!("nobody, or not over TCP");
+    };
     assert!(stream.nodelay().unwrap(), "inherited from the listener");
     let held = socket2::SockRef::from(&stream).send_buffer_size().unwrap();
     assert!(
