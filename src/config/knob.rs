@@ -23,6 +23,7 @@ pub(super) struct Knob {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Group {
     Listening,
+    Tls,
     Targets,
     Webhooks,
     Bounds,
@@ -34,8 +35,9 @@ pub(super) enum Group {
 
 impl Group {
     /// All of them, in the order of `--help`.
-    pub(super) const ALL: [(Group, &'static str); 8] = [
+    pub(super) const ALL: [(Group, &'static str); 9] = [
         (Group::Listening, "Listening"),
+        (Group::Tls, "TLS for clients"),
         (Group::Targets, "Targets"),
         (
             Group::Webhooks,

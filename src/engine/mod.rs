@@ -38,6 +38,7 @@ mod names;
 mod notices;
 mod polls;
 mod routes;
+mod secure;
 mod serve;
 mod slow;
 mod stored;
@@ -152,6 +153,7 @@ pub struct Engine {
     inbound: usize,
     per_address: Index<IpAddr, u32>,
     drain: life::Drain,
+    reports: secure::Reports,
 }
 
 impl Engine {
@@ -194,6 +196,7 @@ impl Engine {
             inbound: 0,
             per_address: Index::new(rng.u64()),
             drain: life::Drain::default(),
+            reports: secure::Reports::default(),
             turn: Turn {
                 now,
                 wheel: Wheel::with_bound(timers_max, now.mono),
@@ -217,8 +220,13 @@ impl Engine {
         if let Some(reason) = self.crowded(peer) {
             return Err(self.turn_away(reason));
         }
-        let line = Line::new(Conn::Inbound(Inbound::new(visitor, now.mono)));
+        if !self.affords(visitor) {
+            return Err(self.turn_away(Reason::MemoryFull));
+        }
+        let mut line = Line::new(Conn::Inbound(Inbound::new(visitor, now.mono)));
+        line.secure = visitor.secure;
         let Ok(key) = self.lines.insert(line) else {
+            self.give_back(visitor.secure);
             return Err(self.turn_away(Reason::ConnectionsFull));
         };
         self.count_in(peer);
@@ -227,9 +235,10 @@ impl Engine {
         Ok(key)
     }
 
-    /// A `Connect` succeeded.
+    /// A `Connect` succeeded, or the TLS handshake of a secure visitor.
     pub fn connected(&mut self, now: Now, key: Key) {
         self.turn.now = now;
+        self.client_secured(key);
         self.call_connected(key);
         self.name_server_connected(key);
         self.run_lanes();
@@ -264,6 +273,8 @@ impl Engine {
                     Ended::Finished => inbound.finish(),
                     _ => inbound.abandon(),
                 }
+                let who = inbound.visitor();
+                self.secure_ended(who, why);
                 self.settle_inbound(key);
             }
             Some(Conn::Outbound(_)) => self.call_ended(key, why),

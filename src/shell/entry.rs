@@ -104,6 +104,16 @@ impl Entry {
         }
     }
 
+    /// Whether a client's handshake is under way on it, and if so whether it has begun.
+    pub(super) fn shakes(&self) -> Option<bool> {
+        match &self.layer {
+            Layer::Tls(session) if self.stage == Stage::Securing && session.is_client_s() => {
+                Some(session.has_begun())
+            }
+            _ => None,
+        }
+    }
+
     /// Whether ciphertext may be tried to be flushed.
     pub(super) fn may_flush(&self) -> bool {
         self.may_write() || (self.writable && self.stage == Stage::Securing)

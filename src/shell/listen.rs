@@ -3,12 +3,11 @@
 
 use std::fs::File;
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use mio::{Registry, Token};
 
-use super::gate::{Gate, Listen, turn_away};
+use super::gate::{Gate, Listen, Place, turn_away};
 use super::socket::Socket;
 use crate::base::time::Mono;
 use crate::model::Visitor;
@@ -57,13 +56,16 @@ impl Listeners {
         registry: &Registry,
         first_token: Token,
         wanted: &[Listen],
-    ) -> Result<Listeners, (SocketAddr, io::Error)> {
+        has_certificate: bool,
+    ) -> Result<Listeners, (Listen, io::Error)> {
         let mut list = Vec::with_capacity(wanted.len());
         for (place, at) in wanted.iter().enumerate() {
-            let Listen::Tcp(addr) = *at;
-            let mut gate = Gate::open(*at).map_err(|why| (addr, why))?;
-            gate.register(registry, Token(first_token.0 + place))
-                .map_err(|why| (addr, why))?;
+            let token = Token(first_token.0 + place);
+            let gate = Gate::open(at, has_certificate).and_then(|mut gate| {
+                gate.register(registry, token)?;
+                Ok(gate)
+            });
+            let gate = gate.map_err(|why| (at.clone(), why))?;
             list.push(Listener {
                 gate,
                 ready: false,
@@ -82,9 +84,11 @@ impl Listeners {
         })
     }
 
-    /// The addresses in use, with the ports that the system chose.
-    pub(super) fn addrs(&self) -> impl Iterator<Item = SocketAddr> {
-        self.list.iter().filter_map(|listener| listener.gate.addr())
+    /// Where they listen, with the ports that the system chose.
+    pub(super) fn places(&self) -> impl Iterator<Item = Place> {
+        self.list
+            .iter()
+            .filter_map(|listener| listener.gate.place())
     }
 
     /// Notes an edge. False if the token is none of ours.
@@ -193,9 +197,9 @@ impl Listeners {
         let accepted = self.list[place].gate.accept();
         let drained = matches!(&accepted, Err(why) if why.kind() == io::ErrorKind::WouldBlock);
         let failed = accepted.is_err() && !drained;
-        if let Ok((socket, _)) = accepted {
+        if let Ok((socket, visitor)) = accepted {
             *shed += 1;
-            turn_away(socket, BUSY);
+            turn_away(socket, visitor.secure, BUSY);
         }
         self.spare = spare();
         if drained {

@@ -66,8 +66,8 @@ impl Server {
             self.deliver(key);
         }
         match goes_on {
-            // A line that is connected just now has a request to write: one write for both.
-            Ok(true) if fresh => {}
+            // A target's line that is connected just now has a request to write: one write for both.
+            Ok(true) if fresh && !self.is_client_s(key) => {}
             Ok(true) => self.flush_ciphertext(key),
             Ok(false) => self.finished(key),
             Err(why) => {
@@ -76,6 +76,12 @@ impl Server {
                 self.over(key, why);
             }
         }
+    }
+
+    fn is_client_s(&mut self, key: Key) -> bool {
+        let entry = self.sockets.get_mut(key);
+        let secured = entry.and_then(Entry::secured);
+        secured.is_some_and(|(_, session)| session.is_client_s())
     }
 
     /// Gives the engine what was decrypted.

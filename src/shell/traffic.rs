@@ -15,7 +15,16 @@ use crate::port::Ended;
 impl Server {
     /// Looks at every line that the poll, a `Resume` or the last turn has put into the ready list.
     pub(super) fn read_ready(&mut self) {
-        let ready = self.sockets.take_ready();
+        let mut ready = self.sockets.take_ready();
+        for key in &ready {
+            let shakes = self.sockets.get_mut(*key).and_then(|it| it.shakes());
+            match shakes {
+                Some(begun) => self.handshakes.put(*key, begun),
+                None => self.advance(*key),
+            }
+        }
+        ready.clear();
+        self.handshakes.take(&mut ready);
         for key in &ready {
             self.advance(*key);
         }
@@ -118,11 +127,14 @@ impl Server {
         }
     }
 
-    /// The socket has no more to read. Over TLS the peer itself has to say that it finished.
+    /// The socket has no more to read. Over TLS a target itself has to say that it finished.
     fn closed(&mut self, key: Key) {
         let entry = self.sockets.get_mut(key);
         match entry.and_then(Entry::secured) {
-            Some((Stage::Open, _)) => self.over(key, Ended::Unannounced),
+            // Where a request ends, the request says (RFC 9112 section 9.8).
+            Some((Stage::Open, session)) if !session.is_client_s() => {
+                self.over(key, Ended::Unannounced);
+            }
             _ => self.finished(key),
         }
     }

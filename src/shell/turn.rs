@@ -12,6 +12,7 @@ use super::datagrams::{DATAGRAMS_PER_TURN_MAX, Datagrams, Received};
 use super::entry::{Entry, Layer, Stage};
 use super::gate::turn_away;
 use super::guard::Guard;
+use super::handshakes::Handshakes;
 use super::hosts::NameFiles;
 use super::listen::Listeners;
 use super::signals::Signals;
@@ -49,10 +50,13 @@ pub(super) struct Server {
     pub(super) now: Now,
     pub(super) guard: Guard,
     pub(super) sockets: Sockets,
+    pub(super) handshakes: Handshakes,
     datagrams: Datagrams,
     name_files: NameFiles,
     /// TLS to targets.
     pub(super) tls: tls::Client,
+    /// TLS for clients.
+    pub(super) identity: Option<tls::Identity>,
     listeners: Listeners,
     signals: Signals,
     store: Box<dyn Store>,
@@ -76,6 +80,7 @@ pub(super) struct Parts {
     pub(super) now: Now,
     pub(super) engine: Engine,
     pub(super) tls: tls::Client,
+    pub(super) identity: Option<tls::Identity>,
     pub(super) listeners: Listeners,
     pub(super) signals: Signals,
     pub(super) store: Box<dyn Store>,
@@ -95,6 +100,8 @@ impl Server {
             datagrams: Datagrams::default(),
             name_files: NameFiles::of_system(),
             tls: parts.tls,
+            identity: parts.identity,
+            handshakes: Handshakes::default(),
             listeners: parts.listeners,
             signals: parts.signals,
             store: parts.store,
@@ -186,6 +193,7 @@ impl Server {
     /// Until when the poll may sleep; not at all while work is left over.
     fn timeout(&self) -> Option<Duration> {
         let left_over = self.sockets.has_ready()
+            || !self.handshakes.is_empty()
             || (self.listeners.has_ready() && self.opening.is_none())
             || self.datagrams.has_ready()
             || !self.put_off.is_empty()
@@ -218,7 +226,11 @@ impl Server {
     }
 
     fn heed_signals(&mut self) {
-        if self.signals.stop_asked() && !self.draining {
+        let asked = self.signals.asked();
+        if asked.reload {
+            self.reload();
+        }
+        if asked.stop && !self.draining {
             self.draining = true;
             self.guard
                 .tell(self.now, None, |engine| engine.drain(self.now));
@@ -238,11 +250,10 @@ impl Server {
                 .tell(self.now, None, |engine| engine.opened(self.now, visitor))
             {
                 Some(Ok(key)) => {
-                    let entry = Entry::new(key, socket, Layer::Plain, Stage::Open);
-                    let adopted = self.sockets.adopt(self.poll.registry(), entry);
-                    self.report(key, adopted.map_err(|why| ended(&why)));
+                    let adopted = self.adopt(key, socket, visitor.secure);
+                    self.report(key, adopted);
                 }
-                Some(Err(refusal)) => turn_away(socket, &refusal.answer),
+                Some(Err(refusal)) => turn_away(socket, visitor.secure, &refusal.answer),
                 None => {}
             }
         }
@@ -252,6 +263,19 @@ impl Server {
                 engine.stats_mut().add(Counter::AcceptErrors, errors);
             });
         }
+    }
+
+    /// Takes in a client's socket: plain, or with TLS to come.
+    fn adopt(&mut self, key: Key, socket: Socket, secure: bool) -> Result<(), Ended> {
+        let entry = match &self.identity {
+            Some(identity) if secure => {
+                let layer = Layer::Tls(Box::new(identity.session()?));
+                Entry::new(key, socket, layer, Stage::Securing)
+            }
+            _ => Entry::new(key, socket, Layer::Plain, Stage::Open),
+        };
+        let adopted = self.sockets.adopt(self.poll.registry(), entry);
+        adopted.map_err(|why| ended(&why))
     }
 
     /// Does what the engine wants, in its order: a key may be given out again right after `Close`.

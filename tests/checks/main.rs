@@ -13,6 +13,7 @@ mod server;
 mod browser;
 mod build;
 mod cost;
+mod doors;
 mod hub;
 mod lasting;
 mod load;
@@ -63,6 +64,12 @@ const CHECKS: &[Check] = &[
         overload::stopped_target,
     ),
     Check::new("overload: a stop under load", overload::drain),
+    Check::new(
+        "doors: curl and openssl come in, or do not",
+        doors::programs,
+    ),
+    Check::new("doors: a handshake that never comes", doors::silent),
+    Check::new("doors: a storm of 1,000 handshakes", doors::storm),
     Check::new("streams: curl reads every format", streams::formats),
     Check::new("streams: a burst ends nobody that reads", streams::burst),
     Check::new(

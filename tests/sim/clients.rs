@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
+use crate::doors::Handshake;
 use crate::http::{Kind, Message, Reader};
 use crate::net::{Item, LinkId, Net};
 use crate::oracle::Oracle;
@@ -44,6 +45,8 @@ pub enum Want {
 pub struct Client {
     /// Where it connects from.
     pub ip: IpAddr,
+    /// How its handshake goes, if it comes by a door with TLS.
+    pub handshake: Option<Handshake>,
     /// Its connection, once it is made.
     pub link: Option<LinkId>,
     /// Whether it may miss answers by its own doing.
@@ -71,6 +74,7 @@ impl Client {
     pub fn new(steps: Vec<Step>, wants: Vec<Want>) -> Client {
         Client {
             ip: IpAddr::from([127, 0, 0, 1]),
+            handshake: None,
             link: None,
             lossy: false,
             old: false,
@@ -123,6 +127,12 @@ impl Client {
 
     /// It was not taken in, and got this instead.
     pub fn turned_away(&mut self, answer: &[u8]) {
+        self.over = true;
+        // Over TLS nothing can be said before a handshake.
+        if self.handshake.is_some() {
+            self.wants.clear();
+            return;
+        }
         self.reader.push(answer);
         let answer = self.reader.next();
         let Ok(Some(answer)) = answer else {

@@ -13,6 +13,7 @@ mod crowd;
 #[allow(dead_code)]
 #[path = "../support/decode.rs"]
 mod decode;
+mod doors;
 mod ear;
 mod feeds;
 mod gates;

@@ -11,6 +11,7 @@ use hookah::{courier, dispatch, engine, topics};
 use crate::behaviour::Behaviour;
 use crate::clients::{Client, Want};
 use crate::crowd;
+use crate::doors::Handshake;
 use crate::hub;
 use crate::names::Kind;
 use crate::net::Shape;
@@ -259,7 +260,16 @@ fn client(sim: &mut Sim) {
         .world
         .rng
         .pick(&[IpAddr::from([127, 0, 0, 1]), IpAddr::from([192, 168, 7, 7])]);
+    if sim.world.rng.chance(15) {
+        client.handshake = Some(Handshake::good(&mut sim.world.rng));
+    }
     sim.client(delay, client);
+    if sim.world.rng.chance(5) {
+        let mut mute = Client::new(vec![], vec![]);
+        mute.lossy = true;
+        mute.handshake = Some(Handshake::bad(&mut sim.world.rng));
+        sim.client(delay, mute);
+    }
 }
 
 /// A random order to a random target.

@@ -114,16 +114,9 @@ impl Sim {
                 self.clients[client].over = true;
                 continue;
             }
-            match self
-                .engine
-                .opened(self.world.told(), self.clients[client].ip)
-            {
-                Ok(key) => {
-                    self.world.note("opened", key.to_bits(), 0);
-                    self.net.name(link, key);
-                    self.net.near(link).open = true;
-                    self.clients[client].opened(&mut self.world, &mut self.net, link);
-                }
+            let visitor = self.visitor(link, self.clients[client].ip);
+            match self.engine.opened(self.world.told(), visitor) {
+                Ok(key) => self.taken_in(link, key),
                 Err(refusal) => {
                     self.world.note_bytes("not opened", 0, &refusal.answer);
                     self.clients[client].turned_away(&refusal.answer);
@@ -134,26 +127,19 @@ impl Sim {
     }
 
     fn accept_reader(&mut self, link: LinkId, reader: usize) {
-        let reader = &mut self.readers[reader];
         if !self.listening {
             return;
         }
-        let key = match self.engine.opened(self.world.told(), reader.ip) {
-            Ok(key) => key,
+        let visitor = self.visitor(link, self.readers[reader].ip);
+        match self.engine.opened(self.world.told(), visitor) {
+            Ok(key) => self.taken_in(link, key),
             Err(refusal) => {
                 self.world.note_bytes("not opened", 0, &refusal.answer);
-                assert!(self.oracle.crowded, "no place for a reader");
+                let poor = self.oracle.may_refuse && visitor.secure;
+                assert!(self.oracle.crowded || poor, "no place for a reader");
                 assert!(refusal.answer.starts_with(b"HTTP/1.1 503 "));
-                return;
             }
-        };
-        self.world.note("opened", key.to_bits(), 0);
-        self.net.name(link, key);
-        self.net.near(link).open = true;
-        self.oracle
-            .feeds
-            .opened(link, self.world.at(), &reader.asks);
-        reader.opened(&mut self.world, &mut self.net, link);
+        }
     }
 
     fn connected(&mut self) {
@@ -213,7 +199,7 @@ impl Sim {
         self.tell_ended(link, key, why);
     }
 
-    fn tell_ended(&mut self, link: LinkId, key: Key, why: Ended) {
+    pub(crate) fn tell_ended(&mut self, link: LinkId, key: Key, why: Ended) {
         self.world
             .note_bytes("ended", key.to_bits(), format!("{why:?}").as_bytes());
         self.oracle.line_ended(link);
@@ -277,6 +263,8 @@ impl Sim {
                 Action::Close { key } => {
                     let link = self.line(key, "close");
                     self.oracle.line_closed(&self.world, link);
+                    let (at, draining) = (self.world.at(), self.oracle.draining);
+                    self.doors.closed(link, at, draining);
                     self.hub.line_closed(link);
                     self.net.close(&mut self.world, link);
                 }
