@@ -53,6 +53,16 @@ static KNOBS: [Knob; 33] = [
         },
     },
     Knob {
+        key: "insecure-no-auth",
+        group: Group::Listening,
+        value: "",
+        default: "false",
+        help: "let whoever reaches a public address send",
+        form: Form::Switch {
+            set: |config, on| config.insecure_no_auth = on,
+        },
+    },
+    Knob {
         key: "tls-cert",
         group: Group::Tls,
         value: "FILE",
@@ -80,16 +90,6 @@ static KNOBS: [Knob; 33] = [
         help: "PEM of authorities; clients must be theirs",
         form: Form::Path {
             set: |config, path| config.named.client_ca = Some(path),
-        },
-    },
-    Knob {
-        key: "insecure-no-auth",
-        group: Group::Listening,
-        value: "",
-        default: "false",
-        help: "let whoever reaches a public address send",
-        form: Form::Switch {
-            set: |config, on| config.insecure_no_auth = on,
         },
     },
     Knob {
