@@ -32,7 +32,8 @@ pub fn about(host: &str, secure: bool) -> String {
          Publish to a topic, read it live, or subscribe to it (WebSub, PubSubHubbub):\n\
          \x20 curl -d _topic=news -d title=hello {http}://{host}/dispatch\n\
          \x20 curl -N '{http}://{host}/stream?topic=news'\n\
-         \x20 curl -d hub.mode=subscribe -d hub.topic=news -d hub.callback=URL {http}://{host}/hub\n\
+         \x20 curl -d hub.mode=subscribe -d hub.topic=news -d hub.callback=URL \
+         {http}://{host}/hub\n\
          \n\
          See how it goes:\n\
          \x20 curl {http}://{host}/lanes\n\

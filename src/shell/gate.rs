@@ -183,8 +183,9 @@ impl fmt::Display for Place {
     }
 }
 
-/// Sends a refusal, which is possible without TLS only, and closes. What has come in already is read away, because closing over unread
-/// bytes makes the kernel reset the connection, and a reset can overtake the answer.
+/// Sends a refusal, which is possible without TLS only, and closes. What has come in is read away
+/// first, because closing over unread bytes makes the kernel reset the connection, and a reset can
+/// overtake the answer.
 pub(super) fn turn_away(mut socket: Socket, secure: bool, answer: &[u8]) {
     if secure {
         return;

@@ -1,5 +1,5 @@
-//! The lines at the start: where the server listens, where it keeps things, how to try it. It prints
-//! nothing itself.
+//! The lines at the start: where the server listens, where it keeps things, how to try it.
+//! It prints nothing itself.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

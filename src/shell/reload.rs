@@ -1,5 +1,5 @@
-//! SIGHUP: the files that may change while the server runs are read anew, each by itself. What is no
-//! use is told and changes nothing; lines that are open stay as they are.
+//! SIGHUP: the files that may change while the server runs are read anew, each by itself.
+//! What is no use is told and changes nothing; lines that are open stay as they are.
 
 use super::turn::Server;
 

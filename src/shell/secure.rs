@@ -66,7 +66,7 @@ impl Server {
             self.deliver(key);
         }
         match goes_on {
-            // A target's line that is connected just now has a request to write: one write for both.
+            // A target's line that is just connected has a request to write: one write for both.
             Ok(true) if fresh && !self.is_client_s(key) => {}
             Ok(true) => self.flush_ciphertext(key),
             Ok(false) => self.finished(key),

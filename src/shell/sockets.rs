@@ -86,8 +86,8 @@ impl Sockets {
         Some(entry)
     }
 
-    /// Takes in a socket, accepted or connecting. What is waiting in it shows as an edge at the next
-    /// poll.
+    /// Takes in a socket, accepted or connecting. What is waiting in it shows as an edge at the
+    /// next poll.
     ///
     /// # Errors
     /// The poll cannot take it; the socket is closed.

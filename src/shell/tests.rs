@@ -72,11 +72,16 @@ fn failures_name_the_thing_and_have_their_code() {
         ),
         (Failure::Broken, 70, "an internal fault"),
     ];
+    all_say(rows);
+}
+
+#[test]
+fn a_path_that_cannot_be_listened_on_is_named_too() {
     let unix = |code| Failure::Listen {
         at: Listen::Unix("/run/h.sock".into()),
         why: io::Error::from_raw_os_error(code),
     };
-    let of_unix = [
+    all_say([
         (
             unix(libc::EADDRINUSE),
             69,
@@ -92,8 +97,11 @@ fn failures_name_the_thing_and_have_their_code() {
             69,
             "cannot listen on unix:/run/h.sock: Permission denied",
         ),
-    ];
-    for (failure, code, text) in rows.into_iter().chain(of_unix) {
+    ]);
+}
+
+fn all_say<const COUNT: usize>(rows: [(Failure, u8, &str); COUNT]) {
+    for (failure, code, text) in rows {
         assert_eq!(failure.exit_code(), code, "{failure}");
         assert!(failure.to_string().starts_with(text), "{failure}");
     }

@@ -122,8 +122,8 @@ impl Session {
     }
 
     /// Takes ciphertext from the front of `cipher` and decrypts it, not necessarily all: call it
-    /// until `cipher` is empty, and after each call take the `plaintext`. False once the other side has
-    /// said that it finished; what follows does not count.
+    /// until `cipher` is empty, and after each call take the `plaintext`. False once the other side
+    /// has said that it finished; what follows does not count.
     ///
     /// # Errors
     /// Why the line has ended; an alert about it waits to be flushed.

@@ -36,7 +36,7 @@ pub fn flags<'a>(
     flags
 }
 
-/// What a client needs that trusts that authority; `shows` a certificate of its own if there is one.
+/// What a client needs that trusts that authority, and what it `shows` of its own.
 pub fn config(
     authority: &Authority,
     shows: Option<(&Authority, Flaw)>,

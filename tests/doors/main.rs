@@ -1,5 +1,5 @@
 //! Stories of the doors by which clients come: TLS with our certificate and with theirs, Unix
-//! sockets, and files that are read anew. The real binary, real handshakes; nothing waits for a time.
+//! sockets, and files that are read anew. The real binary, real handshakes; nothing waits for time.
 
 mod caller;
 mod mutual;

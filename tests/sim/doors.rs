@@ -123,12 +123,14 @@ impl Sim {
             return;
         }
         if let Some(Handshake::Fails(_)) = self.handshake_of(link) {
-            return self.tell_ended(link, key, Ended::Tls("tls_not_tls"));
+            self.tell_ended(link, key, Ended::Tls("tls_not_tls"));
+        } else {
+            self.doors.under_way.remove(&link);
+            self.world.note("secured", key.to_bits(), 0);
+            self.let_in(link);
+            self.engine.connected(self.world.told(), key);
         }
-        self.doors.under_way.remove(&link);
-        self.world.note("secured", key.to_bits(), 0);
-        self.let_in(link);
-        self.engine.connected(self.world.told(), key);
+        self.perform();
     }
 
     /// Whoever sits at that link may speak now.

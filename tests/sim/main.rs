@@ -43,6 +43,7 @@ mod sim;
 mod store;
 mod stories;
 mod stories_crash;
+mod stories_doors;
 mod stories_formats;
 mod stories_gates;
 mod stories_guard;

@@ -292,10 +292,7 @@ impl Sim {
                 self.callers.push_back(link);
             }
             Event::Resolve(link) => self.resolved.push(link),
-            Event::Shaken(link) => {
-                self.shaken(link);
-                self.perform();
-            }
+            Event::Shaken(link) => self.shaken(link),
             Event::Arrive(link, side, item) => {
                 let there = self.net.arrive(&mut self.world, link, side, item);
                 if there && side == Side::Peer {

@@ -1,5 +1,5 @@
-//! TLS for clients' lines: the certificate we show, whose certificates we ask for, and how both are
-//! read anew while the server runs. It decides nothing about a client but whether it is who it says.
+//! TLS for clients' lines: the certificate we show, whose certificates we ask for, and how both
+//! are read anew. It decides nothing about a client but whether it is who it says.
 
 use std::path::PathBuf;
 use std::sync::Arc;
