@@ -161,7 +161,7 @@ fn a_taken_port_is_an_error_that_names_it() {
     let (poll, listeners) = bind(1);
     let addr = addrs(&listeners).next().unwrap();
     let again = Listen::Tcp(addr, Scheme::Http);
-    let taken = Listeners::bind(poll.registry(), FIRST, &[again.clone()], false);
+    let taken = Listeners::bind(poll.registry(), FIRST, std::slice::from_ref(&again), false);
     let (at, why) = taken.unwrap_err();
     assert_eq!((at, why.kind()), (again, io::ErrorKind::AddrInUse));
 }
