@@ -60,6 +60,10 @@ macro_rules! table {
 table! {
     Counter Requests "hookah_requests_total" "Requests whose head was read.";
     Counter RequestsRefused "hookah_requests_refused_total" "Requests answered with an error.";
+    Counter HostsForeign "hookah_hosts_foreign_total"
+        "Requests refused because they named a host that is not this server.";
+    Counter OriginsForeign "hookah_origins_foreign_total"
+        "Requests refused because a page of another site sent them.";
     Counter MessagesAccepted "hookah_messages_accepted_total" "Messages answered with 202.";
     Counter MessagesRepeated "hookah_messages_repeated_total"
         "Requests that were taken before under the same idempotency key.";

@@ -29,13 +29,14 @@ pub(super) enum Group {
     Bounds,
     Times,
     Running,
+    Browsers,
     Streams,
     Hub,
 }
 
 impl Group {
     /// All of them, in the order of `--help`.
-    pub(super) const ALL: [(Group, &'static str); 9] = [
+    pub(super) const ALL: [(Group, &'static str); 10] = [
         (Group::Listening, "Listening"),
         (Group::Tls, "TLS for clients"),
         (Group::Targets, "Targets"),
@@ -49,6 +50,7 @@ impl Group {
             "Times (250ms, 10s, 5m, 1d10h; a bare number is seconds)",
         ),
         (Group::Running, "Running"),
+        (Group::Browsers, "Browsers"),
         (Group::Streams, "Topics and their streams"),
         (Group::Hub, "The hub"),
     ];

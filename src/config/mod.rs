@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use lexopt::{Arg, Parser};
 
+use crate::access::browser;
 use crate::base::exit::Exit;
 use crate::courier::guard::Preset;
 use crate::dispatch::retry::Schedule;
@@ -16,6 +17,7 @@ use crate::{conn, courier, dispatch, engine, shell, topics};
 use form::Form;
 use knob::Knob;
 
+mod browsers;
 mod doors;
 mod form;
 mod hub;
@@ -334,6 +336,7 @@ fn blank() -> Config {
         },
         engine: engine::Settings {
             limits: conn::Limits::default(),
+            browsers: browser::Settings::default(),
             courier: courier::Settings::default(),
             dispatch: dispatch::Settings {
                 retries: 0,

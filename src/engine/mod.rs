@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::access::browser;
 use crate::base::buf::Pool;
 use crate::base::frame::Gather;
 use crate::base::index::Index;
@@ -36,6 +37,7 @@ mod life;
 mod messages;
 mod names;
 mod notices;
+mod pages;
 mod polls;
 mod routes;
 mod secure;
@@ -59,6 +61,8 @@ pub use routes::{Route, routes};
 pub struct Settings {
     /// Bounds on clients.
     pub limits: conn::Limits,
+    /// Whose pages may send and read.
+    pub browsers: browser::Settings,
     /// Calls out.
     pub courier: courier::Settings,
     /// Webhooks.
@@ -83,6 +87,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             limits: conn::Limits::default(),
+            browsers: browser::Settings::default(),
             courier: courier::Settings::default(),
             dispatch: dispatch::Settings::default(),
             topics: topics::Settings::default(),

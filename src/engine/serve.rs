@@ -5,9 +5,10 @@ use super::condition::Condition;
 use super::hub::{Office, PAGE, Served};
 use super::inquiries::Inquiries;
 use super::life::Drain;
+use super::routes::Route;
 use super::stored::{Awaiting, Origin};
 use super::visits::Visits;
-use super::{Engine, Settings, lanes, notices, routes, stored};
+use super::{Engine, Settings, lanes, notices, pages, routes, stored};
 use crate::admin;
 use crate::base::index::Index;
 use crate::base::slab::Key;
@@ -61,7 +62,7 @@ pub(super) struct Rooms<'a> {
     pub(super) doomed: &'a mut Vec<Key>,
     pub(super) draining: bool,
     pub(super) line: Key,
-    visitor: Visitor,
+    pub(super) visitor: Visitor,
 }
 
 impl Engine {
@@ -186,37 +187,56 @@ impl Engine {
 }
 
 impl Service for Rooms<'_> {
-    fn judge(&mut self, _turn: &mut Turn, request: &Request<'_>) -> Result<(), Reply> {
-        let refuse = |problem: Problem, allow| {
-            let origin = self.origin_of(request);
-            let reply = Reply::Problem {
-                problem,
-                json: wants_json(request),
-                allow,
-                retry_after: None,
-            };
-            Err(reply.shared(origin))
-        };
-        let Some((route, _)) = routes::find(request.path) else {
-            return refuse(Reason::NotFound.into(), None);
-        };
-        if !route.methods.contains(&request.method) {
-            return refuse(Reason::MethodNotAllowed.into(), Some(route.allow));
+    fn judge(&mut self, turn: &mut Turn, request: &Request<'_>) -> Result<(), Reply> {
+        let judged = routed(request).and_then(|route| {
+            self.guard(turn, request, route)?;
+            self.fits(request)
+        });
+        judged.map_err(|reply| self.for_scripts(request, reply))
+    }
+
+    fn serve(&mut self, turn: &mut Turn, request: &Request<'_>, body: &[u8]) -> (Seq, Reply) {
+        let (seq, reply) = self.answer(turn, request, body);
+        (seq, self.for_scripts(request, reply))
+    }
+
+    fn shared(&self, request: &Request<'_>, reply: Reply) -> Reply {
+        self.for_scripts(request, reply)
+    }
+}
+
+/// The endpoint that a request is for, or why there is none.
+fn routed(request: &Request<'_>) -> Result<&'static Route, Reply> {
+    if let Some(reply) = pages::of_all(request) {
+        return Err(reply);
+    }
+    let Some((route, _)) = routes::find(request.path) else {
+        return Err(refusal(Reason::NotFound.into(), request, None));
+    };
+    match route.methods.contains(&request.method) {
+        true => Ok(route),
+        false => {
+            let why = Reason::MethodNotAllowed.into();
+            Err(refusal(why, request, Some(route.allow)))
         }
+    }
+}
+
+impl Rooms<'_> {
+    fn fits(&self, request: &Request<'_>) -> Result<(), Reply> {
         let max = self.settings.limits.body_bytes_max as u64;
         match request.body {
-            BodyKind::Length(bytes) if bytes > max => refuse(
-                Problem::new(
-                    Reason::BodyTooLarge,
-                    format!("Content-Length: {bytes} bytes; allowed: up to {max} (--max-body)"),
-                ),
-                None,
-            ),
+            BodyKind::Length(bytes) if bytes > max => {
+                let detail =
+                    format!("Content-Length: {bytes} bytes; allowed: up to {max} (--max-body)");
+                let why = Problem::new(Reason::BodyTooLarge, detail);
+                Err(refusal(why, request, None))
+            }
             _ => Ok(()),
         }
     }
 
-    fn serve(&mut self, turn: &mut Turn, request: &Request<'_>, body: &[u8]) -> (Seq, Reply) {
+    fn answer(&mut self, turn: &mut Turn, request: &Request<'_>, body: &[u8]) -> (Seq, Reply) {
         let Some((route, tail)) = routes::find(request.path) else {
             return (0, problem(Reason::NotFound.into(), request));
         };
@@ -224,10 +244,6 @@ impl Service for Rooms<'_> {
         match route.handler {
             routes::Handler::Dispatch => self.take(turn, request, tail, body),
             routes::Handler::Batch => self.batch(turn, request, body),
-            routes::Handler::Stream if request.method == Method::Options => {
-                let allowed = Reply::Methods(route.allow);
-                (0, allowed.shared(self.origin_of(request)))
-            }
             routes::Handler::Stream => (0, self.stream(turn, request, body)),
             routes::Handler::Messages => self.search(turn, request),
             routes::Handler::Message => (0, self.message(turn, request, tail)),
@@ -373,6 +389,20 @@ impl Rooms<'_> {
                 (0, reply)
             }
         }
+    }
+}
+
+/// A refusal at the end of the head; `allow` is what is allowed instead of the method.
+pub(super) fn refusal(
+    problem: Problem,
+    request: &Request<'_>,
+    allow: Option<&'static str>,
+) -> Reply {
+    Reply::Problem {
+        problem,
+        json: wants_json(request),
+        allow,
+        retry_after: None,
     }
 }
 

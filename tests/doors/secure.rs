@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream};
 
 use crate::authority::{Authority, Flaw, VERSIONS, file};
 use crate::caller::{Caller, HEALTH, LAST, Trickle, config, flags, plainly, serving};
-use crate::server::{hookah, read_all, run};
+use crate::server::{read_all, run};
 
 #[test]
 fn a_request_is_answered_over_either_version() {
@@ -144,11 +144,11 @@ fn files_that_are_no_use_end_the_start_with_a_word() {
     let ca = |path: &std::path::Path| format!("--client-ca={}", path.display());
     let rows = [
         (
-            flags(&"/none".as_ref(), &key, []),
+            flags("/none".as_ref(), &key, []),
             "--tls-cert /none cannot be read: ",
         ),
         (
-            flags(&certificate, &"/none".as_ref(), []),
+            flags(&certificate, "/none".as_ref(), []),
             "--tls-key /none cannot be read: ",
         ),
         (flags(&empty, &key, []), "has no certificate; "),
@@ -171,5 +171,4 @@ fn files_that_are_no_use_end_the_start_with_a_word() {
         assert_eq!(ran.code, Some(78), "{}", ran.stderr);
         assert!(ran.stderr.contains(text), "{text}: {}", ran.stderr);
     }
-    drop(hookah());
 }

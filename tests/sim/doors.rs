@@ -8,7 +8,6 @@ use crate::rng::Rng;
 use crate::sim::Sim;
 use crate::world::{Event, MS, SECOND};
 use hookah::base::slab::Key;
-use hookah::model::{Door, Visitor};
 use hookah::port::Ended;
 
 /// How long the engine waits for a handshake.
@@ -84,16 +83,6 @@ impl Sim {
             Peer::Client(client) => self.clients[client].handshake,
             Peer::Reader(reader) => self.readers[reader].handshake,
             _ => None,
-        }
-    }
-
-    /// Who the engine is told has come.
-    pub(crate) fn visitor(&self, link: LinkId, ip: std::net::IpAddr) -> Visitor {
-        Visitor {
-            peer: ip,
-            // As `OWN` is.
-            door: Door::Loopback,
-            secure: self.handshake_of(link).is_some(),
         }
     }
 

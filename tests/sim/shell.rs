@@ -6,11 +6,13 @@ use std::net::SocketAddr;
 use hookah::base::frame::Gather;
 use hookah::base::slab::Key;
 use hookah::base::stats::Counter;
+use hookah::model::{self, Visitor};
 use hookah::port::{Action, Ended, Seq, StoreOp};
 
 use crate::behaviour::Door;
 use crate::net::{Item, LinkId, Peer};
 use crate::order::Order;
+use crate::readers::Reader;
 use crate::sim::Sim;
 use crate::targets::Target;
 use crate::world::{Event, MINUTE, SECOND};
@@ -114,7 +116,7 @@ impl Sim {
                 self.clients[client].over = true;
                 continue;
             }
-            let visitor = self.visitor(link, self.clients[client].ip);
+            let visitor = self.clients[client].visitor();
             match self.engine.opened(self.world.told(), visitor) {
                 Ok(key) => self.taken_in(link, key),
                 Err(refusal) => {
@@ -130,7 +132,7 @@ impl Sim {
         if !self.listening {
             return;
         }
-        let visitor = self.visitor(link, self.readers[reader].ip);
+        let visitor = visitor(&self.readers[reader]);
         match self.engine.opened(self.world.told(), visitor) {
             Ok(key) => self.taken_in(link, key),
             Err(refusal) => {
@@ -428,5 +430,14 @@ impl Sim {
                 return;
             }
         }
+    }
+}
+
+/// Who that reader is: our door is for this machine alone.
+fn visitor(reader: &Reader) -> Visitor {
+    Visitor {
+        peer: reader.ip,
+        door: model::Door::Loopback,
+        secure: reader.handshake.is_some(),
     }
 }
