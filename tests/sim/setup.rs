@@ -140,11 +140,16 @@ pub fn random(seed: u64) -> Sim {
         client(&mut sim);
     }
     jumps(&mut sim);
+    stop(&mut sim);
+    sim
+}
+
+/// When the operator stops it, if that happens.
+fn stop(sim: &mut Sim) {
     if sim.world.rng.chance(10) {
         let at = sim.world.rng.between(0, 30 * SECOND);
         sim.world.after(at, Event::Drain);
     }
-    sim
 }
 
 /// When the wall clock is set, if it is.
