@@ -249,7 +249,8 @@ fn client(sim: &mut Sim) {
     let latest = sim.world.rng.pick(&[20 * SECOND, 3 * MINUTE]);
     let latest = if sim.lasts { latest } else { 20 * SECOND };
     let delay = sim.world.rng.between(0, latest);
-    let mut client = match sim.world.rng.between(0, 99) {
+    let kind = sim.world.rng.between(0, 99);
+    let mut client = match kind {
         0..=5 => batch(sim),
         6..=11 if !sim.oracle.may_refuse => again(sim),
         6..=57 => shopper(sim),
@@ -272,7 +273,9 @@ fn client(sim: &mut Sim) {
         .world
         .rng
         .pick(&[IpAddr::from([127, 0, 0, 1]), IpAddr::from([192, 168, 7, 7])]);
-    if sim.world.rng.chance(15) {
+    // A page that came without TLS is another origin to a door with it.
+    let is_page = (58..=64).contains(&kind);
+    if !is_page && sim.world.rng.chance(15) {
         client.handshake = Some(Handshake::good(&mut sim.world.rng));
     }
     sim.client(delay, client);

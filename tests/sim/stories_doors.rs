@@ -22,10 +22,11 @@ fn visitor(how: Handshake) -> Client {
 #[test]
 fn a_slow_handshake_is_waited_for_and_the_answer_comes_after_it() {
     let mut sim = calm();
+    let began = sim.world.at();
     let slow = sim.client(0, visitor(Handshake::Succeeds(4_900 * MS)));
     sim.run();
     assert_eq!(sim.clients[slow].got.len(), 1);
-    assert!(sim.clients[slow].got_at[0] >= 4_900 * MS);
+    assert!(sim.clients[slow].got_at[0] >= began + 4_900 * MS);
     assert_eq!(sim.doors.timed_out, 0);
 }
 
@@ -54,6 +55,7 @@ fn nobody_waits_for_a_handshake_to_stop() {
     client.lossy = true;
     sim.client(0, client);
     sim.world.after(SECOND, crate::world::Event::Drain);
+    let began = sim.world.at();
     sim.run();
-    assert!(sim.world.at() < 2 * SECOND, "{}", sim.world.at());
+    assert!(sim.world.at() - began < 2 * SECOND);
 }
