@@ -136,6 +136,11 @@ table! {
     Counter PanicsCaught "hookah_panics_caught_total" "Panics caught at the boundary of one fact.";
     Counter AcceptErrors "hookah_accept_errors_total"
         "Failures to accept a connection, as for want of descriptors.";
+    Counter Handshakes "hookah_handshakes_total" "TLS handshakes with clients that succeeded.";
+    Counter HandshakesFailed "hookah_handshakes_failed_total"
+        "Clients' connections that ended because of TLS, most of them in the handshake.";
+    Counter TimeoutsHandshake "hookah_timeouts_handshake_total"
+        "Lines closed waiting for the end of a TLS handshake.";
     Counter TimeoutsLinger "hookah_timeouts_linger_total"
         "Lingering closes ended by their deadline.";
     Counter TimeoutsHead "hookah_timeouts_head_total" "Lines closed waiting for a request head.";

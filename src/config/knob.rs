@@ -23,6 +23,7 @@ pub(super) struct Knob {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Group {
     Listening,
+    Tls,
     Targets,
     Webhooks,
     Bounds,
@@ -35,8 +36,9 @@ pub(super) enum Group {
 
 impl Group {
     /// All of them, in the order of `--help`.
-    pub(super) const ALL: [(Group, &'static str); 9] = [
+    pub(super) const ALL: [(Group, &'static str); 10] = [
         (Group::Listening, "Listening"),
+        (Group::Tls, "TLS for clients"),
         (Group::Targets, "Targets"),
         (
             Group::Webhooks,

@@ -25,13 +25,13 @@ pub(super) fn all() -> impl Iterator<Item = &'static Knob> + Clone {
 }
 
 /// All but those of browsers, streams and the hub, in the order of `--help`.
-static KNOBS: [Knob; 30] = [
+static KNOBS: [Knob; 33] = [
     Knob {
         key: "listen",
         group: Group::Listening,
-        value: "ADDR:PORT",
+        value: "WHERE",
         default: "127.0.0.1:8080",
-        help: "where to listen; may be repeated",
+        help: "ADDR:PORT or unix:PATH; may be repeated",
         form: Form::List {
             complaint: "is not an address to listen on",
             allowed: LISTEN_FORM,
@@ -62,6 +62,36 @@ static KNOBS: [Knob; 30] = [
         help: "let whoever reaches a public address send",
         form: Form::Switch {
             set: |config, on| config.insecure_no_auth = on,
+        },
+    },
+    Knob {
+        key: "tls-cert",
+        group: Group::Tls,
+        value: "FILE",
+        default: "",
+        help: "PEM of our certificate and its chain",
+        form: Form::Path {
+            set: |config, path| config.named.certificate = Some(path),
+        },
+    },
+    Knob {
+        key: "tls-key",
+        group: Group::Tls,
+        value: "FILE",
+        default: "",
+        help: "PEM of its private key",
+        form: Form::Path {
+            set: |config, path| config.named.key = Some(path),
+        },
+    },
+    Knob {
+        key: "client-ca",
+        group: Group::Tls,
+        value: "FILE",
+        default: "",
+        help: "PEM of authorities; clients must be theirs",
+        form: Form::Path {
+            set: |config, path| config.named.client_ca = Some(path),
         },
     },
     Knob {

@@ -3,13 +3,23 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::shell::Listen;
+use crate::shell::{Listen, Scheme};
 
 /// What [`address`] takes, in words.
-pub(super) const LISTEN_FORM: &str = "ADDRESS:PORT, [IPV6]:PORT or localhost:PORT";
+pub(super) const LISTEN_FORM: &str =
+    "ADDRESS:PORT, [IPV6]:PORT or localhost:PORT, with http:// or https:// before it, or unix:PATH";
 
 /// Reads an address. Names are not looked up: what a server listens on must not depend on DNS.
 pub(super) fn address(text: &str) -> Option<Listen> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        return (!path.is_empty() && !path.contains('\0')).then(|| Listen::Unix(path.into()));
+    }
+    let schemes = [("http://", Scheme::Http), ("https://", Scheme::Https)];
+    let scheme = schemes.iter().find_map(|(prefix, scheme)| {
+        let rest = text.strip_prefix(prefix)?;
+        Some((rest.strip_suffix('/').unwrap_or(rest), *scheme))
+    });
+    let (text, scheme) = scheme.unwrap_or((text, Scheme::Either));
     let addr = match text.strip_prefix("localhost:") {
         Some(port) => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), decimal(port)?),
         None => {
@@ -17,7 +27,7 @@ pub(super) fn address(text: &str) -> Option<Listen> {
             text.parse().ok()?
         }
     };
-    Some(Listen::Tcp(addr))
+    Some(Listen::Tcp(addr, scheme))
 }
 
 /// What [`name_server`] takes, in words.
@@ -35,17 +45,16 @@ pub(super) fn name_server(text: &str) -> Option<SocketAddr> {
 /// That port of 127.0.0.1.
 pub(super) fn local(port: u64) -> Option<Listen> {
     let port = u16::try_from(port).ok()?;
-    Some(Listen::Tcp(SocketAddr::new(
-        Ipv4Addr::LOCALHOST.into(),
-        port,
-    )))
+    let addr = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
+    Some(Listen::Tcp(addr, Scheme::Either))
 }
 
-/// The first address that other machines can reach.
-pub(super) fn public(list: &[Listen]) -> Option<SocketAddr> {
-    list.iter()
-        .map(|Listen::Tcp(addr)| *addr)
-        .find(|addr| !is_loopback(addr.ip()))
+/// The addresses that other machines can reach.
+pub(super) fn public(list: &[Listen]) -> impl Iterator<Item = (&Listen, SocketAddr)> {
+    list.iter().filter_map(|at| match at {
+        Listen::Tcp(addr, _) if !is_loopback(addr.ip()) => Some((at, *addr)),
+        _ => None,
+    })
 }
 
 fn is_loopback(ip: IpAddr) -> bool {
@@ -81,9 +90,31 @@ mod tests {
             ("", None),
         ];
         for (text, addr) in rows {
-            let expected = addr.map(|addr| Listen::Tcp(addr.parse().unwrap()));
-            assert_eq!(address(text), expected, "{text}");
+            let tcp = |scheme| addr.map(|addr| Listen::Tcp(addr.parse().unwrap(), scheme));
+            assert_eq!(address(text), tcp(Scheme::Either), "{text}");
+            let http = format!("http://{text}");
+            assert_eq!(address(&http), tcp(Scheme::Http), "{http}");
+            let https = format!("https://{text}");
+            assert_eq!(address(&https), tcp(Scheme::Https), "{https}");
         }
+    }
+
+    #[test]
+    fn paths() {
+        for path in ["/run/h.sock", "h.sock", "127.0.0.1:80"] {
+            let expected = Some(Listen::Unix(path.into()));
+            assert_eq!(address(&format!("unix:{path}")), expected);
+        }
+        for text in [
+            "unix:",
+            "unix:a\0b",
+            "/run/h.sock",
+            "http://unix:/run/h.sock",
+        ] {
+            assert_eq!(address(text), None, "{text}");
+        }
+        let list = [address("unix:/run/h.sock").unwrap()];
+        assert!(public(&list).next().is_none());
     }
 
     #[test]
@@ -120,7 +151,7 @@ mod tests {
         ];
         for (text, expected) in rows {
             let list = [local(1).unwrap(), address(text).unwrap()];
-            assert_eq!(public(&list).is_some(), expected, "{text}");
+            assert_eq!(public(&list).next().is_some(), expected, "{text}");
         }
     }
 }

@@ -18,6 +18,7 @@ use form::Form;
 use knob::Knob;
 
 mod browsers;
+mod doors;
 mod form;
 mod hub;
 mod keys;
@@ -56,6 +57,7 @@ pub struct Config {
     /// Which log lines are wanted, as an env_logger filter.
     pub log: String,
     insecure_no_auth: bool,
+    named: doors::Named,
     lines_max: Option<usize>,
     /// `None` goes by the listeners.
     preset: Option<Preset>,
@@ -134,7 +136,8 @@ pub fn command(
         config.log = filter;
     }
     config.engine.lines_max = config.lines_max.unwrap_or_else(|| auto_lines(descriptors));
-    consent(&config)?;
+    doors::furnish(&mut config)?;
+    doors::consent(&config)?;
     choose_targets(&mut config);
     Ok(Command::Serve(Box::new(config)))
 }
@@ -295,26 +298,10 @@ fn auto_lines(descriptors: u64) -> usize {
     usize::try_from(free.clamp(4, LINES_AUTO_MAX)).unwrap_or(4)
 }
 
-/// Until there are tokens, an address that others can reach needs a word.
-fn consent(config: &Config) -> Result<(), Refusal> {
-    match listen::public(&config.shell.listen) {
-        Some(addr) if !config.insecure_no_auth => Err(Refusal {
-            text: format!(
-                "{addr} can be reached from other machines, and whoever reaches it could send \
-                 requests from here; listen on 127.0.0.1:{}, or add --insecure-no-auth if that \
-                 is what you want",
-                addr.port()
-            ),
-            exit_code: Exit::Config.code(),
-        }),
-        _ => Ok(()),
-    }
-}
-
 /// Whoever is the only one that can reach us may call this machine and its networks through us;
 /// others may not, unless it was said so.
 fn choose_targets(config: &mut Config) {
-    let exposed = listen::public(&config.shell.listen).is_some();
+    let exposed = listen::public(&config.shell.listen).next().is_some();
     let (preset, about) = match config.preset {
         Some(Preset::Public) => (Preset::Public, "public"),
         Some(Preset::Local) => (
@@ -345,6 +332,7 @@ fn blank() -> Config {
             min_free: 0,
             targets: "",
             ca_file: None,
+            identity: None,
         },
         engine: engine::Settings {
             limits: conn::Limits::default(),
@@ -379,6 +367,7 @@ fn blank() -> Config {
         },
         log: String::new(),
         insecure_no_auth: false,
+        named: doors::Named::default(),
         lines_max: None,
         preset: None,
     }

@@ -4,7 +4,7 @@ use super::*;
 
 use std::net::SocketAddr;
 
-use crate::shell::Listen;
+use crate::shell::{Listen, Scheme};
 
 fn read(args: &[&str], variables: &[(&str, &str)]) -> Result<Command, Refusal> {
     let variable = |name: &str| {
@@ -29,12 +29,7 @@ fn refusal(args: &[&str], variables: &[(&str, &str)]) -> (u8, String) {
 }
 
 fn listening(config: &Config) -> Vec<String> {
-    config
-        .shell
-        .listen
-        .iter()
-        .map(|Listen::Tcp(addr)| addr.to_string())
-        .collect()
+    config.shell.listen.iter().map(Listen::to_string).collect()
 }
 
 #[test]
@@ -259,7 +254,10 @@ fn a_public_address_needs_consent() {
         );
         let flag = [&args[..], &["--insecure-no-auth"]].concat();
         let public: SocketAddr = addr.parse().unwrap();
-        assert_eq!(config(&flag, &[]).shell.listen[1], Listen::Tcp(public));
+        assert_eq!(
+            config(&flag, &[]).shell.listen[1],
+            Listen::Tcp(public, Scheme::Either)
+        );
         assert_eq!(
             listening(&config(&args, &[("HOOKAH_INSECURE_NO_AUTH", "1")])).len(),
             2

@@ -23,6 +23,7 @@ const PAGES: &[(Group, &str, &str)] = &[
         "help-streams",
         "the flags of topics and streams",
     ),
+    (Group::Tls, "help-tls", "the flags of TLS for clients"),
     (Group::Hub, "help-hub", "the flags of the hub (WebSub)"),
 ];
 

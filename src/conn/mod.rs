@@ -26,6 +26,8 @@ pub struct Line {
     pub deadline: Deadline,
     /// Whether it stands in the list of lines to be written.
     pub dirty: bool,
+    /// Whether it is a client's with TLS, whose session is on the account of memory.
+    pub secure: bool,
     /// What it is.
     pub conn: Conn,
 }
@@ -51,6 +53,7 @@ impl Line {
         Line {
             deadline: Deadline::new(),
             dirty: false,
+            secure: false,
             conn,
         }
     }

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use super::stored::Awaiting;
-use super::{Engine, Refusal};
+use super::{Engine, Refusal, secure};
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::base::time::Now;
@@ -91,6 +91,7 @@ impl Engine {
             return;
         };
         self.turn.stats.add(Counter::LinesClosed, 1);
+        self.give_back(line.secure);
         match line.close(&mut self.turn, key) {
             Conn::Inbound(inbound) => {
                 self.count_out(inbound.peer());
@@ -219,6 +220,7 @@ impl Engine {
         let (mut inbound, mut outbound, mut visits) = (0, 0, 0);
         let mut streams = self.visits.waiting();
         for (key, line) in self.lines.iter() {
+            bytes += secure::charged(line.secure);
             match &line.conn {
                 Conn::Inbound(client) => {
                     inbound += 1;

@@ -40,6 +40,7 @@ mod notices;
 mod pages;
 mod polls;
 mod routes;
+mod secure;
 mod serve;
 mod slow;
 mod stillness;
@@ -158,6 +159,7 @@ pub struct Engine {
     inbound: usize,
     per_address: Index<IpAddr, u32>,
     drain: life::Drain,
+    reports: secure::Reports,
 }
 
 impl Engine {
@@ -200,6 +202,7 @@ impl Engine {
             inbound: 0,
             per_address: Index::new(rng.u64()),
             drain: life::Drain::default(),
+            reports: secure::Reports::default(),
             turn: Turn {
                 now,
                 wheel: Wheel::with_bound(timers_max, now.mono),
@@ -223,8 +226,13 @@ impl Engine {
         if let Some(reason) = self.crowded(peer) {
             return Err(self.turn_away(reason));
         }
-        let line = Line::new(Conn::Inbound(Inbound::new(visitor, now.mono)));
+        if !self.affords(visitor) {
+            return Err(self.turn_away(Reason::MemoryFull));
+        }
+        let mut line = Line::new(Conn::Inbound(Inbound::new(visitor, now.mono)));
+        line.secure = visitor.secure;
         let Ok(key) = self.lines.insert(line) else {
+            self.give_back(visitor.secure);
             return Err(self.turn_away(Reason::ConnectionsFull));
         };
         self.count_in(peer);
@@ -233,9 +241,10 @@ impl Engine {
         Ok(key)
     }
 
-    /// A `Connect` succeeded.
+    /// A `Connect` succeeded, or the TLS handshake of a secure visitor.
     pub fn connected(&mut self, now: Now, key: Key) {
         self.turn.now = now;
+        self.client_secured(key);
         self.call_connected(key);
         self.name_server_connected(key);
         self.run_lanes();
@@ -270,6 +279,8 @@ impl Engine {
                     Ended::Finished => inbound.finish(),
                     _ => inbound.abandon(),
                 }
+                let who = inbound.visitor();
+                self.secure_ended(who, why);
                 self.settle_inbound(key);
             }
             Some(Conn::Outbound(_)) => self.call_ended(key, why),

@@ -2,24 +2,18 @@
 //! run out. It never decides whether a connection is welcome; the engine does.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::io;
 use std::time::Duration;
 
-use mio::net::{TcpListener, TcpStream};
-use mio::{Interest, Registry, Token};
-use socket2::{Domain, Protocol, Socket, Type};
+use mio::{Registry, Token};
 
+use super::gate::{Gate, Listen, Place, turn_away};
+use super::socket::Socket;
 use crate::base::time::Mono;
-use crate::model::{Door, Visitor};
+use crate::model::Visitor;
 
 /// Connections taken in per turn, over all listeners.
 const ACCEPTS_MAX: u32 = 64;
-/// Connections the kernel completes ahead of us, per listener.
-const BACKLOG: i32 = 1024;
-/// What the kernel may hold of what a client has yet to take; it counts its own cost in and doubles
-/// this for that. Left to itself it holds 3 to 4 MB for a reader on loopback that is stuck.
-const SEND_BUFFER_BYTES: usize = 64 << 10;
 /// After accept failed for want of something: no edge comes for who waits already, so look again.
 const RETRY: Duration = Duration::from_millis(100);
 /// What a connection gets that no descriptor is left for.
@@ -27,17 +21,9 @@ const BUSY: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
     Content-Length: 24\r\nRetry-After: 1\r\nConnection: close\r\n\r\n503 Too many connections";
 
-/// An address to listen on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listen {
-    /// A TCP address; port 0 lets the system choose. An IPv6 one takes no IPv4 connections.
-    Tcp(SocketAddr),
-}
-
 #[derive(Debug)]
 struct Listener {
-    socket: TcpListener,
-    door: Door,
+    gate: Gate,
     /// An edge came, and `accept` has not yet said that nobody waits.
     ready: bool,
     /// It failed, and is looked at again when the retry is due.
@@ -70,20 +56,18 @@ impl Listeners {
         registry: &Registry,
         first_token: Token,
         wanted: &[Listen],
-    ) -> Result<Listeners, (SocketAddr, io::Error)> {
+        has_certificate: bool,
+    ) -> Result<Listeners, (Listen, io::Error)> {
         let mut list = Vec::with_capacity(wanted.len());
-        for (place, Listen::Tcp(addr)) in wanted.iter().enumerate() {
-            let mut socket = listener(*addr).map_err(|why| (*addr, why))?;
-            registry
-                .register(
-                    &mut socket,
-                    Token(first_token.0 + place),
-                    Interest::READABLE,
-                )
-                .map_err(|why| (*addr, why))?;
+        for (place, at) in wanted.iter().enumerate() {
+            let token = Token(first_token.0 + place);
+            let gate = Gate::open(at, has_certificate).and_then(|mut gate| {
+                gate.register(registry, token)?;
+                Ok(gate)
+            });
+            let gate = gate.map_err(|why| (at.clone(), why))?;
             list.push(Listener {
-                socket,
-                door: door(*addr),
+                gate,
                 ready: false,
                 resting: false,
             });
@@ -100,11 +84,11 @@ impl Listeners {
         })
     }
 
-    /// The addresses in use, with the ports that the system chose.
-    pub(super) fn addrs(&self) -> impl Iterator<Item = SocketAddr> {
+    /// Where they listen, with the ports that the system chose.
+    pub(super) fn places(&self) -> impl Iterator<Item = Place> {
         self.list
             .iter()
-            .filter_map(|listener| listener.socket.local_addr().ok())
+            .filter_map(|listener| listener.gate.place())
     }
 
     /// Notes an edge. False if the token is none of ours.
@@ -127,19 +111,14 @@ impl Listeners {
 
     /// The next connection, listener after listener; `None` when nobody waits or the turn has had
     /// its share.
-    pub(super) fn accept(&mut self, now: Mono) -> Option<(TcpStream, Visitor)> {
+    pub(super) fn accept(&mut self, now: Mono) -> Option<(Socket, Visitor)> {
         while self.left > 0 {
             let place = self.next_ready()?;
             self.left -= 1;
-            match self.list[place].socket.accept() {
-                Ok((stream, from)) => {
-                    let visitor = Visitor {
-                        peer: from.ip().to_canonical(),
-                        door: self.list[place].door,
-                        secure: false,
-                    };
+            match self.list[place].gate.accept() {
+                Ok(taken) => {
                     self.recovered();
-                    return Some((stream, visitor));
+                    return Some(taken);
                 }
                 Err(why) => self.failed(place, now, &why),
             }
@@ -215,12 +194,12 @@ impl Listeners {
         }
         let shed = self.shed.get_or_insert(0);
         self.spare = None;
-        let accepted = self.list[place].socket.accept();
+        let accepted = self.list[place].gate.accept();
         let drained = matches!(&accepted, Err(why) if why.kind() == io::ErrorKind::WouldBlock);
         let failed = accepted.is_err() && !drained;
-        if let Ok((stream, _)) = accepted {
+        if let Ok((socket, visitor)) = accepted {
             *shed += 1;
-            turn_away(stream, BUSY);
+            turn_away(socket, visitor.secure, BUSY);
         }
         self.spare = spare();
         if drained {
@@ -243,41 +222,8 @@ impl Listeners {
     }
 }
 
-/// Sends a refusal and closes. What has come in already is read away, because closing over unread
-/// bytes makes the kernel reset the connection, and a reset can overtake the answer.
-pub(super) fn turn_away(mut stream: TcpStream, answer: &[u8]) {
-    let _ = stream.write(answer);
-    let _ = stream.shutdown(Shutdown::Write);
-    let mut away = [0; 4096];
-    let _ = stream.read(&mut away);
-}
-
 fn spare() -> Option<File> {
     File::open("/dev/null").ok()
-}
-
-/// Who can reach a TCP address.
-fn door(addr: SocketAddr) -> Door {
-    match addr.ip().to_canonical().is_loopback() {
-        true => Door::Loopback,
-        false => Door::Open,
-    }
-}
-
-fn listener(addr: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
-    if addr.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    // Connections of a former process that linger in TIME_WAIT must not keep us from the port.
-    socket.set_reuse_address(true)?;
-    // Accepted sockets inherit these: system calls per listener instead of per connection.
-    socket.set_tcp_nodelay(true)?;
-    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&addr.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(TcpListener::from_std(socket.into()))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,12 +17,19 @@ use crate::{http, store};
 
 mod clock;
 mod datagrams;
+mod entry;
+mod gate;
+mod greeting;
 mod guard;
+mod handshakes;
 mod hosts;
 mod journal;
 mod listen;
+mod path;
+mod reload;
 mod secure;
 mod signals;
+mod socket;
 mod sockets;
 mod sys;
 mod throttle;
@@ -30,9 +37,13 @@ mod tls;
 mod traffic;
 mod turn;
 
+use gate::Place;
+use listen::Listeners;
+
+pub use gate::{Listen, Scheme};
 pub use journal::start as start_log;
-pub use listen::Listen;
 pub use sys::raise_descriptors;
+pub use tls::{Fault, Files};
 
 /// Bytes read from one line in one turn; also the size of the one buffer that reads share.
 const READ_BYTES_MAX: usize = 64 << 10;
@@ -61,27 +72,24 @@ pub struct Settings {
     pub targets: &'static str,
     /// Certificates to trust besides the built-in roots, in PEM.
     pub ca_file: Option<PathBuf>,
+    /// The certificate to show to clients, if there is TLS for them.
+    pub identity: Option<Files>,
 }
 
 /// Why the server could not start, or had to stop.
 #[derive(Debug)]
 pub enum Failure {
-    /// An address cannot be listened on.
+    /// An address or a path cannot be listened on.
     Listen {
-        /// The address.
-        addr: SocketAddr,
+        /// Which.
+        at: Listen,
         /// What the system says.
         why: io::Error,
     },
     /// The store cannot be used.
     Store(store::Refusal),
-    /// The file of `--ca-file` is no use.
-    CaFile {
-        /// Its path.
-        path: PathBuf,
-        /// What is wrong with it, in words that follow its name.
-        why: String,
-    },
+    /// A file with certificates or a key is no use.
+    File(Fault),
     /// The system refused something that nothing works without.
     System {
         /// What we were doing.
@@ -98,10 +106,14 @@ impl Failure {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
+            // What is there already is no other server: the path is wrong.
+            Failure::Listen { why, .. } if why.kind() == io::ErrorKind::AlreadyExists => {
+                Exit::Config
+            }
             Failure::Listen { .. } => Exit::Unavailable,
             Failure::System { .. } | Failure::Broken => Exit::Software,
             Failure::Store(refusal) => refusal.exit,
-            Failure::CaFile { .. } => Exit::Config,
+            Failure::File(_) => Exit::Config,
         }
         .code()
     }
@@ -110,24 +122,40 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Listen { addr, why } if why.kind() == io::ErrorKind::AddrInUse => write!(
-                out,
-                "{addr} is taken by another process; stop that one, or choose another port with \
-                 --listen {}",
-                SocketAddr::new(addr.ip(), 0)
-            ),
-            Failure::Listen { addr, why } if why.kind() == io::ErrorKind::PermissionDenied => {
-                write!(
-                    out,
-                    "no permission to listen on {addr}; ports below 1024 are for root"
-                )
-            }
-            Failure::Listen { addr, why } => write!(out, "cannot listen on {addr}: {why}"),
+            Failure::Listen { at, why } => not_listening(out, at, why),
             Failure::Store(refusal) => out.write_str(&refusal.why),
-            Failure::CaFile { path, why } => write!(out, "--ca-file {} {why}", path.display()),
+            Failure::File(fault) => write!(out, "{fault}"),
             Failure::System { doing, why } => write!(out, "the system failed at {doing}: {why}"),
             Failure::Broken => write!(out, "an internal fault; the log above says where"),
         }
+    }
+}
+
+/// Why an address or a path cannot be listened on, and what to do about it.
+fn not_listening(out: &mut fmt::Formatter<'_>, at: &Listen, why: &io::Error) -> fmt::Result {
+    match (at, why.kind()) {
+        (Listen::Tcp(addr, _), io::ErrorKind::AddrInUse) => write!(
+            out,
+            "{addr} is taken by another process; stop that one, or choose another port with \
+             --listen {}",
+            SocketAddr::new(addr.ip(), 0)
+        ),
+        (Listen::Unix(_), io::ErrorKind::AddrInUse) => write!(
+            out,
+            "{at} is taken by another process; stop that one, or choose another path with \
+             --listen unix:PATH"
+        ),
+        (Listen::Unix(path), io::ErrorKind::AlreadyExists) => write!(
+            out,
+            "{} is there already and is no socket to listen on; remove it, or choose another \
+             path with --listen unix:PATH",
+            path.display()
+        ),
+        (Listen::Tcp(addr, _), io::ErrorKind::PermissionDenied) => write!(
+            out,
+            "no permission to listen on {addr}; ports below 1024 are for root"
+        ),
+        _ => write!(out, "cannot listen on {at}: {why}"),
     }
 }
 
@@ -149,20 +177,25 @@ fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, 
     let registry = poll.registry();
     let signals = signals::Signals::register(registry, turn::SIGNALS)
         .map_err(system("registering for signals"))?;
-    let tls = tls::Client::new(settings.ca_file.as_deref()).map_err(|why| Failure::CaFile {
-        path: settings.ca_file.clone().unwrap_or_default(),
-        why,
-    })?;
-    let listeners = listen::Listeners::bind(registry, turn::LISTENERS, &settings.listen)
-        .map_err(|(addr, why)| Failure::Listen { addr, why })?;
+    let tls = tls::Client::new(settings.ca_file.as_deref()).map_err(Failure::File)?;
+    let identity = settings.identity.clone().map(tls::Identity::read);
+    let identity = identity.transpose().map_err(Failure::File)?;
+    let listeners = Listeners::bind(
+        registry,
+        turn::LISTENERS,
+        &settings.listen,
+        identity.is_some(),
+    )
+    .map_err(|(at, why)| Failure::Listen { at, why })?;
     let waker = Waker::new(registry, turn::STORE).map_err(system("creating the waker"))?;
     let opened =
         store::open(&settings.store, opening(settings, &engine, waker)).map_err(Failure::Store)?;
     let seed = sys::entropy().map_err(system("asking for entropy"))?;
     let mut clock = clock::Clock::default();
     let now = clock.read();
-    let addrs: Vec<SocketAddr> = listeners.addrs().collect();
-    let greeting = greeting(&addrs, &opened.about, settings.targets);
+    let places: Vec<Place> = listeners.places().collect();
+    let greeting = greeting::greeting(&places, &opened.about, settings);
+    let addrs: Vec<SocketAddr> = places.iter().filter_map(Place::addr).collect();
     let engine = engine::Settings {
         volatile: opened.volatile,
         // What the store holds in memory is a part of all that may be held.
@@ -181,6 +214,7 @@ fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, 
         now,
         engine,
         tls,
+        identity,
         listeners,
         signals,
         store,
@@ -215,32 +249,6 @@ fn reached_at(addrs: &[SocketAddr]) -> Vec<SocketAddr> {
         all.extend(own.map(|ip| SocketAddr::new(ip, addr.port())));
     }
     all
-}
-
-/// The lines at the start. Whoever starts us by a program reads the first one for the port.
-fn greeting(addrs: &[SocketAddr], store: &str, targets: &str) -> String {
-    let version = env!("CARGO_PKG_VERSION");
-    let urls: Vec<String> = addrs.iter().map(|addr| format!("http://{addr}")).collect();
-    let reached = addrs
-        .first()
-        .map(reachable)
-        .map(|addr| addr.to_string())
-        .unwrap_or_default();
-    format!(
-        "hookah {version} listening on {}\nstore: {store}\ntargets: {targets}\n\
-         try: curl -d _url=http://localhost:9000/ -d hello=world http://{reached}/dispatch\n",
-        urls.join(", ")
-    )
-}
-
-/// The address that a client on this machine would use.
-fn reachable(addr: &SocketAddr) -> SocketAddr {
-    let ip = match addr.ip() {
-        ip if !ip.is_unspecified() => ip,
-        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-    };
-    SocketAddr::new(ip, addr.port())
 }
 
 #[cfg(test)]

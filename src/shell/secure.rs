@@ -3,7 +3,8 @@
 
 use std::mem;
 
-use super::sockets::{Entry, Layer, Stage, ended};
+use super::entry::{Entry, Layer, Stage};
+use super::socket::ended;
 use super::traffic::Step;
 use super::turn::Server;
 use crate::base::frame::Gather;
@@ -65,8 +66,8 @@ impl Server {
             self.deliver(key);
         }
         match goes_on {
-            // A line that is connected just now has a request to write: one write for both.
-            Ok(true) if fresh => {}
+            // A target's line that is just connected has a request to write: one write for both.
+            Ok(true) if fresh && !self.is_client_s(key) => {}
             Ok(true) => self.flush_ciphertext(key),
             Ok(false) => self.finished(key),
             Err(why) => {
@@ -75,6 +76,12 @@ impl Server {
                 self.over(key, why);
             }
         }
+    }
+
+    fn is_client_s(&mut self, key: Key) -> bool {
+        let entry = self.sockets.get_mut(key);
+        let secured = entry.and_then(Entry::secured);
+        secured.is_some_and(|(_, session)| session.is_client_s())
     }
 
     /// Gives the engine what was decrypted.
@@ -100,7 +107,7 @@ impl Server {
         let Layer::Tls(session) = &mut entry.layer else {
             return;
         };
-        match session.flush(&mut entry.stream) {
+        match session.flush(&mut entry.socket) {
             Ok(true) => {}
             Ok(false) => (entry.writable, entry.blocked) = (false, true),
             Err(why) => self.doom(key, ended(&why)),
@@ -122,7 +129,7 @@ pub(super) fn write_once(gather: &Gather<'_>, entry: &mut Entry) -> Step {
         Err(why) => return Step::Failed(0, ended(&why)),
     };
     entry.written.1 += count;
-    match session.flush(&mut entry.stream) {
+    match session.flush(&mut entry.socket) {
         Ok(true) => Step::Wrote(count),
         Ok(false) => Step::Full(count),
         Err(why) => Step::Failed(count, ended(&why)),

@@ -1,11 +1,12 @@
 //! The few system calls that std has no safe door to: entropy, descriptor limit, boot clock, the
-//! addresses of the interfaces, free space.
+//! addresses of the interfaces, free space, the mode of a file to be made, a Unix socket's peer.
 //! The only file with unsafe code; it keeps no state and decides nothing.
 #![allow(unsafe_code)]
 
 use std::ffi::CString;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
@@ -102,6 +103,50 @@ pub(super) fn interfaces() -> Vec<IpAddr> {
     found
 }
 
+/// Does something that makes a file, which then has that mode and no more, whatever the process
+/// leaves off usually. The file's mode is the process's concern: not beside other threads that make
+/// files.
+pub(super) fn with_mode<R>(mode: libc::mode_t, make: impl FnOnce() -> R) -> R {
+    let left_off = !mode & 0o777;
+    // SAFETY: the call takes and returns a number and cannot fail.
+    let usual = unsafe { libc::umask(left_off) };
+    let made = make();
+    // SAFETY: as before.
+    unsafe { libc::umask(usual) };
+    made
+}
+
+/// Whether the process at the other end of a Unix socket belongs to our own user, or to root;
+/// false if the system does not tell.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn is_owner(socket: &impl AsRawFd) -> bool {
+    let mut peer = libc::ucred {
+        pid: 0,
+        uid: libc::uid_t::MAX,
+        gid: 0,
+    };
+    let mut length = size_of::<libc::ucred>() as libc::socklen_t;
+    // SAFETY: the call writes at most `length` bytes through a pointer to a live `ucred` of that
+    // size, and the descriptor is open as long as its owner is borrowed.
+    let failed = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut peer).cast(),
+            &raw mut length,
+        )
+    };
+    // SAFETY: the call takes nothing and cannot fail.
+    failed == 0 && (peer.uid == 0 || peer.uid == unsafe { libc::geteuid() })
+}
+
+/// Whether the process at the other end of a Unix socket belongs to our own user: unknown here.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn is_owner(_socket: &impl AsRawFd) -> bool {
+    false
+}
+
 /// Bytes that we may still write to the file system of `path`; `None` if the system does not tell.
 #[must_use]
 pub(super) fn free_bytes(path: &Path) -> Option<u64> {
@@ -132,6 +177,14 @@ mod tests {
     fn loopback_is_an_interface() {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         assert!(interfaces().contains(&loopback), "{:?}", interfaces());
+    }
+
+    #[test]
+    fn we_are_our_own_peer() {
+        let (one, other) = std::os::unix::net::UnixStream::pair().unwrap();
+        assert!(is_owner(&one) && is_owner(&other));
+        // What is no Unix socket has no peer of that kind.
+        assert!(!is_owner(&std::fs::File::open("/dev/null").unwrap()));
     }
 
     #[test]

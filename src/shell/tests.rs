@@ -35,25 +35,10 @@ pub(super) fn engine_settings() -> engine::Settings {
 }
 
 #[test]
-fn the_greeting_says_where_what_and_how() {
-    let addrs = ["0.0.0.0:80".parse().unwrap(), "[::1]:8080".parse().unwrap()];
-    let version = env!("CARGO_PKG_VERSION");
-    assert_eq!(
-        greeting(&addrs, "memory (nothing survives a restart)", "public"),
-        format!(
-            "hookah {version} listening on http://0.0.0.0:80, http://[::1]:8080\n\
-             store: memory (nothing survives a restart)\n\
-             targets: public\n\
-             try: curl -d _url=http://localhost:9000/ -d hello=world http://127.0.0.1:80/dispatch\n"
-        )
-    );
-}
-
-#[test]
 fn failures_name_the_thing_and_have_their_code() {
-    let addr = "127.0.0.1:8080".parse().unwrap();
+    let at = Listen::Tcp("127.0.0.1:8080".parse().unwrap(), Scheme::Either);
     let listen = |code| Failure::Listen {
-        addr,
+        at: at.clone(),
         why: io::Error::from_raw_os_error(code),
     };
     let rows = [
@@ -78,15 +63,45 @@ fn failures_name_the_thing_and_have_their_code() {
             "there is no store \"disk\"",
         ),
         (
-            Failure::CaFile {
+            Failure::File(Fault {
+                flag: "ca-file",
                 path: "a.pem".into(),
                 why: "is empty".into(),
-            },
+            }),
             78,
             "--ca-file a.pem is empty",
         ),
         (Failure::Broken, 70, "an internal fault"),
     ];
+    all_say(rows);
+}
+
+#[test]
+fn a_path_that_cannot_be_listened_on_is_named_too() {
+    let unix = |code| Failure::Listen {
+        at: Listen::Unix("/run/h.sock".into()),
+        why: io::Error::from_raw_os_error(code),
+    };
+    all_say([
+        (
+            unix(libc::EADDRINUSE),
+            69,
+            "unix:/run/h.sock is taken by another process",
+        ),
+        (
+            unix(libc::EEXIST),
+            78,
+            "/run/h.sock is there already and is no socket",
+        ),
+        (
+            unix(libc::EACCES),
+            69,
+            "cannot listen on unix:/run/h.sock: Permission denied",
+        ),
+    ]);
+}
+
+fn all_say<const COUNT: usize>(rows: [(Failure, u8, &str); COUNT]) {
     for (failure, code, text) in rows {
         assert_eq!(failure.exit_code(), code, "{failure}");
         assert!(failure.to_string().starts_with(text), "{failure}");

@@ -1,26 +1,33 @@
-//! TLS for lines to targets: the one configuration they share, and the session on each.
+//! TLS: what lines to targets have in common, and the session on each line of either side.
 //! It knows no engine, and nothing here can turn the check of a certificate off.
 
 use std::fmt;
-use std::fs;
 use std::io::{self, IoSlice, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::Resumption;
 use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, Connection, RootCertStore};
 
+use super::socket::Socket;
 use crate::port::Ended;
 use verify::Verifier;
 
+mod pem;
+mod server;
 mod verify;
 mod words;
 
+pub use pem::Fault;
+pub use server::Files;
+pub(super) use server::Identity;
+
 /// Ciphertext that a line holds back at most, give or take the overhead of its records.
 const CIPHERTEXT_BYTES_MAX: usize = 64 << 10;
+/// The same of a line that a client has: it is the client who can have many of them be slow.
+const RECORD_BYTES: usize = 16 << 10;
 /// Servers whose sessions are remembered for resumption.
 const SESSIONS_MAX: usize = 1024;
 
@@ -32,20 +39,23 @@ impl Client {
     /// Trusts Mozilla's roots and, if there is a file, the certificates in it (PEM).
     ///
     /// # Errors
-    /// The file cannot be read, holds no certificate, or one that cannot be trusted: in words that
-    /// follow its name.
-    pub(super) fn new(ca_file: Option<&Path>) -> Result<Client, String> {
+    /// What is wrong with the file.
+    pub(super) fn new(ca_file: Option<&Path>) -> Result<Client, Fault> {
+        let source = pem::Source {
+            flag: "ca-file",
+            path: ca_file.unwrap_or(Path::new("")),
+        };
         let mut roots = RootCertStore {
             roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
         };
-        if let Some(path) = ca_file {
-            add_file(&mut roots, path)?;
+        if ca_file.is_some() {
+            source.trust(&mut roots)?;
         }
         let provider = Arc::new(ring::default_provider());
-        let verifier = Verifier::new(roots, &provider)?;
+        let verifier = Verifier::new(roots, &provider).map_err(|why| source.fault(why))?;
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|why| why.to_string())?
+            .map_err(|why| source.fault(why.to_string()))?
             // Not what it sounds like: ours is webpki's, with one more word for a failure.
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
@@ -61,12 +71,8 @@ impl Client {
     /// Why the line ends before it began.
     pub(super) fn session(&self, name: ServerName<'static>) -> Result<Session, Ended> {
         let begun = ClientConnection::new(Arc::clone(&self.0), name);
-        let mut connection = begun.map_err(|why| Ended::Tls(words::word(&why)))?;
-        connection.set_buffer_limit(Some(CIPHERTEXT_BYTES_MAX));
-        Ok(Session {
-            connection,
-            ending: false,
-        })
+        let connection = begun.map_err(|why| Ended::Tls(words::word(&why)))?;
+        Ok(Session::new(connection.into(), CIPHERTEXT_BYTES_MAX))
     }
 }
 
@@ -78,39 +84,46 @@ pub(super) fn server_name(name: &str) -> Result<ServerName<'static>, Ended> {
     ServerName::try_from(name.to_owned()).map_err(|_| Ended::Tls("tls_bad_name"))
 }
 
-fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), String> {
-    let text = fs::read(path).map_err(|why| format!("cannot be read: {why}"))?;
-    let before = roots.len();
-    for (certificate, number) in CertificateDer::pem_slice_iter(&text).zip(1..) {
-        let certificate =
-            certificate.map_err(|why| format!("is not PEM as it should be: {why}"))?;
-        roots
-            .add(certificate)
-            .map_err(|why| format!("has a certificate, number {number}, of no use: {why}"))?;
-    }
-    if roots.len() == before {
-        return Err("has no certificate; it must have -----BEGIN CERTIFICATE----- lines".into());
-    }
-    Ok(())
-}
-
 /// The TLS session of one line. Ciphertext is fed in and flushed out; plaintext does not stay in it
 /// from one turn to the next.
 pub(super) struct Session {
-    connection: ClientConnection,
+    connection: Connection,
     /// Our direction of the socket ends once the last ciphertext is out.
     ending: bool,
+    /// Something of ours went out.
+    begun: bool,
 }
 
 impl Session {
-    /// Whether the handshake is under way. Once it is not, the server is who it should be.
+    /// One that holds back about so many bytes of ciphertext.
+    fn new(mut connection: Connection, ciphertext_bytes_max: usize) -> Session {
+        connection.set_buffer_limit(Some(ciphertext_bytes_max));
+        Session {
+            connection,
+            ending: false,
+            begun: false,
+        }
+    }
+
+    /// Whether the other side is a client of ours.
+    pub(super) fn is_client_s(&self) -> bool {
+        matches!(self.connection, Connection::Server(_))
+    }
+
+    /// Whether we have sent something, so that the other side was heard before if it is a client.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Whether the handshake is under way. Once it is not, the other side is who it
+    /// should be.
     pub(super) fn is_handshaking(&self) -> bool {
         self.connection.is_handshaking()
     }
 
     /// Takes ciphertext from the front of `cipher` and decrypts it, not necessarily all: call it
-    /// until `cipher` is empty, and after each call take the `plaintext`. False once the server has
-    /// said that it finished; what follows does not count.
+    /// until `cipher` is empty, and after each call take the `plaintext`. False once the other side
+    /// has said that it finished; what follows does not count.
     ///
     /// # Errors
     /// Why the line has ended; an alert about it waits to be flushed.
@@ -154,18 +167,18 @@ impl Session {
     ///
     /// # Errors
     /// What the socket says.
-    pub(super) fn flush(&mut self, socket: &mut mio::net::TcpStream) -> io::Result<bool> {
+    pub(super) fn flush(&mut self, socket: &mut Socket) -> io::Result<bool> {
         while self.connection.wants_write() {
             match self.connection.write_tls(socket) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(_) => {}
+                Ok(_) => self.begun = true,
                 Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
                 Err(why) if why.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(why) => return Err(why),
             }
         }
         if std::mem::replace(&mut self.ending, false) {
-            socket.shutdown(std::net::Shutdown::Write)?;
+            socket.finish();
         }
         Ok(true)
     }

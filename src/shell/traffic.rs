@@ -3,7 +3,8 @@
 
 use std::io::{ErrorKind, Read, Write};
 
-use super::sockets::{Entry, Handshake, Layer, Stage, ended};
+use super::entry::{Entry, Layer, Stage};
+use super::socket::{Handshake, ended};
 use super::turn::Server;
 use super::{READ_BYTES_MAX, WRITE_BYTES_MAX, secure};
 use crate::base::frame::Gather;
@@ -14,7 +15,16 @@ use crate::port::Ended;
 impl Server {
     /// Looks at every line that the poll, a `Resume` or the last turn has put into the ready list.
     pub(super) fn read_ready(&mut self) {
-        let ready = self.sockets.take_ready();
+        let mut ready = self.sockets.take_ready();
+        for key in &ready {
+            let shakes = self.sockets.get_mut(*key).and_then(|it| it.shakes());
+            match shakes {
+                Some(begun) => self.handshakes.put(*key, begun),
+                None => self.advance(*key),
+            }
+        }
+        ready.clear();
+        self.handshakes.take(&mut ready);
         for key in &ready {
             self.advance(*key);
         }
@@ -44,7 +54,7 @@ impl Server {
         let Some(entry) = self.sockets.get_mut(key) else {
             return false;
         };
-        match entry.handshake() {
+        match entry.socket.handshake() {
             Handshake::Done => {
                 entry.writable = true;
                 self.open(key)
@@ -73,7 +83,7 @@ impl Server {
             if left == 0 {
                 return self.sockets.queue(key);
             }
-            match entry.stream.read(&mut self.scratch[..left]) {
+            match entry.socket.read(&mut self.scratch[..left]) {
                 Ok(0) => return self.closed(key),
                 Ok(count) => {
                     // A short read has emptied the socket, and more of it would be a new edge:
@@ -117,11 +127,14 @@ impl Server {
         }
     }
 
-    /// The socket has no more to read. Over TLS the peer itself has to say that it finished.
+    /// The socket has no more to read. Over TLS a target itself has to say that it finished.
     fn closed(&mut self, key: Key) {
         let entry = self.sockets.get_mut(key);
         match entry.and_then(Entry::secured) {
-            Some((Stage::Open, _)) => self.over(key, Ended::Unannounced),
+            // Where a request ends, the request says (RFC 9112 section 9.8).
+            Some((Stage::Open, session)) if !session.is_client_s() => {
+                self.over(key, Ended::Unannounced);
+            }
             _ => self.finished(key),
         }
     }
@@ -257,8 +270,8 @@ fn write_once(engine: &Engine, key: Key, entry: &mut Entry) -> Step {
     loop {
         let taken = match gather.slices() {
             // The kernel has a shorter way for it.
-            [only] => entry.stream.write(only),
-            slices => entry.stream.write_vectored(slices),
+            [only] => entry.socket.write(only),
+            slices => entry.socket.write_vectored(slices),
         };
         match taken {
             Ok(count) => {

@@ -9,11 +9,15 @@ use mio::{Events, Poll, Token};
 
 use super::clock::Clock;
 use super::datagrams::{DATAGRAMS_PER_TURN_MAX, Datagrams, Received};
+use super::entry::{Entry, Layer, Stage};
+use super::gate::turn_away;
 use super::guard::Guard;
+use super::handshakes::Handshakes;
 use super::hosts::NameFiles;
-use super::listen::{Listeners, turn_away};
+use super::listen::Listeners;
 use super::signals::Signals;
-use super::sockets::{Layer, Sockets, ended};
+use super::socket::{Socket, ended};
+use super::sockets::Sockets;
 use super::tls;
 use super::{Failure, READ_BYTES_MAX};
 use crate::base::histogram::Histogram;
@@ -47,10 +51,13 @@ pub(super) struct Server {
     pub(super) now: Now,
     pub(super) guard: Guard,
     pub(super) sockets: Sockets,
+    pub(super) handshakes: Handshakes,
     datagrams: Datagrams,
     name_files: NameFiles,
     /// TLS to targets.
     pub(super) tls: tls::Client,
+    /// TLS for clients.
+    pub(super) identity: Option<tls::Identity>,
     listeners: Listeners,
     signals: Signals,
     store: Box<dyn Store>,
@@ -74,6 +81,7 @@ pub(super) struct Parts {
     pub(super) now: Now,
     pub(super) engine: Engine,
     pub(super) tls: tls::Client,
+    pub(super) identity: Option<tls::Identity>,
     pub(super) listeners: Listeners,
     pub(super) signals: Signals,
     pub(super) store: Box<dyn Store>,
@@ -93,6 +101,8 @@ impl Server {
             datagrams: Datagrams::default(),
             name_files: NameFiles::of_system(),
             tls: parts.tls,
+            identity: parts.identity,
+            handshakes: Handshakes::default(),
             listeners: parts.listeners,
             signals: parts.signals,
             store: parts.store,
@@ -195,6 +205,7 @@ impl Server {
     /// Until when the poll may sleep; not at all while work is left over.
     fn timeout(&self) -> Option<Duration> {
         let left_over = self.sockets.has_ready()
+            || !self.handshakes.is_empty()
             || (self.listeners.has_ready() && self.opening.is_none())
             || self.datagrams.has_ready()
             || !self.put_off.is_empty()
@@ -227,7 +238,11 @@ impl Server {
     }
 
     fn heed_signals(&mut self) {
-        if self.signals.stop_asked() && !self.draining {
+        let asked = self.signals.asked();
+        if asked.reload {
+            self.reload();
+        }
+        if asked.stop && !self.draining {
             self.draining = true;
             self.guard
                 .tell(self.now, None, |engine| engine.drain(self.now));
@@ -241,16 +256,16 @@ impl Server {
             return;
         }
         self.listeners.begin_turn(self.now.mono);
-        while let Some((stream, visitor)) = self.listeners.accept(self.now.mono) {
+        while let Some((socket, visitor)) = self.listeners.accept(self.now.mono) {
             match self
                 .guard
                 .tell(self.now, None, |engine| engine.opened(self.now, visitor))
             {
                 Some(Ok(key)) => {
-                    let adopted = self.sockets.adopt(self.poll.registry(), key, stream);
-                    self.report(key, adopted.map_err(|why| ended(&why)));
+                    let adopted = self.adopt(key, socket, visitor.secure);
+                    self.report(key, adopted);
                 }
-                Some(Err(refusal)) => turn_away(stream, &refusal.answer),
+                Some(Err(refusal)) => turn_away(socket, visitor.secure, &refusal.answer),
                 None => {}
             }
         }
@@ -260,6 +275,19 @@ impl Server {
                 engine.stats_mut().add(Counter::AcceptErrors, errors);
             });
         }
+    }
+
+    /// Takes in a client's socket: plain, or with TLS to come.
+    fn adopt(&mut self, key: Key, socket: Socket, secure: bool) -> Result<(), Ended> {
+        let entry = match &self.identity {
+            Some(identity) if secure => {
+                let layer = Layer::Tls(Box::new(identity.session()?));
+                Entry::new(key, socket, layer, Stage::Securing)
+            }
+            _ => Entry::new(key, socket, Layer::Plain, Stage::Open),
+        };
+        let adopted = self.sockets.adopt(self.poll.registry(), entry);
+        adopted.map_err(|why| ended(&why))
     }
 
     /// Does what the engine wants, in its order: a key may be given out again right after `Close`.
@@ -341,8 +369,9 @@ impl Server {
             Some(name) => Layer::Named(tls::server_name(name)?),
             None => Layer::Plain,
         };
-        self.sockets
-            .connect(self.poll.registry(), key, addr, layer)
+        Socket::connect(addr)
+            .map(|socket| Entry::new(key, socket, layer, Stage::Connecting))
+            .and_then(|entry| self.sockets.adopt(self.poll.registry(), entry))
             .map_err(|why| ended(&why))
     }
 

@@ -19,6 +19,7 @@ mod ways;
 mod browser;
 mod build;
 mod cost;
+mod doors;
 mod hostility;
 mod hub;
 mod lasting;
@@ -86,6 +87,12 @@ const CHECKS: &[Check] = &[
     Check::new("hostile: routes that lead nowhere", hostility::routes),
     Check::new("hostile: a road that is narrow", hostility::narrow),
     Check::new("hostile: storms of resets", hostility::storms),
+    Check::new(
+        "doors: curl and openssl come in, or do not",
+        doors::programs,
+    ),
+    Check::new("doors: a handshake that never comes", doors::silent),
+    Check::new("doors: a storm of 1,000 handshakes", doors::storm),
     Check::new("streams: curl reads every format", streams::formats),
     Check::new("streams: a burst ends nobody that reads", streams::burst),
     Check::new(

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use hookah::model::{Door, Visitor};
 
+use crate::doors::Handshake;
 use crate::http::{Kind, Message, Reader};
 use crate::net::{Item, LinkId, Net};
 use crate::oracle::Oracle;
@@ -46,6 +47,8 @@ pub enum Want {
 pub struct Client {
     /// Where it connects from.
     pub ip: IpAddr,
+    /// How its handshake goes, if it comes by a door with TLS.
+    pub handshake: Option<Handshake>,
     /// The door it comes by.
     pub door: Door,
     /// Whose scripts may read its answers, they have to say.
@@ -77,6 +80,7 @@ impl Client {
     pub fn new(steps: Vec<Step>, wants: Vec<Want>) -> Client {
         Client {
             ip: IpAddr::from([127, 0, 0, 1]),
+            handshake: None,
             door: Door::Loopback,
             shared: None,
             link: None,
@@ -98,6 +102,7 @@ impl Client {
     pub fn visitor(&self) -> Visitor {
         Visitor {
             door: self.door,
+            secure: self.handshake.is_some(),
             ..Visitor::from(self.ip)
         }
     }
@@ -139,6 +144,12 @@ impl Client {
 
     /// It was not taken in, and got this instead.
     pub fn turned_away(&mut self, answer: &[u8]) {
+        self.over = true;
+        // Over TLS nothing can be said before a handshake.
+        if self.handshake.is_some() {
+            self.wants.clear();
+            return;
+        }
         self.reader.push(answer);
         let answer = self.reader.next();
         let Ok(Some(answer)) = answer else {

@@ -53,6 +53,7 @@ impl Sim {
     /// The process is killed, and started again after so long.
     pub fn kill(&mut self, down: u64) {
         self.world.note("crash", 0, 0);
+        self.doors.crashed();
         self.store.crash(&mut self.world);
         self.gone();
         self.world.after(down, Event::Start);
@@ -75,6 +76,9 @@ impl Sim {
             client.lossy = true;
         }
         for link in self.net.living().collect::<Vec<_>>() {
+            if let Peer::Client(client) = self.net.get(link).peer {
+                self.clients[client].lossy = true;
+            }
             self.oracle.line_closed(&self.world, link);
             self.hub.line_closed(link);
             self.net.cut(&mut self.world, link);

@@ -3,6 +3,7 @@
 
 use crate::asks::{Asks, Way, escape};
 use crate::clients::{Client, Want};
+use crate::doors::Handshake;
 use crate::ear::Format;
 use crate::net::{Cut, Shape};
 use crate::order::Spelling;
@@ -94,6 +95,9 @@ fn reader(sim: &mut Sim, topic: &str) -> Reader {
     }
     let mut reader = Reader::asking(asks, then);
     reader.shape = shape;
+    if sim.world.rng.chance(10) {
+        reader.handshake = Some(Handshake::good(&mut sim.world.rng));
+    }
     if reader.asks.format != Format::Raw && sim.world.rng.chance(40) {
         reader.visits = visits(sim);
     }

@@ -13,6 +13,7 @@ mod crowd;
 #[allow(dead_code)]
 #[path = "../support/decode.rs"]
 mod decode;
+mod doors;
 mod ear;
 mod feeds;
 mod gates;
@@ -44,6 +45,7 @@ mod sim;
 mod store;
 mod stories;
 mod stories_crash;
+mod stories_doors;
 mod stories_formats;
 mod stories_gates;
 mod stories_guard;

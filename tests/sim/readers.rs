@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use crate::asks::{Asks, Way};
 use crate::chunks::{Chunks, Part};
+use crate::doors::Handshake;
 use crate::ear::{Got, Unit, What};
 use crate::net::{Item, LinkId, Net, Shape};
 use crate::script::{Script, Step};
@@ -15,6 +16,8 @@ use crate::world::World;
 pub struct Reader {
     /// Where it connects from.
     pub ip: IpAddr,
+    /// How its handshake goes, if it comes by a door with TLS.
+    pub handshake: Option<Handshake>,
     /// What it asks for.
     pub asks: Asks,
     /// The temper of its link, if it is not left to chance.
@@ -56,6 +59,7 @@ impl Reader {
         steps.extend(then);
         Reader {
             ip: IpAddr::from([127, 0, 0, 1]),
+            handshake: None,
             asks,
             shape: None,
             link: None,

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use hookah::conn::Limits;
 use hookah::courier::guard;
-use hookah::model::{Door, Visitor};
 use hookah::{courier, dispatch, engine, topics};
 
 use crate::behaviour::Behaviour;
 use crate::clients::{Client, Want};
 use crate::crowd;
+use crate::doors::Handshake;
 use crate::hub;
 use crate::names::Kind;
 use crate::net::Shape;
@@ -27,15 +27,6 @@ use crate::world::{Event, HOUR, MINUTE, MS, SECOND};
 
 /// Where the engine is told that it listens.
 pub const OWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4_665);
-
-/// Whoever connects from there, to where the engine listens.
-pub fn by_loopback(peer: IpAddr) -> Visitor {
-    Visitor {
-        peer,
-        door: Door::Loopback,
-        secure: false,
-    }
-}
 
 /// The defaults.
 pub fn settings() -> engine::Settings {
@@ -140,11 +131,16 @@ pub fn random(seed: u64) -> Sim {
     for _ in 0..sim.world.rng.between(3, 25) {
         client(&mut sim);
     }
+    stop(&mut sim);
+    sim
+}
+
+/// When the operator stops it, if that happens.
+fn stop(sim: &mut Sim) {
     if sim.world.rng.chance(10) {
         let at = sim.world.rng.between(0, 30 * SECOND);
         sim.world.after(at, Event::Drain);
     }
-    sim
 }
 
 /// How slow the store is, whether it fails, and for how long then; whether it does.
@@ -271,7 +267,8 @@ fn client(sim: &mut Sim) {
     let latest = sim.world.rng.pick(&[20 * SECOND, 3 * MINUTE]);
     let latest = if sim.lasts { latest } else { 20 * SECOND };
     let delay = sim.world.rng.between(0, latest);
-    let mut client = match sim.world.rng.between(0, 99) {
+    let kind = sim.world.rng.between(0, 99);
+    let mut client = match kind {
         0..=5 => batch(sim),
         // A key is kept for a day of the clock that may be set a year ahead.
         6..=11 if !sim.oracle.may_refuse && !sim.world.jumped => again(sim),
@@ -295,7 +292,18 @@ fn client(sim: &mut Sim) {
         .world
         .rng
         .pick(&[IpAddr::from([127, 0, 0, 1]), IpAddr::from([192, 168, 7, 7])]);
+    // A page that came without TLS is another origin to a door with it.
+    let is_page = (58..=64).contains(&kind);
+    if !is_page && sim.world.rng.chance(15) {
+        client.handshake = Some(Handshake::good(&mut sim.world.rng));
+    }
     sim.client(delay, client);
+    if sim.world.rng.chance(5) {
+        let mut mute = Client::new(vec![], vec![]);
+        mute.lossy = true;
+        mute.handshake = Some(Handshake::bad(&mut sim.world.rng));
+        sim.client(delay, mute);
+    }
 }
 
 /// A random order to a random target.

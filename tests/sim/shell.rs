@@ -6,12 +6,13 @@ use std::net::SocketAddr;
 use hookah::base::frame::Gather;
 use hookah::base::slab::Key;
 use hookah::base::stats::Counter;
+use hookah::model::{self, Visitor};
 use hookah::port::{Action, Ended, Seq, StoreOp};
 
 use crate::behaviour::Door;
 use crate::net::{Item, LinkId, Peer};
 use crate::order::Order;
-use crate::setup;
+use crate::readers::Reader;
 use crate::sim::Sim;
 use crate::targets::Target;
 use crate::world::{Event, MINUTE, SECOND};
@@ -121,16 +122,9 @@ impl Sim {
                 self.clients[client].over = true;
                 continue;
             }
-            match self
-                .engine
-                .opened(self.world.told(), self.clients[client].visitor())
-            {
-                Ok(key) => {
-                    self.world.note("opened", key.to_bits(), 0);
-                    self.net.name(link, key);
-                    self.net.near(link).open = true;
-                    self.clients[client].opened(&mut self.world, &mut self.net, link);
-                }
+            let visitor = self.clients[client].visitor();
+            match self.engine.opened(self.world.told(), visitor) {
+                Ok(key) => self.taken_in(link, key),
                 Err(refusal) => {
                     self.world.note_bytes("not opened", 0, &refusal.answer);
                     self.clients[client].turned_away(&refusal.answer);
@@ -141,29 +135,19 @@ impl Sim {
     }
 
     fn accept_reader(&mut self, link: LinkId, reader: usize) {
-        let reader = &mut self.readers[reader];
         if !self.listening {
             return;
         }
-        let key = match self
-            .engine
-            .opened(self.world.told(), setup::by_loopback(reader.ip))
-        {
-            Ok(key) => key,
+        let visitor = visitor(&self.readers[reader]);
+        match self.engine.opened(self.world.told(), visitor) {
+            Ok(key) => self.taken_in(link, key),
             Err(refusal) => {
                 self.world.note_bytes("not opened", 0, &refusal.answer);
-                assert!(self.oracle.crowded, "no place for a reader");
+                let poor = self.oracle.may_refuse && visitor.secure;
+                assert!(self.oracle.crowded || poor, "no place for a reader");
                 assert!(refusal.answer.starts_with(b"HTTP/1.1 503 "));
-                return;
             }
-        };
-        self.world.note("opened", key.to_bits(), 0);
-        self.net.name(link, key);
-        self.net.near(link).open = true;
-        self.oracle
-            .feeds
-            .opened(link, self.world.at(), &reader.asks);
-        reader.opened(&mut self.world, &mut self.net, link);
+        }
     }
 
     fn connected(&mut self) {
@@ -223,7 +207,7 @@ impl Sim {
         self.tell_ended(link, key, why);
     }
 
-    fn tell_ended(&mut self, link: LinkId, key: Key, why: Ended) {
+    pub(crate) fn tell_ended(&mut self, link: LinkId, key: Key, why: Ended) {
         self.world
             .note_bytes("ended", key.to_bits(), format!("{why:?}").as_bytes());
         self.oracle.line_ended(link);
@@ -287,6 +271,8 @@ impl Sim {
                 Action::Close { key } => {
                     let link = self.line(key, "close");
                     self.oracle.line_closed(&self.world, link);
+                    let (at, draining) = (self.world.at(), self.oracle.draining);
+                    self.doors.closed(link, at, draining);
                     self.hub.line_closed(link);
                     self.net.close(&mut self.world, link);
                 }
@@ -450,5 +436,14 @@ impl Sim {
                 return;
             }
         }
+    }
+}
+
+/// Who that reader is: our door is for this machine alone.
+fn visitor(reader: &Reader) -> Visitor {
+    Visitor {
+        peer: reader.ip,
+        door: model::Door::Loopback,
+        secure: reader.handshake.is_some(),
     }
 }

@@ -9,6 +9,7 @@ use hookah::model::MessageId;
 
 use crate::behaviour::Behaviour;
 use crate::clients::{Client, Want};
+use crate::doors::Doors;
 use crate::hub::Hub;
 use crate::names::{Kind, Manner, Name, Names};
 use crate::net::{LinkId, Net, Peer, Side};
@@ -56,6 +57,8 @@ pub struct Sim {
     pub engine: Engine,
     /// Clients' connections that wait to be accepted.
     pub callers: VecDeque<LinkId>,
+    /// Handshakes with clients.
+    pub doors: Doors,
     /// Connections to targets that are made now, or are not.
     pub resolved: Vec<LinkId>,
     /// Clients are taken in.
@@ -121,6 +124,7 @@ impl Sim {
             turns: 0,
             engine,
             callers: VecDeque::new(),
+            doors: Doors::default(),
             resolved: Vec::new(),
             listening: true,
             again: false,
@@ -297,6 +301,7 @@ impl Sim {
                 self.callers.push_back(link);
             }
             Event::Resolve(link) => self.resolved.push(link),
+            Event::Shaken(link) => self.shaken(link),
             Event::Arrive(link, side, item) => {
                 let there = self.net.arrive(&mut self.world, link, side, item);
                 if there && side == Side::Peer {

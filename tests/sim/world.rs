@@ -28,6 +28,8 @@ pub enum Event {
     Join(usize),
     /// A connection that the engine asked for is made, or is not.
     Resolve(LinkId),
+    /// A client's TLS handshake comes to its end.
+    Shaken(LinkId),
     /// Something comes to one end of a link.
     Arrive(LinkId, Side, Item),
     /// The kernel's buffer has room again after a write that was cut short.

@@ -91,8 +91,9 @@ impl Server {
         };
         let line = server.line_with(" listening on ");
         let (_, urls) = line.split_once(" listening on ").expect("just found");
-        let addr = |url: &str| url.strip_prefix("http://")?.parse().ok();
-        let addrs: Option<Vec<SocketAddr>> = urls.split(", ").map(addr).collect();
+        let addr = |url: &str| url.split_once("://")?.1.parse().ok();
+        let tcp = urls.split(", ").filter(|url| !url.starts_with("unix:"));
+        let addrs: Option<Vec<SocketAddr>> = tcp.map(addr).collect();
         server.addrs = addrs.unwrap_or_else(|| panic!("no addresses in {line:?}"));
         server
     }
@@ -102,7 +103,7 @@ impl Server {
         self.addrs[0]
     }
 
-    /// Where it listens, in the order of its flags.
+    /// Where it listens over TCP, in the order of its flags.
     pub fn addrs(&self) -> &[SocketAddr] {
         &self.addrs
     }

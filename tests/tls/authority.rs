@@ -1,5 +1,6 @@
 //! An authority of our own, and certificates of every sort that a server may show.
 //! It opens no socket.
+#![allow(dead_code)]
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -61,8 +62,27 @@ impl Authority {
         }
     }
 
-    /// A server's certificate for localhost and 127.0.0.1 with that flaw, and its key.
+    /// A certificate for localhost and 127.0.0.1 with that flaw, and its key.
     pub fn certificate(&self, flaw: Flaw) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
+        let (certificate, key) = self.issue(flaw);
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+        (certificate.der().clone(), key.into())
+    }
+
+    /// The same in two files.
+    pub fn files(&self, flaw: Flaw) -> (PathBuf, PathBuf) {
+        let (certificate, key) = self.issue(flaw);
+        (file(&certificate.pem()), file(&key.serialize_pem()))
+    }
+
+    /// What makes somebody trust it.
+    pub fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.clone()).unwrap();
+        roots
+    }
+
+    fn issue(&self, flaw: Flaw) -> (Certificate, KeyPair) {
         let names: &[&str] = match flaw {
             Flaw::WrongHost => &["elsewhere.example", "127.0.0.9"],
             _ => &["localhost", "127.0.0.1"],
@@ -84,8 +104,7 @@ impl Authority {
             Flaw::OtherAuthority => params.signed_by(&key, &Authority::new().issuer),
             _ => params.signed_by(&key, &self.issuer),
         };
-        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
-        (certificate.unwrap().der().clone(), key.into())
+        (certificate.unwrap(), key)
     }
 
     /// What a server with such a certificate needs; `None` for the version: both.
@@ -110,10 +129,8 @@ impl Authority {
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&versions)
             .unwrap();
-        let mut roots = RootCertStore::empty();
-        roots.add(self.certificate.clone()).unwrap();
-        let clients =
-            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+        let roots = Arc::new(self.roots());
+        let clients = WebPkiClientVerifier::builder_with_provider(roots, provider).build();
         let builder = match mutual {
             true => builder.with_client_cert_verifier(clients.unwrap()),
             false => builder.with_no_client_auth(),

@@ -39,7 +39,7 @@ impl Inbound {
                     self.feed_body(context, service, desk, rest)
                 }
                 // What follows the last request is never interpreted.
-                Phase::Last | Phase::Linger { .. } | Phase::Gone => {
+                Phase::Securing { .. } | Phase::Last | Phase::Linger { .. } | Phase::Gone => {
                     self.ignored = self.ignored.saturating_add(rest.len());
                     return input.len();
                 }

@@ -58,6 +58,8 @@ pub struct Context<'a> {
 /// The states of a client's line.
 ///
 /// ```text
+///  Securing (TLS) ─ connected ► Idle
+///
 ///            head complete, body to come            body complete
 ///  Idle ──► Head ─────────────────────────► Body ──────────────► Idle
 ///   ▲         │ refused, body to come ► Skip ──► Idle
@@ -66,6 +68,8 @@ pub struct Context<'a> {
 /// ```
 #[derive(Debug)]
 enum Phase {
+    /// TLS's handshake is under way.
+    Securing { since: Mono },
     /// Between requests.
     Idle,
     /// Part of a head has come.
@@ -84,6 +88,8 @@ enum Phase {
 
 /// What is dropped at most while lingering.
 const LINGER_BYTES_MAX: usize = 256 << 10;
+/// A handshake lasts at most this long.
+const SECURING_TIMEOUT: Duration = Duration::from_secs(5);
 /// Lingering lasts at most this long.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -109,12 +115,15 @@ pub struct Inbound {
 }
 
 impl Inbound {
-    /// A line on which nothing has come yet.
+    /// A line on which nothing has come yet. One with TLS has its handshake first.
     #[must_use]
     pub fn new(visitor: Visitor, now: Mono) -> Inbound {
         Inbound {
             visitor,
-            phase: Phase::Idle,
+            phase: match visitor.secure {
+                true => Phase::Securing { since: now },
+                false => Phase::Idle,
+            },
             finished: false,
             paused: false,
             awaits: false,
@@ -144,6 +153,21 @@ impl Inbound {
         self.ignored
     }
 
+    /// TLS's handshake is done; false if none was under way.
+    pub fn connected(&mut self, now: Mono) -> bool {
+        let was = self.is_securing();
+        if was {
+            (self.phase, self.moved) = (Phase::Idle, now);
+        }
+        was
+    }
+
+    /// Whether TLS's handshake is under way.
+    #[must_use]
+    pub fn is_securing(&self) -> bool {
+        matches!(self.phase, Phase::Securing { .. })
+    }
+
     /// Bytes came.
     pub fn received(
         &mut self,
@@ -152,6 +176,11 @@ impl Inbound {
         bytes: &[u8],
     ) {
         self.moved = context.turn.now.mono;
+        // Nothing can be read before it is secure: whoever tells us so is wrong about the line.
+        if self.is_securing() {
+            self.phase = Phase::Gone;
+            return;
+        }
         if let Phase::Linger { dropped, .. } = &mut self.phase {
             *dropped += bytes.len();
             if *dropped > LINGER_BYTES_MAX {
@@ -356,7 +385,7 @@ impl Inbound {
     /// The server stops: a line that owes nothing ends now, others with their next answer.
     pub fn drain(&mut self) {
         let owes = self.desk.as_ref().is_some_and(|desk| desk.owes());
-        if matches!(self.phase, Phase::Idle) && !owes {
+        if matches!(self.phase, Phase::Idle | Phase::Securing { .. }) && !owes {
             self.phase = Phase::Gone;
         }
     }
@@ -370,6 +399,7 @@ impl Inbound {
             return;
         }
         let counter = match self.phase {
+            Phase::Securing { .. } => Counter::TimeoutsHandshake,
             Phase::Head { .. } => Counter::TimeoutsHead,
             Phase::Body { .. } | Phase::Skip { .. } => Counter::TimeoutsBody,
             Phase::Idle => Counter::TimeoutsIdle,
@@ -395,7 +425,8 @@ impl Inbound {
     /// Nobody listened for so long, which does not count.
     pub fn postpone(&mut self, by: Duration) {
         match &mut self.phase {
-            Phase::Head { since }
+            Phase::Securing { since }
+            | Phase::Head { since }
             | Phase::Body { since, .. }
             | Phase::Skip { since, .. }
             | Phase::Linger { since, .. } => *since = *since + by,
@@ -409,6 +440,7 @@ impl Inbound {
     #[must_use]
     pub fn deadline(&self, limits: &Limits) -> Mono {
         let waits = match &self.phase {
+            Phase::Securing { since } => *since + SECURING_TIMEOUT,
             Phase::Idle | Phase::Head { .. } | Phase::Body { .. } | Phase::Skip { .. }
                 if self.paused =>
             {

@@ -2,17 +2,24 @@
 
 use super::*;
 
-use std::net::TcpStream as Client;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream as Client};
 
 use mio::{Events, Poll};
+
+use crate::shell::gate::Scheme;
 
 const FIRST: Token = Token(1000);
 
 fn bind(count: usize) -> (Poll, Listeners) {
     let poll = Poll::new().unwrap();
-    let any = Listen::Tcp("127.0.0.1:0".parse().unwrap());
-    let listeners = Listeners::bind(poll.registry(), FIRST, &vec![any; count]).unwrap();
+    let any = Listen::Tcp("127.0.0.1:0".parse().unwrap(), Scheme::Either);
+    let listeners = Listeners::bind(poll.registry(), FIRST, &vec![any; count], false).unwrap();
     (poll, listeners)
+}
+
+fn addrs(listeners: &Listeners) -> impl Iterator<Item = SocketAddr> {
+    listeners.places().filter_map(|place| place.addr())
 }
 
 /// Waits until the poll has reported `count` of the listeners.
@@ -35,7 +42,7 @@ fn await_edges(poll: &mut Poll, listeners: &mut Listeners, count: usize) {
 #[test]
 fn a_turn_takes_its_share_from_every_listener_in_turn() {
     let (mut poll, mut listeners) = bind(2);
-    let addrs: Vec<SocketAddr> = listeners.addrs().collect();
+    let addrs: Vec<SocketAddr> = addrs(&listeners).collect();
     let connect = |addr: &SocketAddr| Client::connect(addr).unwrap();
     let first: Vec<Client> = (0..70).map(|_| connect(&addrs[0])).collect();
     let second: Vec<Client> = (0..3).map(|_| connect(&addrs[1])).collect();
@@ -43,7 +50,7 @@ fn a_turn_takes_its_share_from_every_listener_in_turn() {
 
     listeners.begin_turn(Mono(0));
     let mut ports = Vec::new();
-    while let Some((stream, _)) = listeners.accept(Mono(0)) {
+    while let Some((Socket::Tcp(stream), _)) = listeners.accept(Mono(0)) {
         ports.push(stream.local_addr().unwrap().port());
     }
     let of_second = |ports: &[u16]| {
@@ -69,11 +76,13 @@ fn a_turn_takes_its_share_from_every_listener_in_turn() {
 #[test]
 fn accepted_sockets_send_without_delay_and_hold_little() {
     let (mut poll, mut listeners) = bind(1);
-    let addr = listeners.addrs().next().unwrap();
+    let addr = addrs(&listeners).next().unwrap();
     let client = Client::connect(addr).unwrap();
     await_edges(&mut poll, &mut listeners, 1);
     listeners.begin_turn(Mono(0));
-    let (stream, visitor) = listeners.accept(Mono(0)).unwrap();
+    let Some((Socket::Tcp(stream), visitor)) = listeners.accept(Mono(0)) else {
+        panic!("nobody, or not over TCP");
+    };
     assert!(stream.nodelay().unwrap(), "inherited from the listener");
     let held = socket2::SockRef::from(&stream).send_buffer_size().unwrap();
     assert!(
@@ -87,7 +96,7 @@ fn accepted_sockets_send_without_delay_and_hold_little() {
 #[test]
 fn without_descriptors_who_waits_is_told_and_the_rest_is_tried_again() {
     let (mut poll, mut listeners) = bind(1);
-    let addr = listeners.addrs().next().unwrap();
+    let addr = addrs(&listeners).next().unwrap();
     let exhausted = io::Error::from_raw_os_error(libc::EMFILE);
     let mut refused = Client::connect(addr).unwrap();
     refused.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
@@ -150,7 +159,9 @@ fn unknown_trouble_rests_and_a_lost_connection_does_not() {
 #[test]
 fn a_taken_port_is_an_error_that_names_it() {
     let (poll, listeners) = bind(1);
-    let addr = listeners.addrs().next().unwrap();
-    let (at, why) = Listeners::bind(poll.registry(), FIRST, &[Listen::Tcp(addr)]).unwrap_err();
-    assert_eq!((at, why.kind()), (addr, io::ErrorKind::AddrInUse));
+    let addr = addrs(&listeners).next().unwrap();
+    let again = Listen::Tcp(addr, Scheme::Http);
+    let taken = Listeners::bind(poll.registry(), FIRST, std::slice::from_ref(&again), false);
+    let (at, why) = taken.unwrap_err();
+    assert_eq!((at, why.kind()), (again, io::ErrorKind::AddrInUse));
 }

@@ -14,9 +14,10 @@ pub(super) fn word(error: &Error) -> &'static str {
     match error {
         Error::InvalidCertificate(why) => certificate(why),
         Error::NoCertificatesPresented => "tls_cert_missing",
+        Error::NoApplicationProtocol => "tls_nothing_in_common",
         Error::UnsupportedNameType => "tls_bad_name",
         Error::AlertReceived(alert) => self::alert(*alert),
-        // What no TLS server begins with, whatever its version.
+        // What nobody who speaks TLS begins with, whatever its version.
         Error::InvalidMessage(Message::InvalidContentType | Message::UnknownProtocolVersion) => {
             "tls_not_tls"
         }
@@ -30,6 +31,7 @@ pub(super) fn word(error: &Error) -> &'static str {
         Error::PeerIncompatible(
             Incompatible::ServerDoesNotSupportTls12Or13
             | Incompatible::ServerTlsVersionIsDisabledByOurConfig
+            | Incompatible::SupportedVersionsExtensionRequired
             | Incompatible::Tls12NotOffered
             | Incompatible::Tls12NotOfferedOrEnabled,
         ) => "tls_protocol_version",

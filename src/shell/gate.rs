@@ -1,0 +1,222 @@
+//! One listening socket: where it listens, and the connections it gives.
+//! It never decides how many are taken in, or whether they are welcome.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use mio::event::Source;
+use mio::net::{TcpListener, UnixListener};
+use mio::{Interest, Registry, Token};
+use socket2::{Domain, Protocol, Type};
+
+use super::path::SocketFile;
+use super::socket::Socket;
+use super::sys;
+use crate::model::{Door, Visitor};
+
+/// Connections the kernel completes ahead of us, per listener.
+const BACKLOG: i32 = 1024;
+/// What the kernel may hold of what a client has yet to take; it counts its own cost in and doubles
+/// this for that. Left to itself it holds 3 to 4 MB for a reader on loopback that is stuck.
+const SEND_BUFFER_BYTES: usize = 64 << 10;
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// A TCP address; port 0 lets the system choose. An IPv6 one takes no IPv4 connections.
+    Tcp(SocketAddr, Scheme),
+    /// The path of a Unix socket, which has no TLS.
+    Unix(PathBuf),
+}
+
+/// Whether a TCP address speaks TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// It does if there is a certificate.
+    Either,
+    /// Never.
+    Http,
+    /// Always.
+    Https,
+}
+
+impl Listen {
+    /// Whether it speaks TLS, with or without a certificate to show.
+    #[must_use]
+    pub fn is_secure(&self, has_certificate: bool) -> bool {
+        match self {
+            Listen::Tcp(_, Scheme::Either) => has_certificate,
+            Listen::Tcp(_, Scheme::Https) => true,
+            Listen::Tcp(_, Scheme::Http) | Listen::Unix(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Listen::Tcp(addr, _) => write!(out, "{addr}"),
+            Listen::Unix(path) => write!(out, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// A socket that takes connections in.
+#[derive(Debug)]
+pub(super) enum Gate {
+    /// Over TCP; whether with TLS.
+    Tcp {
+        socket: TcpListener,
+        door: Door,
+        secure: bool,
+    },
+    /// Through a Unix socket. Dropped in this order: a clean end leaves no file behind.
+    Unix {
+        socket: UnixListener,
+        file: SocketFile,
+    },
+}
+
+impl Gate {
+    /// Listens there; over TCP it speaks TLS if it should with, or without, a certificate.
+    ///
+    /// # Errors
+    /// What the system says; of a Unix socket's path, `AlreadyExists` if something else is there.
+    pub(super) fn open(at: &Listen, has_certificate: bool) -> io::Result<Gate> {
+        match at {
+            Listen::Tcp(addr, _) => Ok(Gate::Tcp {
+                socket: listener(*addr)?,
+                door: door(*addr),
+                secure: at.is_secure(has_certificate),
+            }),
+            Listen::Unix(path) => {
+                let (socket, file) = SocketFile::open(path, BACKLOG)?;
+                Ok(Gate::Unix { socket, file })
+            }
+        }
+    }
+
+    /// Has the poll tell of connections that wait.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        match self {
+            Gate::Tcp { socket, .. } => socket.register(registry, token, Interest::READABLE),
+            Gate::Unix { socket, .. } => socket.register(registry, token, Interest::READABLE),
+        }
+    }
+
+    /// Where it listens, with the port that the system chose.
+    pub(super) fn place(&self) -> Option<Place> {
+        match self {
+            Gate::Tcp { socket, secure, .. } => {
+                let addr = socket.local_addr().ok()?;
+                Some(match secure {
+                    true => Place::Https(addr),
+                    false => Place::Http(addr),
+                })
+            }
+            Gate::Unix { file, .. } => Some(Place::Unix(file.path().to_owned())),
+        }
+    }
+
+    /// The next connection that waits.
+    ///
+    /// # Errors
+    /// Nobody waits, or what the system says.
+    pub(super) fn accept(&self) -> io::Result<(Socket, Visitor)> {
+        match self {
+            Gate::Tcp {
+                socket,
+                door,
+                secure,
+            } => {
+                let (stream, from) = socket.accept()?;
+                let visitor = Visitor {
+                    peer: from.ip().to_canonical(),
+                    door: *door,
+                    secure: *secure,
+                };
+                Ok((Socket::Tcp(stream), visitor))
+            }
+            Gate::Unix { socket, .. } => {
+                let (stream, _) = socket.accept()?;
+                let owner = sys::is_owner(&stream);
+                let visitor = Visitor {
+                    peer: Ipv4Addr::LOCALHOST.into(),
+                    door: Door::Unix { owner },
+                    secure: false,
+                };
+                Ok((Socket::Unix(stream), visitor))
+            }
+        }
+    }
+}
+
+/// Where a server is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Http(SocketAddr),
+    Https(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl Place {
+    /// The TCP address.
+    pub(super) fn addr(&self) -> Option<SocketAddr> {
+        match self {
+            Place::Http(addr) | Place::Https(addr) => Some(*addr),
+            Place::Unix(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Http(addr) => write!(out, "http://{addr}"),
+            Place::Https(addr) => write!(out, "https://{addr}"),
+            Place::Unix(path) => write!(out, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// Sends a refusal, which is possible without TLS only, and closes. What has come in is read away
+/// first, because closing over unread bytes makes the kernel reset the connection, and a reset can
+/// overtake the answer.
+pub(super) fn turn_away(mut socket: Socket, secure: bool, answer: &[u8]) {
+    if secure {
+        return;
+    }
+    let _ = socket.write(answer);
+    socket.finish();
+    let mut away = [0; 4096];
+    let _ = socket.read(&mut away);
+}
+
+/// Who can reach a TCP address.
+fn door(addr: SocketAddr) -> Door {
+    match addr.ip().to_canonical().is_loopback() {
+        true => Door::Loopback,
+        false => Door::Open,
+    }
+}
+
+fn listener(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket =
+        socket2::Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // Connections of a former process that linger in TIME_WAIT must not keep us from the port.
+    socket.set_reuse_address(true)?;
+    // Accepted sockets inherit these: system calls per listener instead of per connection.
+    socket.set_tcp_nodelay(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
+}

@@ -1,0 +1,125 @@
+//! The lines at the start: where the server listens, where it keeps things, how to try it.
+//! It prints nothing itself.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::Settings;
+use super::gate::Place;
+
+/// The lines. Whoever starts us by a program reads the first one for the port.
+pub(super) fn greeting(places: &[Place], store: &str, settings: &Settings) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    let urls: Vec<String> = places.iter().map(Place::to_string).collect();
+    format!(
+        "hookah {version} listening on {}\nstore: {store}\ntargets: {}\n{}\n",
+        urls.join(", "),
+        settings.targets,
+        example(places, settings),
+    )
+}
+
+/// A line to try it with: by the first listener without TLS, for that takes the least.
+fn example(places: &[Place], settings: &Settings) -> String {
+    const DATA: &str = "-d _url=http://localhost:9000/ -d hello=world";
+    let plain = |place: &&Place| !matches!(place, Place::Https(_));
+    match places.iter().find(plain).or(places.first()) {
+        None => String::new(),
+        Some(Place::Http(addr)) => format!("try: curl {DATA} http://{}/dispatch", reachable(addr)),
+        Some(Place::Unix(path)) => format!(
+            "try: curl --unix-socket {} {DATA} http://localhost/dispatch",
+            path.display()
+        ),
+        Some(Place::Https(addr)) => {
+            let files = settings.identity.as_ref();
+            let ours = files.map(|files| format!("--cacert {} ", files.certificate.display()));
+            let theirs = files.and_then(|files| files.client_ca.as_ref());
+            let theirs = theirs.map(|_| "--cert CLIENT.pem --key CLIENT.key ");
+            format!(
+                "try: curl {}{}{DATA} https://{}/dispatch",
+                ours.unwrap_or_default(),
+                theirs.unwrap_or_default(),
+                reachable(addr)
+            )
+        }
+    }
+}
+
+/// The address that a client on this machine would use.
+fn reachable(addr: &SocketAddr) -> SocketAddr {
+    let ip = match addr.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    SocketAddr::new(ip, addr.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use crate::shell::Files;
+
+    fn settings() -> Settings {
+        Settings {
+            listen: vec![],
+            store: String::new(),
+            keep_age: Duration::ZERO,
+            keep_bytes: 0,
+            min_free: 0,
+            targets: "public",
+            ca_file: None,
+            identity: Some(Files {
+                certificate: "cert.pem".into(),
+                key: "key.pem".into(),
+                client_ca: None,
+            }),
+        }
+    }
+
+    #[test]
+    fn the_greeting_says_where_what_and_how() {
+        let places = [
+            Place::Https("[::1]:8443".parse().unwrap()),
+            Place::Http("0.0.0.0:80".parse().unwrap()),
+            Place::Unix(PathBuf::from("/run/h.sock")),
+        ];
+        let version = env!("CARGO_PKG_VERSION");
+        assert_eq!(
+            greeting(&places, "memory (nothing survives a restart)", &settings()),
+            format!(
+                "hookah {version} listening on https://[::1]:8443, http://0.0.0.0:80, \
+                 unix:/run/h.sock\n\
+                 store: memory (nothing survives a restart)\n\
+                 targets: public\n\
+                 try: curl -d _url=http://localhost:9000/ -d hello=world \
+                 http://127.0.0.1:80/dispatch\n"
+            )
+        );
+    }
+
+    #[test]
+    fn each_kind_of_listener_has_its_line_to_try() {
+        const DATA: &str = "-d _url=http://localhost:9000/ -d hello=world";
+        let mut settings = settings();
+        let unix = [Place::Unix("/run/h.sock".into())];
+        assert_eq!(
+            example(&unix, &settings),
+            format!("try: curl --unix-socket /run/h.sock {DATA} http://localhost/dispatch")
+        );
+        let secure = [Place::Https("[::]:8443".parse().unwrap())];
+        let expected =
+            |files: &str| format!("try: curl {files} {DATA} https://[::1]:8443/dispatch");
+        assert_eq!(example(&secure, &settings), expected("--cacert cert.pem"));
+        if let Some(files) = &mut settings.identity {
+            files.client_ca = Some("ca.pem".into());
+        }
+        assert_eq!(
+            example(&secure, &settings),
+            expected("--cacert cert.pem --cert CLIENT.pem --key CLIENT.key")
+        );
+    }
+}
