@@ -12,6 +12,7 @@
     )
 )]
 
+pub mod access;
 pub mod admin;
 pub mod base;
 pub mod config;

@@ -6,6 +6,7 @@ pub mod exit;
 pub mod frame;
 pub mod index;
 pub mod ledger;
+pub mod rate;
 pub mod ring;
 pub mod rng;
 pub mod slab;

@@ -10,7 +10,7 @@ const ORDER: [&[&str]; 11] = [
     &["shell"],
     &["engine"],
     &["admin"],
-    &["topics", "courier", "dispatch", "hub"],
+    &["access", "topics", "courier", "dispatch", "hub"],
     &["conn"],
     &["http"],
     &["port"],
