@@ -276,7 +276,7 @@ pub fn check_name(name: &str) -> Result<(), String> {
 }
 
 /// 64 hexadecimal digits.
-fn hash(digits: &str) -> Option<Hash> {
+pub(super) fn hash(digits: &str) -> Option<Hash> {
     let mut hash = Hash::default();
     let digits = digits.as_bytes();
     if digits.len() != 2 * hash.len() {

@@ -23,7 +23,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Knob> + Clone {
 }
 
 /// All but those of streams and the hub, in the order of `--help`.
-static KNOBS: [Knob; 30] = [
+static KNOBS: [Knob; 31] = [
     Knob {
         key: "listen",
         group: Group::Listening,
@@ -50,6 +50,16 @@ static KNOBS: [Knob; 30] = [
             min: 0,
             max: 65_535,
             set: |config, port| config.shell.listen.extend(listen::local(port)),
+        },
+    },
+    Knob {
+        key: "tokens",
+        group: Group::Listening,
+        value: "FILE",
+        default: "",
+        help: "who may do what; read again at SIGHUP",
+        form: Form::Path {
+            set: |config, path| config.shell.tokens = Some(path),
         },
     },
     Knob {

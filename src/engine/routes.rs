@@ -1,6 +1,7 @@
 //! The routing table: one row per endpoint, from which 404, 405 with Allow, and the help follow.
 //! It knows paths and methods, and never what a handler does.
 
+use crate::access::Right;
 use crate::hub::request::Half;
 use crate::model::Method;
 
@@ -19,6 +20,10 @@ pub struct Route {
     pub allow: &'static str,
     /// One line for people.
     pub help: &'static str,
+    /// What whoever only looks needs.
+    pub(super) look: Needs,
+    /// What whoever changes something needs: POST and DELETE.
+    pub(super) change: Needs,
     pub(super) handler: Handler,
 }
 
@@ -63,6 +68,51 @@ pub(super) enum Handler {
     Queues,
 }
 
+/// What a request needs of whoever makes it, as far as its head tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// Nothing: nobody is asked who it is.
+    Nothing,
+    /// That what it shows is right, if it shows anything.
+    Known,
+    /// The right to send anything at all.
+    Send,
+    /// The right to read anything at all as a stream.
+    Stream,
+    /// `dispatch`.
+    Dispatch,
+    /// `read`.
+    Read,
+    /// `admin`.
+    Admin,
+}
+
+impl Needs {
+    /// The right, if it takes one.
+    pub(super) fn right(self) -> Option<Right<'static>> {
+        match self {
+            Needs::Nothing | Needs::Known => None,
+            Needs::Send => Some(Right::Send),
+            Needs::Stream => Some(Right::Stream),
+            Needs::Dispatch => Some(Right::Dispatch),
+            Needs::Read => Some(Right::Read),
+            Needs::Admin => Some(Right::Admin),
+        }
+    }
+}
+
+impl Route {
+    /// What a request with that method needs.
+    pub(super) fn needs(&self, method: Method) -> Needs {
+        match method {
+            Method::Get | Method::Head => self.look,
+            // What may be asked here is no secret.
+            Method::Options => Needs::Nothing,
+            _ => self.change,
+        }
+    }
+}
+
 const READ: &[Method] = &[Method::Get, Method::Head];
 
 const ROUTES: &[Route] = &[
@@ -73,6 +123,8 @@ const ROUTES: &[Route] = &[
         methods: &[Method::Post],
         allow: "POST",
         help: "many of those at once: a JSON array, or one object on each line",
+        look: Needs::Known,
+        change: Needs::Send,
         handler: Handler::Batch,
     },
     Route {
@@ -82,6 +134,8 @@ const ROUTES: &[Route] = &[
         methods: &[Method::Post],
         allow: "POST",
         help: "queue a webhook (_url) or publish to a topic (_topic)",
+        look: Needs::Known,
+        change: Needs::Send,
         handler: Handler::Dispatch,
     },
     Route {
@@ -91,6 +145,8 @@ const ROUTES: &[Route] = &[
         methods: &[Method::Get, Method::Head, Method::Post, Method::Options],
         allow: "GET, HEAD, POST, OPTIONS",
         help: "read topics live (topic=NAME)",
+        look: Needs::Stream,
+        change: Needs::Stream,
         handler: Handler::Stream,
     },
     Route {
@@ -100,6 +156,8 @@ const ROUTES: &[Route] = &[
         methods: &[Method::Get, Method::Head, Method::Post],
         allow: "GET, HEAD, POST",
         help: "WebSub: subscribe, unsubscribe, publish (hub.mode)",
+        look: Needs::Known,
+        change: Needs::Known,
         handler: Handler::Hub(Half::Any),
     },
     Route {
@@ -109,6 +167,8 @@ const ROUTES: &[Route] = &[
         methods: &[Method::Post],
         allow: "POST",
         help: "the half of the hub for subscribers",
+        look: Needs::Known,
+        change: Needs::Known,
         handler: Handler::Hub(Half::Subscribe),
     },
     Route {
@@ -118,6 +178,8 @@ const ROUTES: &[Route] = &[
         methods: &[Method::Post],
         allow: "POST",
         help: "the half of the hub for publishers",
+        look: Needs::Known,
+        change: Needs::Known,
         handler: Handler::Hub(Half::Publish),
     },
     Route {
@@ -127,6 +189,8 @@ const ROUTES: &[Route] = &[
         methods: &[Method::Get, Method::Head, Method::Delete],
         allow: "GET, HEAD, DELETE",
         help: "who subscribes to what (topic=, callback=, limit=N, cursor=N); DELETE denies it",
+        look: Needs::Read,
+        change: Needs::Admin,
         handler: Handler::Subscriptions,
     },
     Route {
@@ -136,6 +200,8 @@ const ROUTES: &[Route] = &[
         methods: READ,
         allow: "GET, HEAD",
         help: "who reads what, and what is kept (limit=N, cursor=N)",
+        look: Needs::Read,
+        change: Needs::Admin,
         handler: Handler::Topics,
     },
     Route {
@@ -145,6 +211,8 @@ const ROUTES: &[Route] = &[
         methods: &[Method::Get, Method::Head, Method::Delete],
         allow: "GET, HEAD, DELETE",
         help: "/topics/{name}, percent-encoded; DELETE ends its streams and drops its messages",
+        look: Needs::Read,
+        change: Needs::Admin,
         handler: Handler::Topics,
     },
     Route {
@@ -155,6 +223,8 @@ const ROUTES: &[Route] = &[
         allow: "GET, HEAD",
         help: "messages, the newest first (status=, topic=, url=, label=, since=, until=, limit=N, \
                cursor=ID)",
+        look: Needs::Read,
+        change: Needs::Read,
         handler: Handler::Messages,
     },
     Route {
@@ -164,6 +234,8 @@ const ROUTES: &[Route] = &[
         methods: &[Method::Post],
         allow: "POST",
         help: "resend those that such a search finds, up to 1000 at once",
+        look: Needs::Dispatch,
+        change: Needs::Dispatch,
         handler: Handler::ResendMany,
     },
     Route {
@@ -173,6 +245,8 @@ const ROUTES: &[Route] = &[
         methods: &[Method::Post],
         allow: "POST",
         help: "/messages/{id}/resend: resend one, as a new message",
+        look: Needs::Dispatch,
+        change: Needs::Dispatch,
         handler: Handler::Resend,
     },
     Route {
@@ -182,6 +256,8 @@ const ROUTES: &[Route] = &[
         methods: &[Method::Get, Method::Head, Method::Delete],
         allow: "GET, HEAD, DELETE",
         help: "/messages/{id}: what became of it (wait=30s); DELETE cancels what is not delivered",
+        look: Needs::Read,
+        change: Needs::Dispatch,
         handler: Handler::Message,
     },
     Route {
@@ -191,6 +267,8 @@ const ROUTES: &[Route] = &[
         methods: READ,
         allow: "GET, HEAD",
         help: "a short text for people",
+        look: Needs::Known,
+        change: Needs::Known,
         handler: Handler::About,
     },
     Route {
@@ -200,6 +278,8 @@ const ROUTES: &[Route] = &[
         methods: READ,
         allow: "GET, HEAD",
         help: "200 while the server runs, 503 while its store fails",
+        look: Needs::Nothing,
+        change: Needs::Nothing,
         handler: Handler::Health,
     },
     Route {
@@ -209,6 +289,8 @@ const ROUTES: &[Route] = &[
         methods: READ,
         allow: "GET, HEAD",
         help: "200 while messages are taken; 503 at the start, and while the store fails",
+        look: Needs::Nothing,
+        change: Needs::Nothing,
         handler: Handler::Ready,
     },
     Route {
@@ -218,6 +300,8 @@ const ROUTES: &[Route] = &[
         methods: READ,
         allow: "GET, HEAD",
         help: "counters and gauges in Prometheus text",
+        look: Needs::Read,
+        change: Needs::Read,
         handler: Handler::Metrics,
     },
     Route {
@@ -227,6 +311,8 @@ const ROUTES: &[Route] = &[
         methods: READ,
         allow: "GET, HEAD",
         help: "what waits and runs for each origin (limit=N, cursor=N)",
+        look: Needs::Read,
+        change: Needs::Read,
         handler: Handler::Lanes,
     },
     Route {
@@ -236,6 +322,8 @@ const ROUTES: &[Route] = &[
         methods: &[Method::Post],
         allow: "POST",
         help: "/lanes/{origin}/pause and /resume, the origin percent-encoded",
+        look: Needs::Admin,
+        change: Needs::Admin,
         handler: Handler::Steer,
     },
     Route {
@@ -245,6 +333,8 @@ const ROUTES: &[Route] = &[
         methods: READ,
         allow: "GET, HEAD",
         help: "what rates and parallelism hold back (limit=N, cursor=N)",
+        look: Needs::Read,
+        change: Needs::Read,
         handler: Handler::Flows,
     },
     Route {
@@ -254,6 +344,8 @@ const ROUTES: &[Route] = &[
         methods: READ,
         allow: "GET, HEAD",
         help: "queues and the first of each (limit=N, cursor=N)",
+        look: Needs::Read,
+        change: Needs::Read,
         handler: Handler::Queues,
     },
 ];

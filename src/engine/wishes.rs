@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::condition::Condition;
 use super::routes::{self, Handler};
 use super::serve::{Rooms, problem, wants_json};
-use super::visits::Errand;
+use super::visits::{Errand, Pass};
 use crate::base::stats::Counter;
 use crate::base::time::Wall;
 use crate::conn::reply::Reply;
@@ -32,7 +32,10 @@ impl Rooms<'_> {
             return problem(Reason::Starting.into(), request).shared(origin);
         }
         let reply = match read(request, body, settings, turn.now.wall) {
-            Ok(wish) => self.admit(turn, request, wish, origin.clone()),
+            Ok(wish) => match self.may_read(turn, &wish.selection) {
+                Ok(pass) => self.admit(turn, request, (wish, pass), origin.clone()),
+                Err(why) => problem(why, request),
+            },
             Err(why) => problem(why, request),
         };
         reply.shared(origin)
@@ -52,7 +55,7 @@ impl Rooms<'_> {
         &mut self,
         turn: &mut Turn,
         request: &Request<'_>,
-        wish: Wish,
+        (wish, pass): (Wish, Pass),
         origin: Option<Arc<str>>,
     ) -> Reply {
         let polls = matches!(wish.mode, Mode::Poll | Mode::Wait(_));
@@ -67,7 +70,8 @@ impl Rooms<'_> {
             stall_warnings: wish.stall_warnings && !polls,
             ..wish
         });
-        self.visits.bring(self.line, Errand { wish, origin }, sits);
+        let errand = Errand { wish, origin, pass };
+        self.visits.bring(self.line, errand, sits);
         match polls || head_only {
             // The head of a stream to the close says so, to a HEAD too.
             true => Reply::Poll {

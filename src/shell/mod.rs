@@ -26,12 +26,14 @@ mod signals;
 mod sockets;
 mod sys;
 mod tls;
+mod tokens;
 mod traffic;
 mod turn;
 
 pub use journal::start as start_log;
 pub use listen::Listen;
 pub use sys::raise_descriptors;
+pub use tokens::new_token;
 
 /// Bytes read from one line in one turn; also the size of the one buffer that reads share.
 const READ_BYTES_MAX: usize = 64 << 10;
@@ -60,6 +62,8 @@ pub struct Settings {
     pub targets: &'static str,
     /// Certificates to trust besides the built-in roots, in PEM.
     pub ca_file: Option<PathBuf>,
+    /// Who may do what; without it nobody is asked.
+    pub tokens: Option<PathBuf>,
 }
 
 /// Why the server could not start, or had to stop.
@@ -81,6 +85,13 @@ pub enum Failure {
         /// What is wrong with it, in words that follow its name.
         why: String,
     },
+    /// The file of `--tokens` is no use.
+    Tokens {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong with it, and where.
+        why: String,
+    },
     /// The system refused something that nothing works without.
     System {
         /// What we were doing.
@@ -100,7 +111,7 @@ impl Failure {
             Failure::Listen { .. } => Exit::Unavailable,
             Failure::System { .. } | Failure::Broken => Exit::Software,
             Failure::Store(refusal) => refusal.exit,
-            Failure::CaFile { .. } => Exit::Config,
+            Failure::CaFile { .. } | Failure::Tokens { .. } => Exit::Config,
         }
         .code()
     }
@@ -124,6 +135,7 @@ impl fmt::Display for Failure {
             Failure::Listen { addr, why } => write!(out, "cannot listen on {addr}: {why}"),
             Failure::Store(refusal) => out.write_str(&refusal.why),
             Failure::CaFile { path, why } => write!(out, "--ca-file {} {why}", path.display()),
+            Failure::Tokens { path, why } => write!(out, "--tokens {}: {why}", path.display()),
             Failure::System { doing, why } => write!(out, "the system failed at {doing}: {why}"),
             Failure::Broken => write!(out, "an internal fault; the log above says where"),
         }
@@ -152,6 +164,12 @@ fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, 
         path: settings.ca_file.clone().unwrap_or_default(),
         why,
     })?;
+    let roll = settings.tokens.as_deref().map(|path| {
+        tokens::warn_if_open(path);
+        let path = path.to_path_buf();
+        tokens::read(&path).map_err(|why| Failure::Tokens { path, why })
+    });
+    let roll = roll.transpose()?;
     let listeners = listen::Listeners::bind(registry, turn::LISTENERS, &settings.listen)
         .map_err(|(addr, why)| Failure::Listen { addr, why })?;
     let waker = Waker::new(registry, turn::STORE).map_err(system("creating the waker"))?;
@@ -169,6 +187,7 @@ fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, 
             true => engine.memory_bytes_max - engine.memory_bytes_max / STORE_PART_OF_MEMORY,
             false => engine.memory_bytes_max,
         },
+        roll,
         ..engine
     };
     let mut engine = Engine::new(engine, seed, now);
@@ -182,6 +201,7 @@ fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, 
         tls,
         listeners,
         signals,
+        tokens: settings.tokens.clone(),
         store,
         greeting,
     }))

@@ -1,4 +1,5 @@
-//! Signals as readiness: the first SIGTERM or SIGINT asks for a drain, the second ends the process.
+//! Signals as readiness: the first SIGTERM or SIGINT asks for a drain, the second ends the process;
+//! SIGHUP has the files read again.
 //! It never decides when a drain is over.
 
 use std::io;
@@ -15,6 +16,15 @@ use crate::base::exit::Exit;
 /// The signals that came in, to be asked when its token is ready.
 pub(super) struct Signals {
     pipe: Pipe,
+}
+
+/// What signals ask for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Asked {
+    /// The server shall stop.
+    pub(super) stop: bool,
+    /// It shall read its files again.
+    pub(super) reload: bool,
 }
 
 impl Signals {
@@ -36,17 +46,18 @@ impl Signals {
         Ok(Signals { pipe })
     }
 
-    /// Takes in what came, and says whether the server shall stop.
-    pub(super) fn stop_asked(&mut self) -> bool {
-        let mut stop = false;
+    /// Takes in what came.
+    pub(super) fn asked(&mut self) -> Asked {
+        let mut asked = Asked::default();
         for signal in self.pipe.pending() {
             match signal {
                 SIGTERM => log::info!("drain_begin signal=SIGTERM"),
                 SIGINT => log::info!("drain_begin signal=SIGINT"),
-                _ => log::info!("reload_ignored signal=SIGHUP reason=nothing_to_reload"),
+                _ => log::info!("reload_begin signal=SIGHUP"),
             }
-            stop |= signal != SIGHUP;
+            asked.stop |= signal != SIGHUP;
+            asked.reload |= signal == SIGHUP;
         }
-        stop
+        asked
     }
 }

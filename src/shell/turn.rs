@@ -3,6 +3,7 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use mio::{Events, Poll, Token};
@@ -15,6 +16,7 @@ use super::listen::{Listeners, turn_away};
 use super::signals::Signals;
 use super::sockets::{Layer, Sockets, ended};
 use super::tls;
+use super::tokens;
 use super::{Failure, READ_BYTES_MAX};
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
@@ -52,6 +54,8 @@ pub(super) struct Server {
     pub(super) tls: tls::Client,
     listeners: Listeners,
     signals: Signals,
+    /// The file of tokens, if there are any.
+    tokens: Option<PathBuf>,
     store: Box<dyn Store>,
     /// The one buffer that all reads share; an idle line owns none.
     pub(super) scratch: Box<[u8]>,
@@ -75,6 +79,7 @@ pub(super) struct Parts {
     pub(super) tls: tls::Client,
     pub(super) listeners: Listeners,
     pub(super) signals: Signals,
+    pub(super) tokens: Option<PathBuf>,
     pub(super) store: Box<dyn Store>,
     /// The lines at the start.
     pub(super) greeting: String,
@@ -94,6 +99,7 @@ impl Server {
             tls: parts.tls,
             listeners: parts.listeners,
             signals: parts.signals,
+            tokens: parts.tokens,
             store: parts.store,
             scratch: vec![0; READ_BYTES_MAX].into_boxed_slice(),
             put_off: Vec::new(),
@@ -215,12 +221,32 @@ impl Server {
     }
 
     fn heed_signals(&mut self) {
-        if self.signals.stop_asked() && !self.draining {
+        let asked = self.signals.asked();
+        if asked.reload {
+            self.reload_tokens();
+        }
+        if asked.stop && !self.draining {
             self.draining = true;
             self.guard
                 .tell(self.now, None, |engine| engine.drain(self.now));
             // At once, so that the listeners are closed before the accepts of this turn.
             self.act();
+        }
+    }
+
+    /// Goes by what the file of tokens says now; one that is wrong leaves all as it was.
+    fn reload_tokens(&mut self) {
+        let Some(path) = self.tokens.as_deref() else {
+            return log::info!("tokens_not_read reason=no_tokens_file");
+        };
+        tokens::warn_if_open(path);
+        match tokens::read(path) {
+            Ok(roll) => {
+                let now = self.now;
+                self.guard
+                    .tell(now, None, |engine| engine.enrol(now, &roll));
+            }
+            Err(why) => log::error!("tokens_not_read path={path:?} kept=before why={why:?}"),
         }
     }
 

@@ -29,6 +29,7 @@ pub const OWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4_6
 /// The defaults.
 pub fn settings() -> engine::Settings {
     engine::Settings {
+        roll: None,
         limits: Limits::default(),
         courier: courier::Settings::default(),
         dispatch: dispatch::Settings::default(),
