@@ -88,6 +88,18 @@ pub(super) enum Needs {
 }
 
 impl Needs {
+    fn text(self) -> &'static str {
+        match self {
+            Needs::Nothing => "open",
+            Needs::Known => "open, but not to wrong tokens",
+            Needs::Send => "`dispatch` for URLs, `publish:` for topics",
+            Needs::Stream => "`subscribe:`",
+            Needs::Dispatch => "`dispatch`",
+            Needs::Read => "`read`",
+            Needs::Admin => "`admin`",
+        }
+    }
+
     /// The right, if it takes one.
     pub(super) fn right(self) -> Option<Right<'static>> {
         match self {
@@ -102,6 +114,28 @@ impl Needs {
 }
 
 impl Route {
+    /// What one needs if there are tokens, in words.
+    #[must_use]
+    pub fn rights(&self) -> String {
+        let looks = self.methods.iter().any(|it| READ.contains(it));
+        let changes = self.methods.iter().find(|it| {
+            let method = **it;
+            !READ.contains(it) && self.needs(method) == self.change
+        });
+        match (looks, changes) {
+            (true, Some(method)) if self.look != self.change => {
+                format!(
+                    "{}; {} {}",
+                    self.look.text(),
+                    method.as_str(),
+                    self.change.text()
+                )
+            }
+            (true, _) => self.look.text().to_owned(),
+            (false, _) => self.change.text().to_owned(),
+        }
+    }
+
     /// What a request with that method needs.
     pub(super) fn needs(&self, method: Method) -> Needs {
         match method {

@@ -11,6 +11,7 @@ use crate::model::{Door, Visitor};
 use crate::port::{Action, Ended, Seq, StoreDone, StoreOp};
 
 pub(super) mod calls;
+mod door;
 mod flows;
 mod hub;
 mod notices;

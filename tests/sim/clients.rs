@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
+use crate::guests::{self, Shows};
 use crate::http::{Kind, Message, Reader};
 use crate::net::{Item, LinkId, Net};
 use crate::oracle::Oracle;
@@ -35,6 +36,8 @@ pub enum Want {
     Page(u16, bool),
     /// What its poller judges.
     Polled,
+    /// What it asks for with what it shows.
+    Guest(Shows, guests::Asks),
     /// 408, or just the end of the connection.
     TimedOut,
 }
@@ -44,6 +47,8 @@ pub enum Want {
 pub struct Client {
     /// Where it connects from.
     pub ip: IpAddr,
+    /// Whether it comes as somebody who needs a token, where there are any.
+    pub guest: bool,
     /// Its connection, once it is made.
     pub link: Option<LinkId>,
     /// Whether it may miss answers by its own doing.
@@ -71,6 +76,7 @@ impl Client {
     pub fn new(steps: Vec<Step>, wants: Vec<Want>) -> Client {
         Client {
             ip: IpAddr::from([127, 0, 0, 1]),
+            guest: false,
             link: None,
             lossy: false,
             old: false,
@@ -187,6 +193,7 @@ impl Client {
                 true
             }
             Want::Page(status, _) => check_page(oracle, &answer, status),
+            Want::Guest(shows, asks) => self.hosted(oracle, world, (shows, &asks), &answer),
             Want::Polled => self.polled(oracle, &answer),
             Want::TimedOut => check_page(oracle, &answer, 408),
         };
@@ -201,6 +208,31 @@ impl Client {
         self.script.answers += 1;
         self.got.push(answer);
         self.got_at.push(world.at());
+    }
+
+    /// The answer to what a guest asked for; whether it was refused.
+    fn hosted(
+        &mut self,
+        oracle: &mut Oracle,
+        world: &World,
+        asked: (Shows, &guests::Asks),
+        answer: &Message,
+    ) -> bool {
+        // It asks only once it has the answer before.
+        let since = self.got_at.last().copied().unwrap_or(0);
+        if guests::answered(oracle, asked, answer, (since, world.at())) {
+            return true;
+        }
+        match asked.1 {
+            guests::Asks::Publish(number, _) => return self.published(oracle, *number, answer),
+            guests::Asks::Order(order) => {
+                self.check_accepted(answer, oracle.volatile);
+                let id = answer.field("hookah-id").unwrap_or("");
+                oracle.promised(world, *order, id);
+            }
+            guests::Asks::Look => assert_eq!(answer.status, 200, "{answer:?}"),
+        }
+        false
     }
 
     /// An order was refused, which has to have an excuse.

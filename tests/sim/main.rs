@@ -16,6 +16,7 @@ mod decode;
 mod ear;
 mod feeds;
 mod gates;
+mod guests;
 mod http;
 mod hub;
 mod kept;

@@ -11,6 +11,7 @@ use hookah::{courier, dispatch, engine, topics};
 use crate::behaviour::Behaviour;
 use crate::clients::{Client, Want};
 use crate::crowd;
+use crate::guests;
 use crate::hub;
 use crate::names::Kind;
 use crate::net::Shape;
@@ -99,6 +100,9 @@ pub fn random(seed: u64) -> Sim {
     settings.volatile = chance.chance(40);
     let lasts = !settings.volatile && chance.chance(75);
     settings.hub = hub::random::settings(&mut chance);
+    let guarded = !lasts && !crowded;
+    settings.roll = guests::roll(seed).filter(|_| guarded);
+    let guarded = settings.roll.is_some();
     let may_deny = settings.hub.strict_self || settings.hub.strict_hub_link;
     let mut sim = Sim::new(seed, settings);
     sim.oracle.crowded = crowded;
@@ -128,8 +132,12 @@ pub fn random(seed: u64) -> Sim {
         if sim.world.rng.chance(50) {
             crowd::random(&mut sim);
         }
-        if sim.world.rng.chance(60) {
+        // The owner is nobody's stranger, and the hub's rules are for those.
+        if sim.world.rng.chance(60) && !guarded {
             hub::random::random(&mut sim);
+        }
+        if guarded {
+            guests::random(&mut sim);
         }
     }
     for _ in 0..sim.world.rng.between(3, 25) {

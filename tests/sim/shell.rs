@@ -114,10 +114,9 @@ impl Sim {
                 self.clients[client].over = true;
                 continue;
             }
-            match self
-                .engine
-                .opened(self.world.told(), self.clients[client].ip)
-            {
+            let caller = &self.clients[client];
+            let visitor = self.visitor(caller.ip, caller.guest);
+            match self.engine.opened(self.world.told(), visitor) {
                 Ok(key) => {
                     self.world.note("opened", key.to_bits(), 0);
                     self.net.name(link, key);
@@ -133,12 +132,13 @@ impl Sim {
         self.again |= !self.callers.is_empty();
     }
 
-    fn accept_reader(&mut self, link: LinkId, reader: usize) {
-        let reader = &mut self.readers[reader];
+    fn accept_reader(&mut self, link: LinkId, number: usize) {
         if !self.listening {
             return;
         }
-        let key = match self.engine.opened(self.world.told(), reader.ip) {
+        let reader = &self.readers[number];
+        let visitor = self.visitor(reader.ip, reader.asks.guest);
+        let key = match self.engine.opened(self.world.told(), visitor) {
             Ok(key) => key,
             Err(refusal) => {
                 self.world.note_bytes("not opened", 0, &refusal.answer);
@@ -150,6 +150,7 @@ impl Sim {
         self.world.note("opened", key.to_bits(), 0);
         self.net.name(link, key);
         self.net.near(link).open = true;
+        let reader = &mut self.readers[number];
         self.oracle
             .feeds
             .opened(link, self.world.at(), &reader.asks);

@@ -42,6 +42,7 @@ mod refusing;
 mod retrying;
 mod stopping;
 mod telling;
+mod tokens;
 mod waiting;
 
 use std::time::Instant;

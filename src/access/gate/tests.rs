@@ -107,7 +107,7 @@ fn only_the_own_user_is_the_owner() {
 /// Every right, and the words that give it.
 const RIGHTS: [(Right<'static>, &[&str]); 16] = [
     (Right::Dispatch, &["dispatch"]),
-    (Right::Send, &["dispatch", "publish:n*"]),
+    (Right::Send, &["dispatch", "publish:n*", "publish:news"]),
     (Right::Publish(b"news"), &["publish:n*", "publish:news"]),
     (Right::Publish(b"old"), &[]),
     (Right::Stream, &["subscribe:n*", "read"]),
