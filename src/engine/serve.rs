@@ -195,34 +195,24 @@ impl Engine {
 
 impl Service for Rooms<'_> {
     fn judge(&mut self, turn: &mut Turn, request: &Request<'_>) -> Result<(), Reply> {
-        let origin = self.origin_of(request);
-        let refuse = |problem: Problem, allow| {
-            let reply = Reply::Problem {
-                problem,
-                json: wants_json(request),
-                allow,
-                retry_after: None,
-            };
-            Err(reply.shared(origin))
-        };
         let Some((route, _)) = routes::find(request.path) else {
-            return refuse(Reason::NotFound.into(), None);
+            return Err(self.refusal(request, Reason::NotFound.into(), None));
         };
         if !route.methods.contains(&request.method) {
-            return refuse(Reason::MethodNotAllowed.into(), Some(route.allow));
+            let problem = Reason::MethodNotAllowed.into();
+            return Err(self.refusal(request, problem, Some(route.allow)));
         }
         let who = self.recognise(turn, route, request)?;
         self.count_in(turn, request, who)?;
         self.who = Some(who);
         let max = self.settings.limits.body_bytes_max as u64;
         match request.body {
-            BodyKind::Length(bytes) if bytes > max => refuse(
-                Problem::new(
-                    Reason::BodyTooLarge,
-                    format!("Content-Length: {bytes} bytes; allowed: up to {max} (--max-body)"),
-                ),
-                None,
-            ),
+            BodyKind::Length(bytes) if bytes > max => {
+                let detail =
+                    format!("Content-Length: {bytes} bytes; allowed: up to {max} (--max-body)");
+                let problem = Problem::new(Reason::BodyTooLarge, detail);
+                Err(self.refusal(request, problem, None))
+            }
             _ => Ok(()),
         }
     }
@@ -244,6 +234,22 @@ impl Service for Rooms<'_> {
 }
 
 impl Rooms<'_> {
+    /// The answer to a request that goes no further than its head.
+    fn refusal(
+        &self,
+        request: &Request<'_>,
+        problem: Problem,
+        allow: Option<&'static str>,
+    ) -> Reply {
+        let reply = Reply::Problem {
+            problem,
+            json: wants_json(request),
+            allow,
+            retry_after: None,
+        };
+        reply.shared(self.origin_of(request))
+    }
+
     /// What the route's handler makes of a request.
     fn answer(
         &mut self,
