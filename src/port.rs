@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::frame::Frame;
+use crate::base::histogram::Histogram;
 use crate::base::ledger::Ledger;
 use crate::base::rng::Rng;
 use crate::base::slab::Key;
 use crate::base::stats::Stats;
-use crate::base::time::{Mono, Now};
+use crate::base::time::{Mono, Now, micros};
 use crate::base::wheel::Wheel;
 use crate::model::{Answer, Ending, Target, Wants};
 
@@ -198,7 +199,12 @@ pub struct Handed {
     last: Seq,
     /// Bytes on the account by the number of their operation, the oldest first.
     charged: VecDeque<(Seq, u64)>,
+    /// The last number of each turn that handed something over, and when that was.
+    turns: VecDeque<(Seq, Mono)>,
 }
+
+/// Turns whose time is kept while a store is slow; later ones then count with the last.
+const TURNS_MAX: usize = 1_024;
 
 impl Handed {
     /// The number of the last operation; zero if there was none.
@@ -212,6 +218,15 @@ impl Handed {
     pub fn charged(&self) -> u64 {
         self.charged.iter().map(|(_, bytes)| bytes).sum()
     }
+
+    /// The last number was given out at that time.
+    fn note(&mut self, at: Mono) {
+        let full = self.turns.len() >= TURNS_MAX;
+        match self.turns.back_mut() {
+            Some((seq, begun)) if full || *begun == at => *seq = self.last,
+            _ => self.turns.push_back((self.last, at)),
+        }
+    }
 }
 
 impl Turn {
@@ -220,6 +235,7 @@ impl Turn {
     pub fn hand(&mut self, op: StoreOp) -> Seq {
         self.handed.last += 1;
         let seq = self.handed.last;
+        self.handed.note(self.now.mono);
         let bytes = op.bytes() as u64;
         if bytes > 0 {
             self.memory.charge(bytes);
@@ -236,6 +252,13 @@ impl Turn {
         {
             self.handed.charged.pop_front();
             self.memory.give(bytes);
+        }
+        while let Some((number, at)) = self.handed.turns.front().copied()
+            && number <= seq
+        {
+            self.handed.turns.pop_front();
+            let took = micros(self.now.mono.since(at));
+            self.stats.observe(Histogram::Commit, took);
         }
     }
 }

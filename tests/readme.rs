@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use hookah::access::roll;
 use hookah::base::exit::Exit;
+use hookah::base::histogram::Histogram;
 use hookah::base::stats::Counter;
 use hookah::config;
 use hookah::dispatch::options::{self, Place, Row};
@@ -119,6 +120,12 @@ fn counters() {
         let name = format!("`{}`", row.name);
         [name, row.kind.as_str().to_owned(), row.help.to_owned()]
     });
+    let distributions = Histogram::ALL.iter().map(|histogram| {
+        let row = histogram.row();
+        let name = format!("`{}`", row.name);
+        [name, "histogram".to_owned(), row.help.to_owned()]
+    });
+    let rows = rows.chain(distributions);
     hold("counters", &table(["name", "kind", "what it counts"], rows));
 }
 

@@ -4,6 +4,7 @@
 pub mod buf;
 pub mod exit;
 pub mod frame;
+pub mod histogram;
 pub mod index;
 pub mod ledger;
 pub mod rate;

@@ -1,5 +1,7 @@
-//! The one table of counters and gauges, and their values.
+//! The one table of counters and gauges, and their values and those of the distributions.
 //! It never formats or exports anything; whoever shows the numbers walks `Counter::ALL`.
+
+use super::histogram::{Histogram, Values};
 
 /// What kind of number a row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,6 +156,7 @@ table! {
 #[derive(Clone, Debug)]
 pub struct Stats {
     values: [u64; Counter::ALL.len()],
+    distributions: [Values; Histogram::ALL.len()],
 }
 
 impl Stats {
@@ -162,6 +165,7 @@ impl Stats {
     pub fn new() -> Stats {
         Stats {
             values: [0; Counter::ALL.len()],
+            distributions: [Values::default(); Histogram::ALL.len()],
         }
     }
 
@@ -183,6 +187,17 @@ impl Stats {
     pub fn set(&mut self, gauge: Counter, value: u64) {
         debug_assert_eq!(gauge.row().kind, Kind::Gauge, "{gauge:?} only grows");
         self.values[gauge as usize] = value;
+    }
+
+    /// Adds one observation to a distribution, in the unit of its row.
+    pub fn observe(&mut self, histogram: Histogram, value: u64) {
+        self.distributions[histogram as usize].observe(histogram.row().bounds, value);
+    }
+
+    /// A distribution as it is now.
+    #[must_use]
+    pub fn distribution(&self, histogram: Histogram) -> &Values {
+        &self.distributions[histogram as usize]
     }
 
     /// The value now.

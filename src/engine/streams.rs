@@ -10,6 +10,7 @@ use super::life::Drain;
 use super::serve::context;
 use super::visits::Errand;
 use crate::base::frame::Frame;
+use crate::base::histogram::Histogram;
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::base::time::micros;
@@ -160,12 +161,14 @@ impl Engine {
         if let Some(at) = self.topics.next_sweep() {
             self.turn.wheel.arm(at, Timer::Topics);
         }
-        let mut number = 0;
+        let (mut number, mut streams) = (0, 0);
         while let Some(channel) = self.topics.touched(number) {
             number += 1;
+            streams += self.topics.size(channel) as u64;
             self.relieve(channel);
             self.warn_slow(channel);
         }
+        self.turn.stats.observe(Histogram::FanOut, streams);
         self.relieve_all();
     }
 

@@ -18,9 +18,10 @@ use super::sockets::{Layer, Sockets, ended};
 use super::tls;
 use super::tokens;
 use super::{Failure, READ_BYTES_MAX};
+use crate::base::histogram::Histogram;
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
-use crate::base::time::{Mono, Now};
+use crate::base::time::{Mono, Now, micros};
 use crate::engine::Engine;
 use crate::port::{Action, Ended};
 use crate::store::Store;
@@ -163,6 +164,7 @@ impl Server {
         self.unsettled = false;
         self.act();
         self.unsettled |= self.guard.caught() != caught;
+        self.measure();
         if self.guard.is_broken() {
             // What is under way to the disk is sound; only what decides about it is not.
             self.store.close();
@@ -171,6 +173,14 @@ impl Server {
         self.store
             .refusal()
             .map_or(Ok(()), |refusal| Err(Failure::Store(refusal)))
+    }
+
+    /// How long the turn took.
+    fn measure(&mut self) {
+        let took = micros(self.clock.mono().since(self.now.mono));
+        self.guard.tell(self.now, None, |engine| {
+            engine.stats_mut().observe(Histogram::Turn, took);
+        });
     }
 
     /// Lets everybody in once the store is ready, or has taken long, and says so.

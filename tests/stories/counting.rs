@@ -2,6 +2,7 @@
 //! The format's own rules are tested where it is written.
 
 use crate::client::Client;
+use crate::prometheus;
 use crate::server::Server;
 use crate::target::{Absent, Act, OK, Target};
 use crate::{ask, form, metric, metric_until, schedule, settled};
@@ -59,22 +60,44 @@ fn the_metrics_are_prometheus_text() {
     let answer = ask(&server, "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n");
     let kind = answer.fields.get("Content-Type").expect("a type");
     assert!(kind.starts_with("text/plain"), "{kind}");
-    let mut lines = answer.body.lines();
-    while let Some(help) = lines.next() {
-        let name = help
-            .strip_prefix("# HELP ")
-            .and_then(|rest| rest.split(' ').next());
-        let name = name.unwrap_or_else(|| panic!("{help:?}"));
-        let kind = lines.next().expect("a TYPE line");
-        let known = ["counter", "gauge"].map(|kind| format!("# TYPE {name} {kind}"));
-        assert!(known.contains(&kind.to_owned()), "{kind:?}");
-        let value = lines.next().and_then(|line| line.strip_prefix(name));
-        let value = value.and_then(|value| value.strip_prefix(' '));
-        assert!(
-            value.is_some_and(|value| value.parse::<u64>().is_ok()),
-            "{name}"
+    let families = prometheus::read(&answer.body);
+    for counter in hookah::base::stats::Counter::ALL {
+        let row = counter.row();
+        let family = families.get(row.name).expect(row.name);
+        assert_eq!(
+            (&*family.kind, &*family.help),
+            (row.kind.as_str(), row.help)
         );
     }
+}
+
+#[test]
+fn turns_commits_deliveries_and_fan_out_are_told_as_distributions() {
+    let (server, target) = (Server::start(), Target::new(|_| OK.into()));
+    let mut reader = Client::connect(server.addr());
+    reader
+        .send("GET /stream?topic=t HTTP/1.1\r\nHost: h\r\n\r\n")
+        .answer_to_head();
+    schedule(&server, &target.url("/"), "&_topic=t&a=1");
+    target.arrival();
+    settled(&server);
+    let answer = ask(&server, "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n");
+    let families = prometheus::read(&answer.body);
+    let shown = |name: &str, wanted: &str| {
+        let family = &families[name];
+        let found = family
+            .samples
+            .iter()
+            .find(|(name, ..)| name.ends_with(wanted));
+        found.expect(name).2
+    };
+    assert_eq!(shown("hookah_delivery_seconds", "_count"), 1.0);
+    assert!(shown("hookah_delivery_seconds", "_sum") < 60.0);
+    assert_eq!(shown("hookah_fanout_streams", "_count"), 1.0);
+    assert_eq!(shown("hookah_fanout_streams", "_sum"), 1.0);
+    assert!(shown("hookah_commit_seconds", "_count") >= 1.0);
+    assert!(shown("hookah_turn_seconds", "_count") >= 3.0);
+    assert!(shown("hookah_turn_seconds", "_sum") > 0.0);
 }
 
 #[test]

@@ -22,6 +22,8 @@ mod client;
 mod message;
 #[path = "../support/names.rs"]
 mod names;
+#[path = "../support/prometheus.rs"]
+mod prometheus;
 #[path = "../support/server.rs"]
 mod server;
 #[path = "../support/target.rs"]

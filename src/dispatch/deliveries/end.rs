@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Deliveries;
 use super::receipts::{outcome_told, receipts};
+use crate::base::histogram::Histogram;
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::dispatch::delivery::Delivery;
@@ -46,6 +47,10 @@ impl Deliveries {
         if outcome != Outcome::Delivered {
             let (word, url) = (outcome.as_str(), &delivery.target.url);
             log::info!("delivery_ended id={id} outcome={word} url={url:?}");
+        }
+        if outcome == Outcome::Delivered {
+            let took = turn.now.wall.0.saturating_sub(open.message.accepted.0);
+            turn.stats.observe(Histogram::Delivery, took);
         }
         let called_off = delivery.called_off;
         let detail = called_off.filter(|_| outcome == Outcome::Canceled);
