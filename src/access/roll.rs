@@ -323,7 +323,7 @@ impl Rights {
         };
         let refuse = |complaint: &str| Err(format!(" ({}) {complaint}", row.word));
         match row.take {
-            Take::Flag(flag) if *flag(self) => refuse("is given twice"),
+            Take::Flag(flag) if *flag(self) => refuse("is given twice; allowed: once"),
             Take::Flag(flag) => {
                 *flag(self) = true;
                 Ok(())
@@ -343,7 +343,7 @@ impl Rights {
                 self.strict = true;
                 Ok(())
             }
-            Take::Rate if self.rate.is_some() => refuse("is given twice"),
+            Take::Rate if self.rate.is_some() => refuse("is given twice; allowed: once"),
             Take::Rate => match Rate::parse(value) {
                 Ok(rate) => {
                     self.rate = Some(rate);

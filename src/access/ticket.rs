@@ -81,7 +81,8 @@ mod tests {
     /// The secret `hk_secret`, by `printf %s hk_secret | sha256sum`; the signature by
     /// `printf '%s\n%s' 1763880000 'a b' | openssl dgst -sha256 -mac HMAC -macopt hexkey:…`.
     const HASH: &str = "7c09c7e6b1f9fc509e6fdd7354a6b3ee3c7c23e8f307ca5e483e735e89688a4d";
-    const QUERY: &str = "topic=a%20b&exp=1763880000&key=web&sig=592e166779e307030304d57c26a232d3e663ce4b281d5697346d3c0eb2d0e8cd";
+    const QUERY: &str = "topic=a%20b&exp=1763880000&key=web&sig=\
+                         592e166779e307030304d57c26a232d3e663ce4b281d5697346d3c0eb2d0e8cd";
 
     #[test]
     fn a_ticket_that_openssl_signed_is_right() {

@@ -22,8 +22,8 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// Reads `10/1m`, and `10/m`, where one of the unit is meant. The error is the complaint, to stand behind the text; [`RATE_FORM`] says what
-    /// is allowed.
+    /// Reads `10/1m`, and `10/m`, where one of the unit is meant. The error is the complaint, to
+    /// stand behind the text; [`RATE_FORM`] says what is allowed.
     pub fn parse(text: &str) -> Result<Rate, &'static str> {
         let (count, span) = text.split_once('/').ok_or("is not a rate")?;
         if count.is_empty() || !count.bytes().all(|byte| byte.is_ascii_digit()) {

