@@ -174,7 +174,7 @@ pub fn roll(seed: u64) -> Option<Roll> {
         since: 0,
         tokens: vec![Some(0); TOKENS.len()],
     };
-    let text = rng.chance(20).then(|| first.text(&mut rng))?;
+    let text = rng.chance(30).then(|| first.text(&mut rng))?;
     Some(Roll::parse(&text).expect("a right file"))
 }
 
@@ -188,7 +188,7 @@ pub fn random(sim: &mut Sim) {
     for _ in 0..sim.world.rng.between(2, 8) {
         publisher(sim, topics);
     }
-    for _ in 0..sim.world.rng.between(1, 6) {
+    for _ in 0..sim.world.rng.between(2, 8) {
         let token = sim.world.rng.pick(&[1, 3, 4, 5]);
         let topic = sim.world.rng.pick(topics);
         let reader = crowd::guest(sim, topic, &secret(token));
@@ -196,7 +196,7 @@ pub fn random(sim: &mut Sim) {
         let number = sim.reader(delay, reader);
         sim.oracle.guests.readers.push((number, token));
     }
-    for _ in 0..sim.world.rng.between(0, 3) {
+    for _ in 0..sim.world.rng.between(0, 4) {
         let at = sim.world.rng.between(0, MINUTE);
         sim.world.after(at, Event::Reload);
     }
@@ -325,4 +325,21 @@ impl Sim {
             }
         }
     }
+}
+
+#[test]
+fn seeds_reach_what_tokens_are_for() {
+    let (mut worlds, mut refused, mut revoked) = (0, 0, 0);
+    for seed in 0..96 {
+        if roll(seed).is_none() {
+            continue;
+        }
+        let mut sim = crate::setup::random(seed);
+        sim.run();
+        worlds += u64::from(sim.settings.roll.is_some());
+        refused += sim.oracle.guests.refused;
+        revoked += sim.oracle.guests.revoked;
+    }
+    let seen = format!("{worlds} worlds, {refused} refused, {revoked} streams revoked");
+    assert!(worlds > 5 && refused > 50 && revoked > 3, "{seen}");
 }
