@@ -247,7 +247,7 @@ impl Server {
     /// Goes by what the file of tokens says now; one that is wrong leaves all as it was.
     fn reload_tokens(&mut self) {
         let Some(path) = self.tokens.as_deref() else {
-            return log::info!("tokens_not_read reason=no_tokens_file");
+            return log::info!("reload_ignored signal=SIGHUP reason=nothing_to_reload");
         };
         tokens::warn_if_open(path);
         match tokens::read(path) {
