@@ -1,10 +1,14 @@
 //! What a durable operation costs in the embedded store, through its trait: messages and whole
-//! webhooks a second by how many share a commit, and the processor time of its thread for each.
+//! webhooks a second by how many share a commit, and the processor time of its thread for each;
+//! and at half of what a server takes in, how long it is until a message lasts, through several
+//! turns of the write-ahead log, beside the disk's own sync of 4 KiB in the same run.
 //! The disk decides the first, and is the one under the system's folder for temporary files, or
-//! under `HOOKAH_BENCH_DIR`. `cargo bench --bench store` measures; under `cargo test` a few rounds
-//! run and nothing is timed.
+//! under `HOOKAH_BENCH_DIR`. `cargo bench --bench store` measures, with `-- steady` only the last;
+//! under `cargo test` a few rounds run and nothing is timed.
 
-use std::fs;
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -22,9 +26,24 @@ use hookah::store::{self, Opening, Store};
 const GROUPS: [u64; 3] = [1, 64, 256];
 /// Bytes of a body.
 const BODY: [u8; 256] = [b'x'; 256];
+/// When the first message comes, in microseconds.
+const EPOCH: u64 = 1_763_900_000_000_000;
+/// How long messages are kept where none is to go.
+const KEPT: Duration = Duration::from_secs(1 << 40);
+/// Messages handed over at once at the steady rate, and how often: 50 thousand a second.
+const STEADY: (u64, Duration) = (25, Duration::from_micros(500));
 
 fn main() {
     let measured = std::env::args().any(|arg| arg == "--bench");
+    if !std::env::args().any(|arg| arg == "steady") {
+        print_rates(measured);
+        print_restored(measured);
+    }
+    print_steady(measured);
+}
+
+/// What a commit takes, by what shares it.
+fn print_rates(measured: bool) {
     println!(
         "{:<10} {:>6} {:>12} {:>14} {:>10}",
         "what", "group", "a second", "thread ns", "p50 ms"
@@ -43,6 +62,29 @@ fn main() {
             }
         }
     }
+}
+
+/// How long it is until a message lasts.
+fn print_steady(measured: bool) {
+    let (turns, syncs) = if measured { (20_000, 500) } else { (4, 2) };
+    for (name, keep) in [("none goes", KEPT), ("as many go as come", Duration::ZERO)] {
+        let (lasts, log) = steady(turns, keep);
+        if measured {
+            let log = log as f64 / 1_048_576.0;
+            println!(
+                "lasts after, {name:<18}: {}; log {log:.1} MiB",
+                spread(lasts)
+            );
+        }
+    }
+    let disk = syncs_of_4_kib(syncs);
+    if measured {
+        println!("the disk's sync of 4 KiB       : {}", spread(disk));
+    }
+}
+
+/// How long a start takes.
+fn print_restored(measured: bool) {
     let waiting = if measured { 1_000_000 } else { 2_000 };
     let ready = restored(waiting);
     match measured {
@@ -86,7 +128,7 @@ impl Drop for Folder {
 
 impl Bench {
     /// Opens the store, and counts the deliveries that it tells of.
-    fn open(folder: &Path) -> (Bench, u64) {
+    fn open(folder: &Path, keep: Duration) -> (Bench, u64) {
         let (ring, bell) = channel();
         let opening = Opening {
             wake: Arc::new(move || {
@@ -96,9 +138,9 @@ impl Bench {
             target: target::kept,
             backlog_age: Duration::ZERO,
             backlog_bytes: 0,
-            keep_age: Duration::from_secs(1 << 30),
+            keep_age: keep,
             keep_bytes: 1 << 40,
-            min_free: 0,
+            min_free: 64 << 20,
             memory_bytes: 0,
         };
         let name = format!("sqlite:{}", folder.join("bench.db").display());
@@ -159,7 +201,7 @@ impl Bench {
         let topics: &[&[u8]] = if webhook { &[] } else { &[b"news"] };
         let message = Arc::new(Message {
             id,
-            accepted: Wall(self.next * 1_000),
+            accepted: Wall(EPOCH + self.next * 1_000),
             content_type: "application/json".into(),
             body: Frame::copy_of(&BODY),
             topics: TopicNames::of(topics.iter().copied()),
@@ -224,7 +266,7 @@ impl Bench {
 /// `count` of them in groups, each a commit; a webhook's end goes with the next group.
 fn run(count: u64, group: u64, webhook: bool) -> String {
     let folder = Folder::new();
-    let (mut bench, _) = Bench::open(&folder.0);
+    let (mut bench, _) = Bench::open(&folder.0, KEPT);
     let before = thread_time();
     let start = Instant::now();
     let mut open = Vec::new();
@@ -252,10 +294,80 @@ fn run(count: u64, group: u64, webhook: bool) -> String {
     format!("{rate:>12.0} {:>14} {median:>10.2}", spent / count)
 }
 
+/// How long it takes until messages last that come at a steady rate, counted from when they were
+/// to be handed over, whatever held that up, if they are kept so long; and the greatest length of
+/// the log.
+fn steady(turns: u32, keep: Duration) -> (Vec<Duration>, u64) {
+    let folder = Folder::new();
+    let (mut bench, _) = Bench::open(&folder.0, keep);
+    let log = folder.0.join("bench.db-wal");
+    let mut longest = 0;
+    let (count, every) = STEADY;
+    let mut handed = VecDeque::new();
+    let mut times = Vec::new();
+    let start = Instant::now();
+    let mut turn = 0;
+    while turn < turns || !handed.is_empty() {
+        let due = start + every * turn;
+        let now = Instant::now();
+        if turn < turns && now >= due {
+            for _ in 0..count {
+                bench.accept(false);
+            }
+            bench.store.flush();
+            handed.push_back((bench.seq, due));
+            turn += 1;
+        }
+        while let Some(done) = bench.store.completion() {
+            let StoreDone::Durable(durable) = done else {
+                continue;
+            };
+            let now = Instant::now();
+            while let Some((_, due)) = handed.front().filter(|(seq, _)| *seq <= durable) {
+                times.push(now.duration_since(*due));
+                handed.pop_front();
+            }
+        }
+        if turn % 100 == 0 {
+            longest = longest.max(fs::metadata(&log).map_or(0, |meta| meta.len()));
+        }
+        let next = start + every * turn;
+        let left = next.saturating_duration_since(Instant::now());
+        // At the end it is only waited for what was handed over.
+        let left = if turn < turns { left } else { every };
+        let _ = bench.bell.recv_timeout(left);
+    }
+    bench.store.close();
+    (times, longest)
+}
+
+/// What the disk takes to sync 4 KiB behind a file's end, so many times.
+fn syncs_of_4_kib(count: usize) -> Vec<Duration> {
+    let folder = Folder::new();
+    let mut file = File::create(folder.0.join("sync")).expect("a file");
+    let sync = |_| {
+        let begun = Instant::now();
+        let synced = file.write_all(&[7; 4_096]).and_then(|()| file.sync_data());
+        synced.expect("a disk");
+        begun.elapsed()
+    };
+    (0..count).map(sync).collect()
+}
+
+fn spread(mut times: Vec<Duration>) -> String {
+    times.sort_unstable();
+    let at = |permille: usize| {
+        let place = (times.len() - 1) * permille / 1_000;
+        times[place].as_secs_f64() * 1_000.0
+    };
+    let [p50, p99, p999, max] = [at(500), at(990), at(999), at(1_000)];
+    format!("p50 {p50:.2}, p99 {p99:.2}, p99.9 {p999:.2}, max {max:.2} ms")
+}
+
 /// How long a start takes that finds so many deliveries waiting, as a crash leaves them.
 fn restored(count: u64) -> Duration {
     let folder = Folder::new();
-    let (mut bench, _) = Bench::open(&folder.0);
+    let (mut bench, _) = Bench::open(&folder.0, KEPT);
     for place in 0..count {
         bench.accept(true);
         if place % 1_000 == 999 {
@@ -266,7 +378,7 @@ fn restored(count: u64) -> Duration {
     bench.store.close();
     drop(bench);
     let start = Instant::now();
-    let (_bench, waiting) = Bench::open(&folder.0);
+    let (_bench, waiting) = Bench::open(&folder.0, KEPT);
     assert_eq!(waiting, count);
     start.elapsed()
 }

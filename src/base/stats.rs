@@ -73,6 +73,10 @@ table! {
     Gauge Tokens "hookah_tokens" "Tokens that are known.";
     Counter StreamsRevoked "hookah_streams_revoked_total"
         "Streams and polls ended because their token was taken away or changed.";
+    Counter HostsForeign "hookah_hosts_foreign_total"
+        "Requests refused because they named a host that is not this server.";
+    Counter OriginsForeign "hookah_origins_foreign_total"
+        "Requests refused because a page of another site sent them.";
     Counter MessagesAccepted "hookah_messages_accepted_total" "Messages answered with 202.";
     Counter MessagesRepeated "hookah_messages_repeated_total"
         "Requests that were taken before under the same idempotency key.";

@@ -29,6 +29,9 @@ pub(super) static KNOBS: [Knob; 20] = [
             allowed: "an http or https URL without userinfo and query",
             set: |config, text| {
                 config.engine.hub.public_url = public_url(text);
+                if let Some(url) = &config.engine.hub.public_url {
+                    config.engine.browsers.set_public(url);
+                }
                 config.engine.hub.public_url.is_some()
             },
         },

@@ -28,13 +28,14 @@ pub(super) enum Group {
     Bounds,
     Times,
     Running,
+    Browsers,
     Streams,
     Hub,
 }
 
 impl Group {
     /// All of them, in the order of `--help`.
-    pub(super) const ALL: [(Group, &'static str); 8] = [
+    pub(super) const ALL: [(Group, &'static str); 9] = [
         (Group::Listening, "Listening"),
         (Group::Targets, "Targets"),
         (
@@ -47,6 +48,7 @@ impl Group {
             "Times (250ms, 10s, 5m, 1d10h; a bare number is seconds)",
         ),
         (Group::Running, "Running"),
+        (Group::Browsers, "Browsers"),
         (Group::Streams, "Topics and their streams"),
         (Group::Hub, "The hub"),
     ];

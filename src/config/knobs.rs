@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::browsers;
 use super::form::Form;
 use super::hub;
 use super::knob::{Group, Knob};
@@ -19,10 +20,11 @@ const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// All knobs, in the order of README's table.
 pub(super) fn all() -> impl Iterator<Item = &'static Knob> + Clone {
-    KNOBS.iter().chain(&streams::KNOBS).chain(&hub::KNOBS)
+    let more = streams::KNOBS.iter().chain(&hub::KNOBS);
+    KNOBS.iter().chain(&browsers::KNOBS).chain(more)
 }
 
-/// All but those of streams and the hub, in the order of `--help`.
+/// All but those of browsers, streams and the hub, in the order of `--help`.
 static KNOBS: [Knob; 31] = [
     Knob {
         key: "listen",

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lexopt::{Arg, Parser};
 
-use crate::access::mint;
+use crate::access::{browser, mint};
 use crate::base::exit::Exit;
 use crate::courier::guard::Preset;
 use crate::dispatch::retry::Schedule;
@@ -17,6 +17,7 @@ use crate::{conn, courier, dispatch, engine, shell, topics};
 use form::Form;
 use knob::Knob;
 
+mod browsers;
 mod form;
 mod hub;
 mod keys;
@@ -368,6 +369,7 @@ fn blank() -> Config {
         },
         engine: engine::Settings {
             limits: conn::Limits::default(),
+            browsers: browser::Settings::default(),
             courier: courier::Settings::default(),
             dispatch: dispatch::Settings {
                 retries: 0,

@@ -6,13 +6,12 @@ use std::time::Duration;
 use super::form::Form;
 use super::knob::{Group, Knob};
 use super::knobs::fitting;
-use crate::http::origin::ORIGIN_FORM;
 
 const SECOND: Duration = Duration::from_secs(1);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// Those of streams, in the order of `--help`.
-pub(super) static KNOBS: [Knob; 7] = [
+pub(super) static KNOBS: [Knob; 6] = [
     Knob {
         key: "backlog-messages",
         group: Group::Streams,
@@ -85,18 +84,6 @@ pub(super) static KNOBS: [Knob; 7] = [
             min: SECOND,
             max: YEAR,
             set: |config, span| config.engine.topics.age_max = span,
-        },
-    },
-    Knob {
-        key: "cors-origin",
-        group: Group::Streams,
-        value: "ORIGIN",
-        default: "",
-        help: "whose scripts may read streams; may be repeated",
-        form: Form::List {
-            complaint: "is not an origin",
-            allowed: ORIGIN_FORM,
-            add: |config, text| config.engine.topics.origins.add(text),
         },
     },
 ];

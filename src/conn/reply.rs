@@ -13,7 +13,8 @@ use crate::port::Seq;
 
 mod form;
 
-use form::{DURABILITY, accepted_json, write_accepted, write_methods, write_problem, write_told};
+use form::{DURABILITY, accepted_json, write_accepted, write_methods, write_preflight};
+use form::{write_problem, write_told};
 
 /// The answer to one request.
 #[derive(Debug)]
@@ -60,6 +61,8 @@ pub enum Reply {
     Told(Box<Told>),
     /// 204: which methods are allowed (RFC 9110 section 9.3.7).
     Methods(&'static str),
+    /// The same, and what scripts of the origin may send (Fetch standard, section 3.3).
+    Preflight(Box<Preflight>),
     /// A short text.
     Text {
         /// The status.
@@ -134,6 +137,17 @@ pub struct Told {
     pub fields: Vec<(&'static str, String)>,
     /// The body, which is JSON.
     pub body: Vec<u8>,
+}
+
+/// What a browser is told before it sends what a script asks it to.
+#[derive(Debug, Default)]
+pub struct Preflight {
+    /// The methods that are allowed.
+    pub allow: &'static str,
+    /// The names of fields that it asked for, all of them tokens.
+    pub fields: Vec<Box<str>>,
+    /// Whether it asked about the network as well: the page comes from a public one.
+    pub private: bool,
 }
 
 /// Whom a message with topics goes to besides its own targets, as of its acceptance.
@@ -342,6 +356,7 @@ fn write_reply(out: &mut Vec<u8>, pending: &Pending, date: &str) {
         }
         Reply::Told(told) => write_told(out, told, &how),
         Reply::Methods(allow) => write_methods(out, allow, &how),
+        Reply::Preflight(preflight) => write_preflight(out, preflight, &how),
         Reply::Text {
             status,
             content_type,

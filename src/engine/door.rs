@@ -85,6 +85,32 @@ impl Rooms<'_> {
         }
     }
 
+    /// At the end of a head: whether whoever asks may come in.
+    pub(super) fn let_in(
+        &mut self,
+        turn: &mut Turn,
+        route: &Route,
+        request: &Request<'_>,
+    ) -> Result<(), Reply> {
+        let who = self.recognise(turn, route, request)?;
+        self.count_in(turn, request, who)?;
+        self.who = Some(who);
+        Ok(())
+    }
+
+    /// The same for a whole request, if its head came in an earlier fact.
+    pub(super) fn is_let_in(
+        &mut self,
+        turn: &mut Turn,
+        route: &Route,
+        request: &Request<'_>,
+    ) -> Result<(), Reply> {
+        if self.who.is_none() {
+            self.who = Some(self.recognise(turn, route, request)?);
+        }
+        Ok(())
+    }
+
     /// A request of that one is counted, if its token has a rate.
     pub(super) fn count_in(
         &mut self,
@@ -132,13 +158,12 @@ impl Rooms<'_> {
     fn refused(&self, request: &Request<'_>, problem: Problem, wait: Option<Duration>) -> Reply {
         let seconds = |wait: Duration| wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         let retry_after = wait.map(|wait| u32::try_from(seconds(wait)).unwrap_or(u32::MAX).max(1));
-        let reply = Reply::Problem {
+        Reply::Problem {
             problem,
             json: wants_json(request),
             allow: None,
             retry_after,
-        };
-        reply.shared(self.origin_of(request))
+        }
     }
 
     /// What the present request may do.

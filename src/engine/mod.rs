@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::access::{Gate, Roll};
+use crate::access::{Gate, Roll, browser};
 use crate::base::buf::Pool;
 use crate::base::frame::Gather;
 use crate::base::index::Index;
@@ -38,6 +38,7 @@ mod life;
 mod messages;
 mod names;
 mod notices;
+mod pages;
 mod polls;
 mod routes;
 mod serve;
@@ -61,6 +62,8 @@ pub use routes::{Route, routes};
 pub struct Settings {
     /// Bounds on clients.
     pub limits: conn::Limits,
+    /// Whose pages may send and read.
+    pub browsers: browser::Settings,
     /// Calls out.
     pub courier: courier::Settings,
     /// Webhooks.
@@ -87,6 +90,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             limits: conn::Limits::default(),
+            browsers: browser::Settings::default(),
             courier: courier::Settings::default(),
             dispatch: dispatch::Settings::default(),
             topics: topics::Settings::default(),

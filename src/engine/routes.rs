@@ -117,7 +117,7 @@ impl Route {
     /// What one needs if there are tokens, in words.
     #[must_use]
     pub fn rights(&self) -> String {
-        let looks = self.methods.iter().any(|it| READ.contains(it));
+        let looks = self.methods.contains(&Method::Get);
         let changes = self.methods.iter().find(|it| {
             let method = **it;
             !READ.contains(it) && self.needs(method) == self.change
@@ -147,15 +147,18 @@ impl Route {
     }
 }
 
-const READ: &[Method] = &[Method::Get, Method::Head];
+const READ: &[Method] = &[Method::Get, Method::Head, Method::Options];
+
+/// What is allowed somewhere.
+pub(super) const ALLOW_ALL: &str = "GET, HEAD, POST, DELETE, OPTIONS";
 
 const ROUTES: &[Route] = &[
     Route {
         path: "/dispatch/batch",
         tail: false,
         ends: "",
-        methods: &[Method::Post],
-        allow: "POST",
+        methods: &[Method::Post, Method::Options],
+        allow: "POST, OPTIONS",
         help: "many of those at once: a JSON array, or one object on each line",
         look: Needs::Known,
         change: Needs::Send,
@@ -165,8 +168,8 @@ const ROUTES: &[Route] = &[
         path: "/dispatch",
         tail: true,
         ends: "",
-        methods: &[Method::Post],
-        allow: "POST",
+        methods: &[Method::Post, Method::Options],
+        allow: "POST, OPTIONS",
         help: "queue a webhook (_url) or publish to a topic (_topic)",
         look: Needs::Known,
         change: Needs::Send,
@@ -187,8 +190,8 @@ const ROUTES: &[Route] = &[
         path: "/hub",
         tail: false,
         ends: "",
-        methods: &[Method::Get, Method::Head, Method::Post],
-        allow: "GET, HEAD, POST",
+        methods: &[Method::Get, Method::Head, Method::Post, Method::Options],
+        allow: "GET, HEAD, POST, OPTIONS",
         help: "WebSub: subscribe, unsubscribe, publish (hub.mode)",
         look: Needs::Known,
         change: Needs::Known,
@@ -198,8 +201,8 @@ const ROUTES: &[Route] = &[
         path: "/subscribe",
         tail: false,
         ends: "",
-        methods: &[Method::Post],
-        allow: "POST",
+        methods: &[Method::Post, Method::Options],
+        allow: "POST, OPTIONS",
         help: "the half of the hub for subscribers",
         look: Needs::Known,
         change: Needs::Known,
@@ -209,8 +212,8 @@ const ROUTES: &[Route] = &[
         path: "/publish",
         tail: false,
         ends: "",
-        methods: &[Method::Post],
-        allow: "POST",
+        methods: &[Method::Post, Method::Options],
+        allow: "POST, OPTIONS",
         help: "the half of the hub for publishers",
         look: Needs::Known,
         change: Needs::Known,
@@ -220,8 +223,8 @@ const ROUTES: &[Route] = &[
         path: "/subscriptions",
         tail: false,
         ends: "",
-        methods: &[Method::Get, Method::Head, Method::Delete],
-        allow: "GET, HEAD, DELETE",
+        methods: &[Method::Get, Method::Head, Method::Delete, Method::Options],
+        allow: "GET, HEAD, DELETE, OPTIONS",
         help: "who subscribes to what (topic=, callback=, limit=N, cursor=N); DELETE denies it",
         look: Needs::Read,
         change: Needs::Admin,
@@ -232,7 +235,7 @@ const ROUTES: &[Route] = &[
         tail: false,
         ends: "",
         methods: READ,
-        allow: "GET, HEAD",
+        allow: "GET, HEAD, OPTIONS",
         help: "who reads what, and what is kept (limit=N, cursor=N)",
         look: Needs::Read,
         change: Needs::Admin,
@@ -242,8 +245,8 @@ const ROUTES: &[Route] = &[
         path: "/topics",
         tail: true,
         ends: "",
-        methods: &[Method::Get, Method::Head, Method::Delete],
-        allow: "GET, HEAD, DELETE",
+        methods: &[Method::Get, Method::Head, Method::Delete, Method::Options],
+        allow: "GET, HEAD, DELETE, OPTIONS",
         help: "/topics/{name}, percent-encoded; DELETE ends its streams and drops its messages",
         look: Needs::Read,
         change: Needs::Admin,
@@ -254,7 +257,7 @@ const ROUTES: &[Route] = &[
         tail: false,
         ends: "",
         methods: READ,
-        allow: "GET, HEAD",
+        allow: "GET, HEAD, OPTIONS",
         help: "messages, the newest first (status=, topic=, url=, label=, since=, until=, limit=N, \
                cursor=ID)",
         look: Needs::Read,
@@ -265,8 +268,8 @@ const ROUTES: &[Route] = &[
         path: "/messages/resend",
         tail: false,
         ends: "",
-        methods: &[Method::Post],
-        allow: "POST",
+        methods: &[Method::Post, Method::Options],
+        allow: "POST, OPTIONS",
         help: "resend those that such a search finds, up to 1000 at once",
         look: Needs::Dispatch,
         change: Needs::Dispatch,
@@ -276,8 +279,8 @@ const ROUTES: &[Route] = &[
         path: "/messages",
         tail: true,
         ends: "/resend",
-        methods: &[Method::Post],
-        allow: "POST",
+        methods: &[Method::Post, Method::Options],
+        allow: "POST, OPTIONS",
         help: "/messages/{id}/resend: resend one, as a new message",
         look: Needs::Dispatch,
         change: Needs::Dispatch,
@@ -287,8 +290,8 @@ const ROUTES: &[Route] = &[
         path: "/messages",
         tail: true,
         ends: "",
-        methods: &[Method::Get, Method::Head, Method::Delete],
-        allow: "GET, HEAD, DELETE",
+        methods: &[Method::Get, Method::Head, Method::Delete, Method::Options],
+        allow: "GET, HEAD, DELETE, OPTIONS",
         help: "/messages/{id}: what became of it (wait=30s); DELETE cancels what is not delivered",
         look: Needs::Read,
         change: Needs::Dispatch,
@@ -299,7 +302,7 @@ const ROUTES: &[Route] = &[
         tail: false,
         ends: "",
         methods: READ,
-        allow: "GET, HEAD",
+        allow: "GET, HEAD, OPTIONS",
         help: "a short text for people",
         look: Needs::Known,
         change: Needs::Known,
@@ -310,7 +313,7 @@ const ROUTES: &[Route] = &[
         tail: false,
         ends: "",
         methods: READ,
-        allow: "GET, HEAD",
+        allow: "GET, HEAD, OPTIONS",
         help: "200 while the server runs, 503 while its store fails",
         look: Needs::Nothing,
         change: Needs::Nothing,
@@ -321,7 +324,7 @@ const ROUTES: &[Route] = &[
         tail: false,
         ends: "",
         methods: READ,
-        allow: "GET, HEAD",
+        allow: "GET, HEAD, OPTIONS",
         help: "200 while messages are taken; 503 at the start, and while the store fails",
         look: Needs::Nothing,
         change: Needs::Nothing,
@@ -332,7 +335,7 @@ const ROUTES: &[Route] = &[
         tail: false,
         ends: "",
         methods: READ,
-        allow: "GET, HEAD",
+        allow: "GET, HEAD, OPTIONS",
         help: "counters and gauges in Prometheus text",
         look: Needs::Read,
         change: Needs::Read,
@@ -343,7 +346,7 @@ const ROUTES: &[Route] = &[
         tail: false,
         ends: "",
         methods: READ,
-        allow: "GET, HEAD",
+        allow: "GET, HEAD, OPTIONS",
         help: "what waits and runs for each origin (limit=N, cursor=N)",
         look: Needs::Read,
         change: Needs::Read,
@@ -353,8 +356,8 @@ const ROUTES: &[Route] = &[
         path: "/lanes",
         tail: true,
         ends: "",
-        methods: &[Method::Post],
-        allow: "POST",
+        methods: &[Method::Post, Method::Options],
+        allow: "POST, OPTIONS",
         help: "/lanes/{origin}/pause and /resume, the origin percent-encoded",
         look: Needs::Admin,
         change: Needs::Admin,
@@ -365,7 +368,7 @@ const ROUTES: &[Route] = &[
         tail: false,
         ends: "",
         methods: READ,
-        allow: "GET, HEAD",
+        allow: "GET, HEAD, OPTIONS",
         help: "what rates and parallelism hold back (limit=N, cursor=N)",
         look: Needs::Read,
         change: Needs::Read,
@@ -376,7 +379,7 @@ const ROUTES: &[Route] = &[
         tail: false,
         ends: "",
         methods: READ,
-        allow: "GET, HEAD",
+        allow: "GET, HEAD, OPTIONS",
         help: "queues and the first of each (limit=N, cursor=N)",
         look: Needs::Read,
         change: Needs::Read,
@@ -443,6 +446,8 @@ mod tests {
         for route in routes() {
             let names: Vec<_> = route.methods.iter().map(|method| method.as_str()).collect();
             assert_eq!(route.allow, names.join(", "), "{}", route.path);
+            let known = |name: &&str| ALLOW_ALL.split(", ").any(|it| it == *name);
+            assert!(names.iter().all(known), "{}", route.path);
         }
     }
 }

@@ -6,10 +6,11 @@ use super::door::{Warrant, note_refusal};
 use super::hub::{Office, PAGE, Served};
 use super::inquiries::Inquiries;
 use super::life::Drain;
+use super::routes::Route;
 use super::stored::{Awaiting, Origin};
 use super::visits::Visits;
 pub(super) use super::wants::wants_json;
-use super::{Engine, Settings, lanes, notices, routes, stored};
+use super::{Engine, Settings, lanes, notices, pages, routes, stored};
 use crate::access::{Gate, Who};
 use crate::admin;
 use crate::base::index::Index;
@@ -195,77 +196,67 @@ impl Engine {
 
 impl Service for Rooms<'_> {
     fn judge(&mut self, turn: &mut Turn, request: &Request<'_>) -> Result<(), Reply> {
-        let Some((route, _)) = routes::find(request.path) else {
-            return Err(self.refusal(request, Reason::NotFound.into(), None));
-        };
-        if !route.methods.contains(&request.method) {
-            let problem = Reason::MethodNotAllowed.into();
-            return Err(self.refusal(request, problem, Some(route.allow)));
+        let judged = routed(request).and_then(|route| {
+            self.guard(turn, request, route)?;
+            self.let_in(turn, route, request)?;
+            self.fits(request)
+        });
+        judged.map_err(|reply| self.for_scripts(request, reply))
+    }
+
+    fn serve(&mut self, turn: &mut Turn, request: &Request<'_>, body: &[u8]) -> (Seq, Reply) {
+        let (seq, reply) = self.answer(turn, request, body);
+        self.who = None;
+        (seq, self.for_scripts(request, reply))
+    }
+
+    fn shared(&self, request: &Request<'_>, reply: Reply) -> Reply {
+        self.for_scripts(request, reply)
+    }
+}
+
+/// The endpoint that a request is for, or why there is none.
+fn routed(request: &Request<'_>) -> Result<&'static Route, Reply> {
+    if let Some(reply) = pages::of_all(request) {
+        return Err(reply);
+    }
+    let Some((route, _)) = routes::find(request.path) else {
+        return Err(refusal(Reason::NotFound.into(), request, None));
+    };
+    match route.methods.contains(&request.method) {
+        true => Ok(route),
+        false => {
+            let why = Reason::MethodNotAllowed.into();
+            Err(refusal(why, request, Some(route.allow)))
         }
-        let who = self.recognise(turn, route, request)?;
-        self.count_in(turn, request, who)?;
-        self.who = Some(who);
+    }
+}
+
+impl Rooms<'_> {
+    fn fits(&self, request: &Request<'_>) -> Result<(), Reply> {
         let max = self.settings.limits.body_bytes_max as u64;
         match request.body {
             BodyKind::Length(bytes) if bytes > max => {
                 let detail =
                     format!("Content-Length: {bytes} bytes; allowed: up to {max} (--max-body)");
-                let problem = Problem::new(Reason::BodyTooLarge, detail);
-                Err(self.refusal(request, problem, None))
+                let why = Problem::new(Reason::BodyTooLarge, detail);
+                Err(refusal(why, request, None))
             }
             _ => Ok(()),
         }
     }
 
-    fn serve(&mut self, turn: &mut Turn, request: &Request<'_>, body: &[u8]) -> (Seq, Reply) {
+    fn answer(&mut self, turn: &mut Turn, request: &Request<'_>, body: &[u8]) -> (Seq, Reply) {
         let Some((route, tail)) = routes::find(request.path) else {
             return (0, problem(Reason::NotFound.into(), request));
         };
-        if self.who.is_none() {
-            match self.recognise(turn, route, request) {
-                Ok(who) => self.who = Some(who),
-                Err(reply) => return (0, reply),
-            }
+        if let Err(reply) = self.is_let_in(turn, route, request) {
+            return (0, reply);
         }
-        let answer = self.answer(turn, request, (route, tail), body);
-        self.who = None;
-        answer
-    }
-}
-
-impl Rooms<'_> {
-    /// The answer to a request that goes no further than its head.
-    fn refusal(
-        &self,
-        request: &Request<'_>,
-        problem: Problem,
-        allow: Option<&'static str>,
-    ) -> Reply {
-        let reply = Reply::Problem {
-            problem,
-            json: wants_json(request),
-            allow,
-            retry_after: None,
-        };
-        reply.shared(self.origin_of(request))
-    }
-
-    /// What the route's handler makes of a request.
-    fn answer(
-        &mut self,
-        turn: &mut Turn,
-        request: &Request<'_>,
-        (route, tail): (&'static routes::Route, Option<&str>),
-        body: &[u8],
-    ) -> (Seq, Reply) {
         let query = request.query.unwrap_or_default();
         match route.handler {
             routes::Handler::Dispatch => self.take(turn, request, tail, body),
             routes::Handler::Batch => self.batch(turn, request, body),
-            routes::Handler::Stream if request.method == Method::Options => {
-                let allowed = Reply::Methods(route.allow);
-                (0, allowed.shared(self.origin_of(request)))
-            }
             routes::Handler::Stream => (0, self.stream(turn, request, body)),
             routes::Handler::Messages => self.search(turn, request),
             routes::Handler::Message => (0, self.message(turn, request, tail)),
@@ -427,6 +418,20 @@ impl Rooms<'_> {
                 (0, reply)
             }
         }
+    }
+}
+
+/// A refusal at the end of the head; `allow` is what is allowed instead of the method.
+pub(super) fn refusal(
+    problem: Problem,
+    request: &Request<'_>,
+    allow: Option<&'static str>,
+) -> Reply {
+    Reply::Problem {
+        problem,
+        json: wants_json(request),
+        allow,
+        retry_after: None,
     }
 }
 

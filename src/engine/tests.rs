@@ -1,5 +1,4 @@
 //! What must come of facts that are hard to bring about from outside: the engine alone, by hand.
-
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ mod flows;
 mod hub;
 mod notices;
 mod once;
+mod pages;
 mod polls;
 mod receipts;
 mod topics;
@@ -57,7 +57,8 @@ impl World {
         World::keeping(settings)
     }
 
-    fn keeping(settings: Settings) -> World {
+    fn keeping(mut settings: Settings) -> World {
+        assert!(settings.browsers.add_name("h"));
         let now = Now {
             mono: Mono(1_000_000),
             wall: Wall(1_763_880_000_000_000),

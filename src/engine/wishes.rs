@@ -2,10 +2,8 @@
 //! whether there is room. It reads no parameter itself and opens no stream.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use super::condition::Condition;
-use super::routes::{self, Handler};
 use super::serve::{Rooms, problem, wants_json};
 use super::visits::{Errand, Pass};
 use crate::base::stats::Counter;
@@ -22,42 +20,25 @@ use crate::topics::subscribe::{self, Asked};
 use crate::topics::wish::{Mode, Wish};
 
 impl Rooms<'_> {
-    /// A request to /stream. A browser may have to be told that its script may read the answer,
-    /// a refusal too.
+    /// A request to /stream.
     pub(super) fn stream(&mut self, turn: &mut Turn, request: &Request<'_>, body: &[u8]) -> Reply {
-        let origin = self.origin_of(request);
         let settings = self.topics.settings();
         // What is kept has not come back yet: whoever came now would miss it.
         if self.store == Condition::Starting {
-            return problem(Reason::Starting.into(), request).shared(origin);
+            return problem(Reason::Starting.into(), request);
         }
-        let reply = match read(request, body, settings, turn.now.wall) {
+        match read(request, body, settings, turn.now.wall) {
             Ok(wish) => match self.may_read(turn, &wish.selection) {
-                Ok(pass) => self.admit(turn, request, (wish, pass), origin.clone()),
+                Ok(pass) => self.admit(turn, request, wish, pass),
                 Err(why) => problem(why, request),
             },
             Err(why) => problem(why, request),
-        };
-        reply.shared(origin)
-    }
-
-    /// The origin of a request to /stream, if scripts from there may read the answer.
-    pub(super) fn origin_of(&self, request: &Request<'_>) -> Option<Arc<str>> {
-        let origin = request.field("origin")?;
-        let (route, _) = routes::find(request.path)?;
-        let shares = route.handler == Handler::Stream;
-        shares.then(|| self.topics.settings().origins.allowed(Some(origin)))?
+        }
     }
 
     /// The line becomes a stream, or its client is answered, once what was asked before is: what it
     /// has come for waits in a place of its own.
-    fn admit(
-        &mut self,
-        turn: &mut Turn,
-        request: &Request<'_>,
-        (wish, pass): (Wish, Pass),
-        origin: Option<Arc<str>>,
-    ) -> Reply {
+    fn admit(&mut self, turn: &mut Turn, request: &Request<'_>, wish: Wish, pass: Pass) -> Reply {
         let polls = matches!(wish.mode, Mode::Poll | Mode::Wait(_));
         let (head_only, framing) = (request.method == Method::Head, wish.style.framing);
         let sits = !head_only && wish.mode != Mode::Poll;
@@ -70,6 +51,7 @@ impl Rooms<'_> {
             stall_warnings: wish.stall_warnings && !polls,
             ..wish
         });
+        let origin = self.origin_of(request);
         let errand = Errand { wish, origin, pass };
         self.visits.bring(self.line, errand, sits);
         match polls || head_only {

@@ -1,4 +1,4 @@
-//! Origins (RFC 6454): whose pages' scripts may read what is sent to a browser.
+//! Origins (RFC 6454): whose pages' scripts may read what is sent to a browser, and may send.
 //! It decides by names alone; whoever is let in still has to have a right to what it asks for.
 
 use std::sync::Arc;
@@ -28,6 +28,18 @@ impl Origins {
             self.list.push(text.into());
         }
         is_origin
+    }
+
+    /// Whether that one is among them by its own name.
+    #[must_use]
+    pub fn lists(&self, origin: &[u8]) -> bool {
+        self.list.iter().any(|it| it.as_bytes() == origin)
+    }
+
+    /// Whether all are among them.
+    #[must_use]
+    pub fn are_all(&self) -> bool {
+        self.all.is_some()
     }
 
     /// What a request with that Origin field is told: the origin itself, `*` where all may, or
@@ -106,9 +118,12 @@ mod tests {
             (None, None, None),
         ];
         for (origin, listed, _) in rows {
+            assert_eq!(origin.is_some_and(|it| origins.lists(it)), listed.is_some());
+            assert!(!origins.are_all());
             assert_eq!(origins.allowed(origin).as_deref(), listed, "{origin:?}");
         }
         origins.add("*");
+        assert!(origins.are_all() && !origins.lists(b"https://b"));
         for (origin, _, all) in rows {
             assert_eq!(origins.allowed(origin).as_deref(), all, "{origin:?}");
         }

@@ -228,6 +228,10 @@ reasons! {
     TokenRate = 429 "token_rate" "The rate of the token is used up; try again later";
     /// A batch has a bound on its messages.
     BatchTooLong = 413 "batch_too_long" "Too many messages in one batch";
+    /// security.md section 1: a name that is not ours, as after DNS rebinding.
+    ForeignHost = 403 "foreign_host" "Host is not allowed";
+    /// security.md section 1: a page of another site sent it.
+    ForeignOrigin = 403 "foreign_origin" "Origin is not allowed";
     /// streams.md section 6: topics that begin with `$` are Hookah's own.
     ReservedTopic = 403 "reserved_topic" "Topics that begin with $ are reserved";
 }

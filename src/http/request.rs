@@ -48,6 +48,9 @@ pub struct Request<'b> {
     pub keep_alive: bool,
     /// Whether the client waits for `100 Continue` (never in HTTP/1.0).
     pub expect_continue: bool,
+    /// Whether a page may have sent it: it has an Origin or a Sec-Fetch-Site field, which a script
+    /// can neither set nor leave out.
+    pub of_page: bool,
     /// All fields in their order.
     pub headers: &'b [Header<'b>],
     content_type: Option<&'b [u8]>,
@@ -103,6 +106,7 @@ pub fn parse<'b>(head: &'b [u8], slots: &'b mut Slots<'b>) -> Result<Request<'b>
         body: found.body(),
         keep_alive: found.connection.persists(version == Version::Http11),
         expect_continue: found.expect_continue,
+        of_page: found.of_page,
         headers,
         content_type: found.content_type,
     })
@@ -138,6 +142,7 @@ struct Found<'b> {
     chunked: bool,
     connection: Connection,
     expect_continue: bool,
+    of_page: bool,
     content_type: Option<&'b [u8]>,
 }
 
@@ -148,6 +153,10 @@ impl<'b> Found<'b> {
         match header.name.len() {
             4 if is("host") => self.note_host(header.value),
             6 if is("expect") && version == Version::Http11 => self.note_expect(header.value),
+            6 if is("origin") => {
+                self.of_page = true;
+                Ok(())
+            }
             10 if is("connection") => {
                 self.connection.note(header.value);
                 Ok(())
@@ -157,6 +166,10 @@ impl<'b> Found<'b> {
                 Ok(())
             }
             14 if is("content-length") => self.note_length(header.value),
+            14 if is("sec-fetch-site") => {
+                self.of_page = true;
+                Ok(())
+            }
             17 if is("transfer-encoding") => self.note_encoding(header.value, version),
             _ => Ok(()),
         }
@@ -298,6 +311,26 @@ mod tests {
         assert_eq!(req.field("Accept-Encoding"), None);
         assert_eq!(req.content_type(), Some("text/plain; charset=utf-8"));
         assert_eq!(req.headers.len(), 5);
+    }
+
+    #[test]
+    fn a_page_gives_itself_away_by_two_fields() {
+        let rows = [
+            ("Origin: null", true),
+            ("ORIGIN:", true),
+            ("sec-fetch-site: none", true),
+            (
+                "Sec-Fetch-Mode: cors\r\nReferer: http://a/\r\nOrigins: a",
+                false,
+            ),
+            ("Expect: 100-continue\r\nContent-Length: 5", false),
+        ];
+        for (fields, expected) in rows {
+            let head = format!("POST / HTTP/1.1\r\nHost: h\r\n{fields}\r\n\r\n");
+            let mut slots = slots();
+            let req = parse(head.as_bytes(), &mut slots).unwrap();
+            assert_eq!(req.of_page, expected, "{fields}");
+        }
     }
 
     #[test]

@@ -76,12 +76,16 @@ pub fn head(out: &mut Vec<u8>, answer: &Answer<'_>, body_bytes: u64, how: &How<'
     out.extend_from_slice(b"\r\n");
 }
 
+/// What of an answer's head scripts of another origin may read, besides what they always may.
+const EXPOSED: &str = "Allow, ETag, Hookah-Duplicate, Hookah-Durability, Hookah-Id, \
+                       Hookah-Last-Id, Hookah-Resume, Link, Location, Preference-Applied, \
+                       Retry-After, WWW-Authenticate";
+
 /// Appends the fields by which a browser lets scripts of another origin read an answer, and what of
 /// its head they may read (Fetch standard, section 3.3). `origin` is `*` for those of all.
 pub fn share(out: &mut Vec<u8>, origin: &str) {
     field(out, "Access-Control-Allow-Origin", origin);
-    let exposed = "ETag, Hookah-Last-Id, Hookah-Resume, Retry-After";
-    field(out, "Access-Control-Expose-Headers", exposed);
+    field(out, "Access-Control-Expose-Headers", EXPOSED);
     if origin != "*" {
         field(out, "Vary", "Origin");
     }
@@ -360,8 +364,7 @@ mod tests {
             let text = rendered(&plain, &how);
             let want = format!(
                 "HTTP/1.1 204 No Content\r\nDate: D\r\nAccess-Control-Allow-Origin: {}\r\n\
-                 Access-Control-Expose-Headers: ETag, Hookah-Last-Id, Hookah-Resume, \
-                 Retry-After\r\n{vary}\r\n",
+                 Access-Control-Expose-Headers: {EXPOSED}\r\n{vary}\r\n",
                 origin
             );
             assert_eq!(text, want);

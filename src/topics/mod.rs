@@ -20,7 +20,6 @@ use crate::base::frame::Frame;
 use crate::base::index::Index;
 use crate::base::slab::{Key, Slab};
 use crate::base::time::Wall;
-use crate::http::origin::Origins;
 use crate::model::MessageId;
 
 mod backlog;
@@ -70,8 +69,6 @@ pub struct Settings {
     /// After this time, more or less, a stream is ended so that its reader comes anew; `None` for
     /// never.
     pub age_max: Option<Duration>,
-    /// Whose pages' scripts may read streams.
-    pub origins: Origins,
 }
 
 impl Default for Settings {
@@ -84,7 +81,6 @@ impl Default for Settings {
             keep_alive: Duration::from_secs(30),
             streams_max: None,
             age_max: None,
-            origins: Origins::default(),
         }
     }
 }

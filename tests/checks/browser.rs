@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use crate::peer::{Client, metric, until};
+use crate::peer::{Client, Target, metric, until};
 use crate::process::needs;
 use crate::report::{Result, Trouble, ensure};
 use crate::server::Server;
@@ -85,6 +85,119 @@ pub fn waits_for_a_place() -> Result {
     Ok("refused once, let in when there was a place".to_owned())
 }
 
+/// A page of another site tries what pages can: nothing of it is taken, and all of it is counted.
+/// The same page, once its origin is listed, sends with a preflight and reads what comes back.
+pub fn foreign() -> Result {
+    needs("chromium", "chromium")?;
+    let target = Target::open()?;
+    let kept_out = attempt(&target, &[], TRIES)?;
+    let (page, _browser, server) = &kept_out;
+    let addr = server.addr();
+    for told in [
+        "form refused",
+        "simple refused",
+        "json refused",
+        "events 2",
+        "frame done",
+    ] {
+        page.expect(told)?;
+    }
+    // The form of the frame, the simple POST and the stream; of the JSON only its preflight.
+    until("all of it is refused", PATIENCE, || {
+        Ok(metric(addr, "hookah_origins_foreign_total")? >= 5)
+    })?;
+    let taken = metric(addr, "hookah_messages_accepted_total")?;
+    let streams = metric(addr, "hookah_streams")?;
+    ensure(taken == 0 && streams == 0, || {
+        format!("{taken} messages were taken, {streams} streams opened")
+    })?;
+    drop(kept_out);
+    let (page, _browser, server) = attempt(&target, &["--cors-origin"], ALLOWED)?;
+    page.expect("open")?;
+    page.expect("json 202 30")?;
+    page.expect("refusal 400")?;
+    page.expect("event 1")?;
+    target.wait(1)?;
+    let refused = metric(server.addr(), "hookah_origins_foreign_total")?;
+    ensure(refused == 0, || format!("{refused} were refused"))?;
+    Ok("form, no-cors POST, JSON and EventSource refused; with --cors-origin all taken".to_owned())
+}
+
+/// What a page of another site can do without a word of ours: `URL` is Hookah's, `FORM` a dispatch.
+const TRIES: &str = "
+    const post = {method: 'POST', body: 'FORM'};
+    const type = {'Content-Type': 'application/x-www-form-urlencoded'};
+    fetch('URL/dispatch', {...post, headers: type})
+        .then(() => tell('form read'), () => tell('form refused'))
+        .then(() => fetch('URL/dispatch', {...post, mode: 'no-cors', headers: type}))
+        .then(() => tell('simple refused'))
+        .then(() => fetch('URL/dispatch', {method: 'POST', body: '{}',
+            headers: {'Content-Type': 'application/json', Authorization: 'Bearer abc'}}))
+        .then(() => tell('json read'), () => tell('json refused'))
+        .then(() => {
+            const stream = new EventSource('URL/stream?topic=news');
+            stream.onerror = () => { tell('events ' + stream.readyState); submit(); };
+        });
+    function submit() {
+        const frame = document.createElement('iframe');
+        frame.name = 'frame';
+        document.body.append(frame);
+        const form = document.createElement('form');
+        form.action = 'URL/dispatch';
+        form.method = 'POST';
+        form.target = 'frame';
+        for (const [name, value] of new URLSearchParams('FORM')) {
+            const field = document.createElement('input');
+            field.name = name;
+            field.value = value;
+            form.append(field);
+        }
+        document.body.append(form);
+        frame.onload = () => tell('frame done');
+        form.submit();
+    }";
+
+/// What it does where it is welcome.
+const ALLOWED: &str = "
+    const stream = new EventSource('URL/stream?topic=news');
+    stream.onmessage = (it) => tell('event ' + JSON.parse(it.data).data.n);
+    const send = (body) => fetch('URL/dispatch', {method: 'POST', body: JSON.stringify(body),
+        headers: {'Content-Type': 'application/json', Authorization: 'Bearer abc',
+            'Idempotency-Key': 'k' + JSON.stringify(body).length}});
+    stream.onopen = () => {
+        tell('open');
+        send({_url: new URLSearchParams('FORM').get('_url')})
+            .then((it) => tell('json ' + it.status + ' ' + it.headers.get('Hookah-Id').length))
+            .then(() => send({_url: 'nonsense'}))
+            .then((it) => tell('refusal ' + it.status))
+            .then(() => send({_topic: 'news', n: 1}));
+    };";
+
+/// A browser at a page that runs `script`, and the server that it is about; the page's origin is
+/// the value of the last of `flags`, if there are any.
+fn attempt(
+    target: &Target,
+    flags: &[&str],
+    script: &str,
+) -> std::result::Result<(Page, Browser, Server), Trouble> {
+    let page = Page::open()?;
+    let origin = page.origin();
+    let value = flags.first().map(|_| &*origin);
+    let listen = ["--listen", "127.0.0.1:0"];
+    let server = Server::with(
+        listen
+            .iter()
+            .copied()
+            .chain(flags.iter().copied())
+            .chain(value),
+    );
+    let url = format!("http://{}", server.addr());
+    let script = script.replace("URL/", &format!("{url}/"));
+    page.show(script.replace("FORM", &target.form("")));
+    let browser = Browser::visit(&format!("{origin}/"))?;
+    Ok((page, browser, server))
+}
+
 /// Our own site: it gives the page, and takes what the page tells.
 struct Page {
     port: u16,
@@ -154,7 +267,7 @@ fn answer(stream: TcpStream, script: &str, tell: &Sender<String>) -> io::Result<
             String::new()
         }
         ["GET", "/"] => format!(
-            "<!doctype html><title>page</title><script>
+            "<!doctype html><title>page</title><body><script>
              let last = Promise.resolve();
              function tell(text) {{
                  last = last.then(() => fetch('/told', {{method: 'POST', body: String(text)}}));

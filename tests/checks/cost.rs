@@ -11,7 +11,7 @@ use crate::overload::tempfile;
 use crate::peer::until;
 use crate::process::needs;
 use crate::report::{Result, Trouble, ensure};
-use crate::server::Server;
+use crate::server::{NAMES, Server};
 
 const SHORT: usize = 640;
 const LONG: usize = 3_200;
@@ -24,7 +24,9 @@ pub fn instructions() -> Result {
         let mut command = Command::new("valgrind");
         command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
         command.args([env!("CARGO_BIN_EXE_hookah"), "--port", "0"]);
-        command.env("HOOKAH_STORE", "memory");
+        command
+            .env("HOOKAH_STORE", "memory")
+            .env("HOOKAH_HOST_NAME", NAMES);
         let said = loaded(command, kind, count, lines)?;
         let total = said
             .lines()
@@ -49,7 +51,9 @@ pub fn system_calls() -> Result {
         let mut command = Command::new("strace");
         command.args(["-D", "-f", "-c", "-U", "name,calls", "-o", &log]);
         command.args([env!("CARGO_BIN_EXE_hookah"), "--port", "0"]);
-        command.env("HOOKAH_STORE", "memory");
+        command
+            .env("HOOKAH_STORE", "memory")
+            .env("HOOKAH_HOST_NAME", NAMES);
         let result = loaded(command, kind, count, lines).and_then(|_| table(&log));
         let _ = fs::remove_file(&log);
         result

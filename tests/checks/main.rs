@@ -87,6 +87,10 @@ const CHECKS: &[Check] = &[
         "browser: EventSource that has to wait for a place",
         browser::waits_for_a_place,
     ),
+    Check::new(
+        "browser: a page of another site is refused, one that is listed is not",
+        browser::foreign,
+    ),
     Check::lengthy("lasting: kill -9 again and again", lasting::crash_loop),
     Check::lengthy("lasting: power cuts", lasting::power_loop),
     Check::new("lasting: syncs and writes that fail", lasting::io_errors),

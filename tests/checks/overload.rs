@@ -13,7 +13,7 @@ use crate::peer::{Client, Target, dispatch, metric, until};
 use crate::process::{self, needs, run};
 use crate::readme::Example;
 use crate::report::{Result, Trouble, ensure};
-use crate::server::{Server, hookah};
+use crate::server::{NAMES, Server, hookah};
 
 const OTHERS_MAX: Duration = Duration::from_secs(1);
 const HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nHost: hookah\r\n\r\n";
@@ -82,7 +82,9 @@ pub fn accept_again() -> Result {
     command.args(["-D", "-q", "-o", &log, "-e", "trace=accept4"]);
     command.args(["-e", "inject=accept4:error=ENOMEM:when=1..2"]);
     command.args([env!("CARGO_BIN_EXE_hookah"), "--port", "0"]);
-    command.env("HOOKAH_STORE", "memory");
+    command
+        .env("HOOKAH_STORE", "memory")
+        .env("HOOKAH_HOST_NAME", NAMES);
     let server = Server::spawn(command);
     let began = Instant::now();
     let status = Client::connect(server.addr())?.get("/health")?.status;

@@ -88,6 +88,9 @@ fn head(log: &mut Log, buf: &[u8], scan: &mut HeadScan) -> Result<Option<Head>, 
     if req.expect_continue {
         line.push_str(" continue");
     }
+    if req.of_page {
+        line.push_str(" page");
+    }
     match req.body {
         BodyKind::None => line.push_str(" none"),
         BodyKind::Length(length) => line = format!("{line} length {length}"),

@@ -5,6 +5,8 @@
 
 #[path = "../support/client.rs"]
 mod client;
+#[path = "../support/folder.rs"]
+mod folder;
 #[path = "../support/message.rs"]
 mod message;
 mod peers;
@@ -17,6 +19,7 @@ mod distributing;
 mod leasing;
 mod looking;
 mod publishing;
+mod returning;
 mod rows;
 mod subscribing;
 mod verifying;

@@ -11,10 +11,15 @@ use hookah::base::stats::Counter;
 use hookah::base::time::{Mono, Now, Wall};
 use hookah::engine::{Engine, Settings};
 use hookah::model::record::Restored;
+use hookah::model::{Door, Visitor};
 use hookah::port::{Action, Ended, Seq, StoreDone, StoreOp};
 use hookah::store::memory::Book;
 
-const LOCAL: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+const LOCAL: Visitor = Visitor {
+    peer: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+    door: Door::Loopback,
+    secure: false,
+};
 /// Bytes that the store remembers of what has ended.
 const BOOK_BYTES: u64 = 64 << 20;
 
@@ -66,6 +71,7 @@ pub fn durable() -> Settings {
         ..Settings::default()
     };
     settings.dispatch.jitter_percent = 0;
+    assert!(settings.browsers.add_name("h"));
     settings.topics.backlog_messages = 0;
     settings
 }

@@ -39,6 +39,7 @@ pub const ROWS: &[Row] = &[
         &[
             "only_a_crash_between_the_answer_and_its_record_repeats_a_delivery",
             "a_clean_end_repeats_nothing",
+            "a_clean_stop_in_the_middle_repeats_nothing",
             "a_crash_at_any_moment_loses_nothing",
         ],
     ),
@@ -50,7 +51,7 @@ pub const ROWS: &[Row] = &[
         &[
             "ids_go_on_after_a_restart_even_on_a_clock_that_went_back",
             "a_request_that_is_sent_twice_is_taken_once",
-            "a_key_of_the_time_before_is_known",
+            "a_key_holds_over_kill_9",
         ],
     ),
     (
@@ -60,6 +61,7 @@ pub const ROWS: &[Row] = &[
         &[
             "a_queue_keeps_its_order_over_failures_and_targets",
             "a_queue_goes_on_in_its_order_after_crashes",
+            "a_queue_goes_on_in_its_order_after_kill_9",
         ],
     ),
     (
@@ -126,6 +128,19 @@ pub const ROWS: &[Row] = &[
             "the_end_and_what_tells_of_it_are_handed_over_in_one_piece",
             "whoever_asked_is_told_once_of_all_attempts",
             "a_store_that_fails_loses_no_callback",
+            "callbacks_and_errbacks_go_on_after_kill_9",
+        ],
+    ),
+    (
+        13,
+        "Subscriptions, what streams may read back and the history last as messages do: a reader \
+         that comes back with its `Last-Event-ID` misses nothing of what is kept and gets nothing \
+         twice.",
+        &[
+            "a_subscription_outlives_kill_9",
+            "what_was_published_before_kill_9_is_distributed_after_it",
+            "who_comes_back_after_kill_9_misses_nothing_and_gets_nothing_twice",
+            "what_has_happened_is_there_to_see_after_kill_9",
         ],
     ),
 ];

@@ -82,7 +82,7 @@ impl Oracle {
             sent.at + 2 * MS >= ended + least || unsure,
             "too early: {sent:?} after {last:?}, {wait} us"
         );
-        if world.jumped || self.crowded || order.is_gated() {
+        if world.jumped || self.is_tight() || order.is_gated() {
             return;
         }
         let latest = last
@@ -106,13 +106,18 @@ impl Oracle {
         };
         let due = durable.max(since + order.delay);
         let bound = due + SLACK + self.lane_slack(order.target, target) + target.lookup_within();
-        if target.sees_every_attempt() && !self.crowded && !order.is_gated() {
+        if target.sees_every_attempt() && !self.is_tight() && !order.is_gated() {
             assert!(
                 sent.at <= bound,
                 "held up by {} us: {order:?}",
                 sent.at - due
             );
         }
+    }
+
+    /// Whether a call may wait for what others hold.
+    pub fn is_tight(&self) -> bool {
+        self.crowded || self.cramped
     }
 
     /// How long a lane that may be full can hold an attempt up: each round of those before it takes

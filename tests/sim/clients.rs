@@ -4,6 +4,8 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
+use hookah::model::{Door, Visitor};
+
 use crate::guests::{self, Shows};
 use crate::http::{Kind, Message, Reader};
 use crate::net::{Item, LinkId, Net};
@@ -49,6 +51,10 @@ pub struct Client {
     pub ip: IpAddr,
     /// Whether it comes as somebody who needs a token, where there are any.
     pub guest: bool,
+    /// The door it comes by.
+    pub door: Door,
+    /// Whose scripts may read its answers, they have to say.
+    pub shared: Option<&'static str>,
     /// Its connection, once it is made.
     pub link: Option<LinkId>,
     /// Whether it may miss answers by its own doing.
@@ -77,6 +83,8 @@ impl Client {
         Client {
             ip: IpAddr::from([127, 0, 0, 1]),
             guest: false,
+            door: Door::Loopback,
+            shared: None,
             link: None,
             lossy: false,
             old: false,
@@ -89,6 +97,14 @@ impl Client {
             reader: Reader::new(Kind::Answer),
             wants: wants.into(),
             ids: Vec::new(),
+        }
+    }
+
+    /// Who it is, as far as its connection tells.
+    pub fn visitor(&self) -> Visitor {
+        Visitor {
+            door: self.door,
+            ..Visitor::from(self.ip)
         }
     }
 
@@ -292,7 +308,10 @@ impl Client {
             "no framing in {answer:?}"
         );
         let allow = answer.field("allow").is_some();
-        assert_eq!(answer.status == 405, allow, "Allow in {answer:?}");
+        let told = answer.status == 405 || allow && answer.status == 204;
+        assert_eq!(told, allow, "Allow in {answer:?}");
+        let shared = answer.field("access-control-allow-origin");
+        assert_eq!(shared, self.shared, "whose scripts may read {answer:?}");
     }
 
     /// What a 202 must be (dispatch.md section 5).

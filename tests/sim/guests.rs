@@ -4,7 +4,6 @@
 
 use hookah::access::Roll;
 use hookah::model::{Door, Visitor};
-use std::net::IpAddr;
 
 use crate::clients::{Client, Want};
 use crate::crowd::{self, TOPICS};
@@ -271,20 +270,14 @@ fn show(step: &mut Step, shows: Shows, is_basic: bool) {
 }
 
 impl Sim {
-    /// Through which door somebody comes: with tokens it is the server's own user who needs none,
-    /// and without them it goes by the address.
-    pub fn visitor(&self, ip: IpAddr, is_guest: bool) -> Visitor {
+    /// Through which door somebody comes: with tokens it is the server's own user who needs none.
+    pub fn visitor(&self, who: Visitor, is_guest: bool) -> Visitor {
         let door = match self.settings.roll.is_some() {
             true if is_guest => Door::Open,
             true => Door::Unix { owner: true },
-            false if ip.is_loopback() => Door::Loopback,
-            false => Door::Open,
+            false => who.door,
         };
-        Visitor {
-            peer: ip,
-            door,
-            secure: false,
-        }
+        Visitor { door, ..who }
     }
 
     /// The file of tokens says something else, and the server is told.

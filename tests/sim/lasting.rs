@@ -154,7 +154,7 @@ impl Oracle {
         );
         let due = due.max(self.began + self.store_within);
         let bound = due + SLACK + self.lane_slack(order.target, target) + target.lookup_within();
-        let prompt = sent.at <= bound || self.crowded || !target.sees_every_attempt();
+        let prompt = sent.at <= bound || self.is_tight() || !target.sees_every_attempt();
         let prompt = prompt || order.is_gated();
         assert!(
             prompt,

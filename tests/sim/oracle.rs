@@ -81,6 +81,11 @@ pub struct Oracle {
     pub calm: bool,
     /// Lines are scarce, so that calls may wait for one.
     pub crowded: bool,
+    /// There may be no memory for one row out of the store while others wait, so that calls may
+    /// wait for them: there is less than can be configured.
+    pub cramped: bool,
+    /// An order is sent again under its key.
+    pub keyed: bool,
     /// Orders placed with each target.
     pub load: BTreeMap<usize, usize>,
     /// All attempts that went out.
@@ -141,6 +146,8 @@ impl Oracle {
             fates: Vec::new(),
             calm: false,
             crowded: false,
+            cramped: false,
+            keyed: false,
             load: BTreeMap::new(),
             sent: Vec::new(),
             connects: BTreeMap::new(),

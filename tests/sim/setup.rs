@@ -16,6 +16,7 @@ use crate::hub;
 use crate::names::Kind;
 use crate::net::Shape;
 use crate::order::{Order, Spelling};
+use crate::pages::{self, Page};
 use crate::repeats;
 use crate::requests::{self, Framing};
 use crate::rng::Rng;
@@ -32,6 +33,7 @@ pub fn settings() -> engine::Settings {
     engine::Settings {
         roll: None,
         limits: Limits::default(),
+        browsers: pages::settings(false),
         courier: courier::Settings::default(),
         dispatch: dispatch::Settings::default(),
         topics: topics::Settings::default(),
@@ -91,6 +93,7 @@ pub fn random(seed: u64) -> Sim {
     if chance.chance(10) {
         settings.memory_bytes_max = chance.between(100_000, 600_000);
     }
+    settings.browsers = pages::settings(chance.chance(25));
     let crowded = chance.chance(10);
     if crowded {
         settings.lines_max = chance.between(4, 12) as usize;
@@ -104,6 +107,7 @@ pub fn random(seed: u64) -> Sim {
     let may_deny = settings.hub.strict_self || settings.hub.strict_hub_link;
     let mut sim = Sim::new(seed, settings);
     sim.oracle.crowded = crowded;
+    sim.oracle.cramped = small && !sim.settings.volatile;
     sim.hub.book.may_deny = may_deny;
     sim.sloppy = sim.world.rng.chance(50);
     if sim.world.rng.chance(25) {
@@ -157,10 +161,12 @@ fn readers(sim: &mut Sim) {
 /// When the wall clock is set, if it is.
 fn jumps(sim: &mut Sim) {
     for _ in 0..sim.world.rng.pick(&[0, 0, 0, 1, 3]) {
+        // A key is good for a day, as the clock counts it.
+        let far = if sim.oracle.keyed { HOUR } else { 8_766 * HOUR };
         let by = sim
             .world
             .rng
-            .pick(&[HOUR as i64, -(HOUR as i64), 8_766 * HOUR as i64, -1_500]);
+            .pick(&[HOUR as i64, -(HOUR as i64), far as i64, -1_500]);
         let at = sim.world.rng.between(0, 5 * MINUTE);
         sim.world.after(at, Event::Jump(by));
         sim.world.jumped = true;
@@ -252,7 +258,8 @@ fn client(sim: &mut Sim) {
     let mut client = match sim.world.rng.between(0, 99) {
         0..=5 => batch(sim),
         6..=11 if !sim.oracle.may_refuse => again(sim),
-        6..=64 => shopper(sim),
+        6..=57 => shopper(sim),
+        58..=64 => page(sim),
         65..=72 => {
             let order = order(sim);
             sim.oracle.refused(order.number);
@@ -307,6 +314,7 @@ fn batch(sim: &mut Sim) -> Client {
 /// An order that is sent twice. Where requests may be refused, the second might be the first.
 fn again(sim: &mut Sim) -> Client {
     let order = order(sim);
+    sim.oracle.keyed = true;
     repeats::again(&mut sim.world.rng, &order)
 }
 
@@ -361,6 +369,18 @@ fn shopper(sim: &mut Sim) -> Client {
     }
     let mut client = Client::new(steps, wants);
     (client.lossy, client.old, client.closes) = (lossy, old, closes);
+    client
+}
+
+/// A browser, whose page has it send an order.
+fn page(sim: &mut Sim) -> Client {
+    let order = order(sim);
+    let all = sim.settings.browsers.origins.are_all();
+    let page = Page::random(&mut sim.world.rng);
+    let (taken, client) = page.places(&mut sim.world.rng, &order, all);
+    if !taken {
+        sim.oracle.refused(order.number);
+    }
     client
 }
 

@@ -1,11 +1,12 @@
 //! The shell's part in the simulation: facts in, the tick, actions, the store, writes, in the order
 //! of DESIGN section 2. It holds the engine to the contract of `port`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use hookah::base::frame::Gather;
 use hookah::base::slab::Key;
 use hookah::base::stats::Counter;
+use hookah::model::{self, Visitor};
 use hookah::port::{Action, Ended, Seq, StoreOp};
 
 use crate::behaviour::Door;
@@ -115,7 +116,7 @@ impl Sim {
                 continue;
             }
             let caller = &self.clients[client];
-            let visitor = self.visitor(caller.ip, caller.guest);
+            let visitor = self.visitor(caller.visitor(), caller.guest);
             match self.engine.opened(self.world.told(), visitor) {
                 Ok(key) => {
                     self.world.note("opened", key.to_bits(), 0);
@@ -137,7 +138,7 @@ impl Sim {
             return;
         }
         let reader = &self.readers[number];
-        let visitor = self.visitor(reader.ip, reader.asks.guest);
+        let visitor = self.visitor(visitor(reader.ip), reader.asks.guest);
         let key = match self.engine.opened(self.world.told(), visitor) {
             Ok(key) => key,
             Err(refusal) => {
@@ -441,5 +442,14 @@ impl Sim {
                 return;
             }
         }
+    }
+}
+
+/// Whoever comes from that address: our door is for this machine alone.
+fn visitor(peer: IpAddr) -> Visitor {
+    Visitor {
+        peer,
+        door: model::Door::Loopback,
+        secure: false,
     }
 }

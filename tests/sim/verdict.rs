@@ -63,7 +63,7 @@ pub fn judge(oracle: &Oracle, orders: &[Order], targets: &[Target]) {
         let since = fate.durable.unwrap_or(at);
         let stops = u64::from(oracle.crashes) * (bound + 2 * MINUTE);
         let bound = bound + stops + oracle.lane_slack(order.target, target);
-        let slow = oracle.crowded || oracle.is_clock_wild() || order.is_gated();
+        let slow = oracle.is_tight() || oracle.is_clock_wild() || order.is_gated();
         let spent = at <= since + bound || slow;
         assert!(spent, "{order:?} took {} us", at - since);
     }

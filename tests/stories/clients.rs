@@ -297,7 +297,7 @@ fn what_is_not_there_or_not_allowed_is_said_in_either_language() {
             405,
             "method_not_allowed",
             "Method not allowed",
-            Some("POST"),
+            Some("POST, OPTIONS"),
         ),
         (
             "PUT",
@@ -305,7 +305,7 @@ fn what_is_not_there_or_not_allowed_is_said_in_either_language() {
             405,
             "method_not_allowed",
             "Method not allowed",
-            Some("POST"),
+            Some("POST, OPTIONS"),
         ),
         (
             "POST",
@@ -313,7 +313,7 @@ fn what_is_not_there_or_not_allowed_is_said_in_either_language() {
             405,
             "method_not_allowed",
             "Method not allowed",
-            Some("GET, HEAD"),
+            Some("GET, HEAD, OPTIONS"),
         ),
         (
             "POST",

@@ -3,39 +3,15 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 
 use rusqlite::Connection;
 
 use crate::client::Client;
+use crate::folder::Folder;
 use crate::server::{Server, hookah, run};
 use crate::{ask, form, post, schedule};
-
-/// A folder that is removed with its owner.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Folder {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("hookah-lasting-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).expect("a folder");
-        Folder(path)
-    }
-
-    fn file(&self) -> PathBuf {
-        self.0.join("hookah.db")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 fn store(path: &Path) -> String {
     format!("--store=sqlite:{}", path.display())
@@ -54,12 +30,6 @@ fn ids(path: &Path) -> BTreeSet<String> {
     let mut all = db.prepare("SELECT id FROM history").expect("the view");
     let all = all.query_map([], |row| row.get(0)).expect("rows");
     all.map(|id| id.expect("an id")).collect()
-}
-
-fn waiting(path: &Path) -> u64 {
-    let db = Connection::open(path).expect("the file");
-    let count = db.query_row("SELECT count(*) FROM work", [], |row| row.get::<_, i64>(0));
-    count.expect("a count").cast_unsigned()
 }
 
 #[test]
@@ -97,7 +67,7 @@ fn what_was_answered_with_202_is_there_after_kill_9() {
         let found = ids(&path);
         let lost: Vec<_> = known.difference(&found).collect();
         assert!(lost.is_empty(), "{lost:?}");
-        assert!(waiting(&path) >= known.len() as u64);
+        assert!(folder.waiting() >= known.len() as u64);
     }
 }
 
@@ -115,7 +85,7 @@ fn a_clean_end_keeps_what_waits() {
     let (status, said) = server.wait();
     assert_eq!(status.code(), Some(0), "{said}");
     assert_eq!(ids(&folder.file()), [id].into());
-    assert_eq!(waiting(&folder.file()), 1);
+    assert_eq!(folder.waiting(), 1);
 }
 
 #[test]
@@ -137,13 +107,13 @@ fn a_second_process_is_told_who_has_the_store() {
 #[test]
 fn a_store_that_cannot_be_had_is_one_clear_line() {
     let folder = Folder::new();
-    let garbage = folder.0.join("garbage.db");
+    let garbage = folder.path().join("garbage.db");
     std::fs::write(&garbage, [0x5a; 9_000]).expect("a file");
-    let newer = folder.0.join("newer.db");
+    let newer = folder.path().join("newer.db");
     let made = Connection::open(&newer).expect("a file");
     made.execute_batch("PRAGMA application_id = 1215262571; PRAGMA user_version = 99")
         .expect("a header");
-    let missing = folder.0.join("none/a.db");
+    let missing = folder.path().join("none/a.db");
     let unwritable = PathBuf::from("/proc/hookah.db");
     for (path, code, text) in [
         (&missing, 73, "cannot create "),
@@ -169,6 +139,7 @@ fn a_file_that_cannot_grow_is_a_503_and_never_a_202_in_vain() {
     // Beyond the limit a write fails, as on a full disk.
     let script = "trap '' XFSZ; ulimit -f 2400; exec \"$0\" \"$@\"";
     command
+        .env("HOOKAH_HOST_NAME", crate::server::NAMES)
         .args(["-c", script])
         .arg(hookah().get_program())
         .args(["--port", "0", &store(&folder.file())]);

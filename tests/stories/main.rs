@@ -18,6 +18,8 @@
 
 #[path = "../support/client.rs"]
 mod client;
+#[path = "../support/folder.rs"]
+mod folder;
 #[path = "../support/message.rs"]
 mod message;
 #[path = "../support/names.rs"]
@@ -30,6 +32,7 @@ mod server;
 mod target;
 
 mod bounds;
+mod browsing;
 mod clients;
 mod counting;
 mod crowds;
@@ -42,6 +45,7 @@ mod pacing;
 mod posting;
 mod refusing;
 mod retrying;
+mod returning;
 mod stopping;
 mod telling;
 mod tokens;

@@ -64,6 +64,8 @@ mod client;
 #[allow(dead_code)]
 #[path = "../support/decode.rs"]
 mod decode;
+#[path = "../support/folder.rs"]
+mod folder;
 #[path = "../support/message.rs"]
 mod message;
 #[path = "../support/server.rs"]
@@ -77,6 +79,7 @@ mod publishing;
 mod reader;
 mod refusing;
 mod replay;
+mod returning;
 mod selecting;
 mod slow;
 mod windows;

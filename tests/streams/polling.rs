@@ -149,18 +149,26 @@ fn a_head_is_that_of_the_stream() {
 fn only_listed_origins_may_read() {
     let ours = "https://app.example";
     let server = server_with(&["--cors-origin", ours]);
-    for (origin, allowed) in [(ours, Some(ours)), ("https://other.example", None)] {
-        let fields = format!("Origin: {origin}\r\n");
-        let refused = ask(&server, get("topic=", &fields));
-        let asked = crate::reader::Asked::with(&server, &get("topic=t", &fields));
-        let stream = asked.lines();
-        for fields in [&refused.fields, &stream.head.fields] {
-            let found = fields.get("Access-Control-Allow-Origin");
-            assert_eq!(found, allowed, "{origin}");
-            let exposes = fields.get("Access-Control-Expose-Headers");
-            assert_eq!(exposes.is_some(), allowed.is_some());
-        }
-        let options = get("topic=t", &fields).replace("GET", "OPTIONS");
+    let fields = format!("Origin: {ours}\r\n");
+    let refused = ask(&server, get("topic=", &fields));
+    assert_eq!(refused.status, 400);
+    let asked = crate::reader::Asked::with(&server, &get("topic=t", &fields));
+    let stream = asked.lines();
+    for fields in [&refused.fields, &stream.head.fields] {
+        let found = fields.get("Access-Control-Allow-Origin");
+        assert_eq!(found, Some(ours));
+        let exposes = fields.get("Access-Control-Expose-Headers");
+        assert!(exposes.is_some());
+    }
+    // Others do not even get a place.
+    let theirs = "Origin: https://other.example\r\n";
+    for query in ["topic=", "topic=t", "topic=t&poll=1"] {
+        let refused = ask(&server, get(query, theirs));
+        assert_eq!(refused.status, 403, "{query}: {refused:?}");
+        assert_eq!(refused.fields.get("Access-Control-Allow-Origin"), None);
+    }
+    for (fields, allowed) in [(&*fields, Some(ours)), (theirs, None)] {
+        let options = get("topic=t", fields).replace("GET", "OPTIONS");
         let mut client = Client::connect(server.addr());
         let head = client.send(options).wire.head().expect("a head");
         assert_eq!(head.start, "HTTP/1.1 204 No Content");

@@ -15,8 +15,11 @@ use std::time::Duration;
 /// How long a line on stderr is waited for. A bound on failure, never on success.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A command that runs the binary without any knob from our own environment. It keeps nothing,
-/// unless a flag says so.
+/// The names that stories call the server by, besides those that need no word.
+pub const NAMES: &str = "h,hookah";
+
+/// A command that runs the binary without any knob from our own environment. It keeps nothing, and
+/// goes by short names, unless a flag says so.
 pub fn hookah() -> Command {
     clean(Command::new(env!("CARGO_BIN_EXE_hookah")))
 }
@@ -29,6 +32,7 @@ fn clean(mut command: Command) -> Command {
         }
     }
     command.env("HOOKAH_STORE", "memory");
+    command.env("HOOKAH_HOST_NAME", NAMES);
     command
 }
 

@@ -10,7 +10,7 @@ const ORDER: [&[&str]; 11] = [
     &["shell"],
     &["engine"],
     &["admin"],
-    &["access", "topics", "courier", "dispatch", "hub"],
+    &["topics", "courier", "dispatch", "hub", "access"],
     &["conn"],
     &["http"],
     &["port"],

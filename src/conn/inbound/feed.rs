@@ -225,12 +225,16 @@ impl Inbound {
                 desk.replies.close_after_last();
                 return Some(rest.len());
             }
-            Err(reason) => return self.refuse(context, desk, reason, rest.len()),
+            Err(reason) => {
+                self.refuse_body(context, service, desk, reason);
+                return Some(rest.len());
+            }
         };
         let (consumed, done) = (piece.consumed, piece.done);
         if kept {
             if !context.turn.memory.take(piece.data.len() as u64) {
-                return self.refuse(context, desk, Reason::MemoryFull, rest.len());
+                self.refuse_body(context, service, desk, Reason::MemoryFull);
+                return Some(rest.len());
             }
             self.charged += piece.data.len() as u64;
             desk.body.extend_from_slice(piece.data);
@@ -278,20 +282,39 @@ impl Inbound {
         reason: Reason,
         rest: usize,
     ) -> Option<usize> {
-        let manner = Manner {
-            version: Version::Http11,
-            head_only: false,
-            keep_alive: false,
-        };
-        let retry_after = (reason.row().status == 503).then_some(1);
-        let problem = Problem::from(reason);
-        let reply = Reply::Problem {
-            problem,
-            json: false,
-            allow: None,
-            retry_after,
-        };
-        self.owe(context, desk, 0, reply, manner);
+        self.owe(context, desk, 0, refusal(reason), CLOSING);
         Some(rest)
+    }
+    /// The same for what its body broke. The head is read once more, so that a page which may read
+    /// the answer can.
+    fn refuse_body(
+        &mut self,
+        context: &mut Context<'_>,
+        service: &impl Service,
+        desk: &mut Desk,
+        reason: Reason,
+    ) {
+        let mut slots = request::slots();
+        let reply = match request::parse(&desk.head, &mut slots) {
+            Ok(request) => service.shared(&request, refusal(reason)),
+            Err(_) => refusal(reason),
+        };
+        self.owe(context, desk, 0, reply, CLOSING);
+    }
+}
+
+/// How the last answer of a line goes whose request is not understood.
+const CLOSING: Manner = Manner {
+    version: Version::Http11,
+    head_only: false,
+    keep_alive: false,
+};
+
+fn refusal(reason: Reason) -> Reply {
+    Reply::Problem {
+        problem: Problem::from(reason),
+        json: false,
+        allow: None,
+        retry_after: (reason.row().status == 503).then_some(1),
     }
 }

@@ -33,6 +33,9 @@ pub trait Service {
     /// The whole request. The reply leaves once the store has made everything up to the number
     /// durable; 0 for at once.
     fn serve(&mut self, turn: &mut Turn, request: &Request<'_>, body: &[u8]) -> (Seq, Reply);
+
+    /// A refusal that only the body gave reason for, as the request's client may read it.
+    fn shared(&self, request: &Request<'_>, reply: Reply) -> Reply;
 }
 
 /// What lines of this kind share.

@@ -1,7 +1,7 @@
 //! How replies are written: status, fields and body of each kind.
 //! It never decides when one goes.
 
-use super::{Reach, Told};
+use super::{Preflight, Reach, Told};
 use crate::http::json;
 use crate::http::problem::Problem;
 use crate::http::write::{self, Answer, How};
@@ -22,25 +22,40 @@ pub(super) fn write_told(out: &mut Vec<u8>, told: &Told, how: &How<'_>) {
     write::answer(out, &answer, how);
 }
 
-/// Which methods are allowed, and to a browser's preflight what scripts of the origin may send
-/// (Fetch standard, section 3.3).
+/// Which methods are allowed.
 pub(super) fn write_methods(out: &mut Vec<u8>, allow: &str, how: &How<'_>) {
+    let answer = Answer {
+        status: 204,
+        content_type: None,
+        fields: &[("Allow", allow)],
+        body: b"",
+    };
+    write::answer(out, &answer, how);
+}
+
+/// Fields that scripts may always send.
+const FIELDS: &str = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, \
+                      Prefer";
+
+pub(super) fn write_preflight(out: &mut Vec<u8>, preflight: &Preflight, how: &How<'_>) {
+    let mut names = FIELDS.to_owned();
+    for name in &preflight.fields {
+        if !FIELDS.split(", ").any(|it| it.eq_ignore_ascii_case(name)) {
+            names.push_str(", ");
+            names.push_str(name);
+        }
+    }
     let fields = [
-        ("Allow", allow),
-        ("Access-Control-Allow-Methods", allow),
-        (
-            "Access-Control-Allow-Headers",
-            "Authorization, Content-Type, If-None-Match, Last-Event-ID",
-        ),
+        ("Allow", preflight.allow),
+        ("Access-Control-Allow-Methods", preflight.allow),
+        ("Access-Control-Allow-Headers", &*names),
         ("Access-Control-Max-Age", "86400"),
+        ("Access-Control-Allow-Private-Network", "true"),
     ];
     let answer = Answer {
         status: 204,
         content_type: None,
-        fields: match how.origin {
-            Some(_) => &fields,
-            None => &fields[..1],
-        },
+        fields: &fields[..if preflight.private { 5 } else { 4 }],
         body: b"",
     };
     write::answer(out, &answer, how);

@@ -28,6 +28,8 @@ struct Inbox {
     ops: Vec<Handed>,
     urgent: bool,
     closing: bool,
+    /// The store's thread is to look about itself.
+    nudged: bool,
     sleep: Sleep,
 }
 
@@ -56,7 +58,7 @@ struct Outbox {
 pub(super) enum Call {
     /// There is something to do.
     Work,
-    /// There is nothing to do, and the time is up.
+    /// There is nothing to do, and the time is up, or there is news from elsewhere.
     Idle,
     /// This was all; nothing comes after it.
     Close,
@@ -101,6 +103,12 @@ impl Exchange {
         self.bell.notify_one();
     }
 
+    /// From a thread that works for the store's: there is news.
+    pub(super) fn nudge(&self) {
+        lock(&self.inbox).nudged = true;
+        self.bell.notify_one();
+    }
+
     /// From the loop: all completions so far are appended to `done`.
     pub(super) fn collect(&self, done: &mut impl Extend<StoreDone>) {
         let mut outbox = lock(&self.outbox);
@@ -118,6 +126,10 @@ impl Exchange {
     pub(super) fn next(&self, ops: &mut Vec<Handed>, until: Option<Instant>) -> Call {
         let mut inbox = lock(&self.inbox);
         while inbox.ops.is_empty() && !inbox.closing {
+            if mem::take(&mut inbox.nudged) {
+                inbox.sleep = Sleep::Awake;
+                return Call::Idle;
+            }
             inbox.sleep = Sleep::Idle;
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             if left == Some(Duration::ZERO) {
@@ -260,6 +272,19 @@ mod tests {
         let now = Instant::now();
         ops.clear();
         assert_eq!(exchange.next(&mut ops, Some(now)), Call::Idle);
+    }
+
+    #[test]
+    fn news_wakes_the_thread_once_and_never_before_work() {
+        let (exchange, _) = exchange();
+        exchange.nudge();
+        let mut ops = Vec::new();
+        assert_eq!(exchange.next(&mut ops, None), Call::Idle);
+        exchange.nudge();
+        exchange.hand(&mut vec![lazy(1)], true);
+        assert_eq!(exchange.next(&mut ops, None), Call::Work);
+        assert_eq!(exchange.next(&mut ops, None), Call::Idle);
+        assert_eq!(exchange.next(&mut ops, Some(Instant::now())), Call::Idle);
     }
 
     #[test]

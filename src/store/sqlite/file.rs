@@ -1,7 +1,7 @@
 //! The database's file: creating, opening, what an error about it means, and the care that a sync
 //! that failed asks for. It knows no table.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -20,6 +20,8 @@ const CACHE_KIB: i64 = 8 * 1_024;
 const WAL_BYTES_KEPT: i64 = 64 << 20;
 /// Bytes copied at a time.
 const COPY_BYTES: usize = 1 << 20;
+/// Bytes that are written to learn what the system has against it.
+const PROBE_BYTES: usize = 64 << 10;
 
 /// What an error means for what happens next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +94,35 @@ impl From<io::Error> for Failed {
     }
 }
 
+/// The same in the system's own words: SQLite calls all of them a disk I/O error, a quota too. A
+/// few bytes written beside the file are refused for the same reason, as long as it lasts.
+pub(super) fn plainly(path: &Path, failed: Failed) -> Failed {
+    if failed.trouble != Trouble::Failed {
+        return failed;
+    }
+    let Err(error) = scribble(&beside(path, "-probe")) else {
+        return failed;
+    };
+    Failed {
+        trouble: Trouble::of_system(&error),
+        why: format!("{}: {error}", failed.why),
+    }
+}
+
+fn scribble(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    let written = file.write_all(&[0; PROBE_BYTES]);
+    drop(file);
+    fs::remove_file(path)?;
+    written
+}
+
 /// Makes the file, for its owner alone, if there is none; whether there was none.
 pub(super) fn create(path: &Path) -> io::Result<bool> {
     let mut options = OpenOptions::new();
@@ -116,7 +147,12 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 
 /// Which file it is, whatever its name.
 pub(super) fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    fs::metadata(path).map(|meta| (meta.dev(), meta.ino()))
+    fs::metadata(path).map(|meta| identity_of(&meta))
+}
+
+/// The same of a file that is open.
+pub(super) fn identity_of(meta: &Metadata) -> (u64, u64) {
+    (meta.dev(), meta.ino())
 }
 
 /// Opens the file, which exists, as the writer has it. Nothing is changed but its mode.
@@ -187,6 +223,34 @@ mod tests {
         db.execute_batch("CREATE TABLE t (x)").unwrap();
         let wal = fs::metadata(beside(&path, "-wal")).unwrap();
         assert_eq!(wal.mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn an_error_is_called_by_its_name() {
+        // ENOSPC, EDQUOT, EROFS, EIO of Linux.
+        let rows = [
+            (28, "disk_full"),
+            (122, "disk_full"),
+            (30, "read_only"),
+            (5, "io_error"),
+        ];
+        for (number, word) in rows {
+            let failed = Failed::from(io::Error::from_raw_os_error(number));
+            assert_eq!(failed.trouble.as_str(), word, "{}", failed.why);
+        }
+        let bare = |trouble| Failed {
+            trouble,
+            why: "disk I/O error".into(),
+        };
+        let folder = Folder::new();
+        let well = plainly(&folder.file("a.db"), bare(Trouble::Failed));
+        assert_eq!(well.why, "disk I/O error");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let gone = folder.file("none/a.db");
+        let known = plainly(&gone, bare(Trouble::Full));
+        assert_eq!(known.why, "disk I/O error");
+        let told = plainly(&gone, bare(Trouble::Failed));
+        assert!(told.why.starts_with("disk I/O error: No such file"));
     }
 
     #[test]

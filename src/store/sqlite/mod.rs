@@ -20,7 +20,7 @@ use exchange::{Exchange, Handed};
 use file::{Failed, Trouble};
 use reader::Reader;
 use schema::Kind;
-use worker::Worker;
+use worker::{Copier, Worker};
 
 mod check;
 mod exchange;
@@ -73,7 +73,8 @@ pub fn open(path: &Path, opening: Opening) -> Result<Sqlite, Refusal> {
     let told = Arc::clone(&exchange);
     let out = Arc::new(move |done| told.tell([done]));
     let reader = Reader::start(&path, opening.target, out).map_err(unstarted)?;
-    let worker = Worker::new(path, opening, Arc::clone(&exchange), reader);
+    let copier = Copier::start(&path, Arc::clone(&exchange)).map_err(unstarted)?;
+    let worker = Worker::new(path, opening, Arc::clone(&exchange), reader, copier);
     let started = thread::Builder::new()
         .name("store".to_owned())
         .spawn(move || worker.run(db));

@@ -14,7 +14,7 @@ use crate::model::MessageId;
 use crate::store::Opening;
 
 /// How long one step takes, its commit left aside.
-const STEP: Duration = Duration::from_millis(5);
+const STEP: Duration = Duration::from_millis(1);
 /// Rows that one step removes, give or take one removal.
 const ROWS_MAX: usize = 500;
 /// Attempts removed at once.
@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// none of it may go.
 const LONG_PAUSE: Duration = Duration::from_secs(60);
 /// Between two steps while others wait for the thread.
-const BREATH: Duration = Duration::from_millis(20);
+const BREATH: Duration = Duration::from_millis(4);
 /// Longer than any process lives.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 

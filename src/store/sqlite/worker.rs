@@ -31,8 +31,10 @@ use crate::port::{Seq, StoreDone, StoreOp};
 use crate::store::{Opening, Refusal};
 
 mod chores;
+mod copier;
 
 use chores::Chores;
+pub(super) use copier::Copier;
 
 /// Things that are told at once of the time before.
 const RESTORED_MAX: usize = 512;
@@ -77,9 +79,10 @@ impl Worker {
         opening: Opening,
         exchange: Arc<Exchange>,
         reader: Reader,
+        copier: Copier,
     ) -> Worker {
         Worker {
-            chores: Chores::new(&path, &opening),
+            chores: Chores::new(&path, &opening, copier),
             retention: Retention::new(),
             path,
             opening,
@@ -124,6 +127,7 @@ impl Worker {
         };
         let mut wait = RETRY.0;
         loop {
+            failed = file::plainly(&self.path, failed);
             self.fail(&failed);
             if failed.trouble == Trouble::Damaged {
                 return Err(refusal(&self.path, &failed));
@@ -191,6 +195,7 @@ impl Worker {
 
     /// A connection after a failure: nothing is taken in before what was left is in the file.
     fn next_session(&mut self) -> Result<(), (Failed, bool)> {
+        self.chores.alone();
         let db = self.reopen().map_err(|failed| (failed, false))?;
         let mut writer = self.repair(&db).map_err(|failed| (failed, false))?;
         log::info!("store_usable path={}", self.path.display());

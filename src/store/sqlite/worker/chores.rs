@@ -1,18 +1,29 @@
-//! What the store's thread does between transactions: the write-ahead log goes into the database,
-//! and the free space is looked at. None of it is done while nothing happens.
+//! What the store's thread does between transactions: it sees to it that the write-ahead log goes
+//! into the database, and looks at the free space. None of it is done while nothing happens.
+//!
+//! ```text
+//!  the log is long, or all is quiet ─► copier: copy, copy what came meanwhile ─► little is left
+//!  and it is too long, whoever copies ─────────────► the store's thread copies all ◄─┘
+//! ```
+//! Once all of it is in the database the log begins anew, so the last of it has to be copied while
+//! nobody writes to it.
 
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::copier::{Copier, Log, SMALL_PAGES};
 use crate::store::Opening;
-use crate::store::sqlite::file::{Failed, Trouble};
+use crate::store::sqlite::file::Failed;
 
 /// Without operations for so long the log is taken over.
 const QUIET: Duration = Duration::from_millis(500);
 /// And when it has grown to so many bytes.
-const WAL_BYTES_MAX: u64 = 16 << 20;
+const WAL_BYTES: u64 = 16 << 20;
+/// From so many on commits wait for it.
+const WAL_BYTES_MAX: u64 = 64 << 20;
 /// Its size is asked for after so many transactions.
 const WAL_LOOK: u32 = 16;
 /// How often the free space is looked at while something is written, or there is too little.
@@ -38,10 +49,13 @@ pub(super) struct Chores {
     page_bytes: u64,
     /// The log is not taken over again before it has grown to so many pages.
     wal_pages_next: u64,
+    copier: Copier,
+    /// Pages of the log that it had copied before its last order.
+    copied: u64,
 }
 
 impl Chores {
-    pub(super) fn new(path: &Path, opening: &Opening) -> Chores {
+    pub(super) fn new(path: &Path, opening: &Opening, copier: Copier) -> Chores {
         let mut chores = Chores {
             folder: path.parent().unwrap_or(path).to_owned(),
             free: opening.free,
@@ -55,6 +69,8 @@ impl Chores {
             worked: Instant::now(),
             page_bytes: 4_096,
             wal_pages_next: 0,
+            copier,
+            copied: 0,
         };
         chores.look(Instant::now());
         chores
@@ -118,10 +134,14 @@ impl Chores {
             self.spare = pages.cast_unsigned() * self.page_bytes;
             self.look(now);
         }
+        if let Some(done) = self.copier.done() {
+            done?;
+            self.finish(db)?;
+        }
         if idle {
             if self.dirty && now >= self.worked + QUIET {
                 self.dirty = false;
-                self.take_over(db)?;
+                self.begin(db)?;
             }
             return Ok(());
         }
@@ -130,50 +150,84 @@ impl Chores {
         self.commits += 1;
         if self.commits >= WAL_LOOK {
             self.commits = 0;
-            let (pages, _) = log(db, "NOOP")?;
-            // What is in it has to fit into the database while the disk is as full as it may be.
-            let most = WAL_BYTES_MAX.min((self.min_free / 2).max(1 << 20));
-            if pages * self.page_bytes >= most && pages >= self.wal_pages_next {
-                self.take_over(db)?;
-            }
+            self.look_at_log(db)?;
         }
         Ok(())
     }
 
-    /// As much of the log as nobody reads from goes into the database.
-    fn take_over(&mut self, db: &Connection) -> Result<(), Failed> {
-        let (pages, done) = log(db, "PASSIVE")?;
-        // Somebody who reads may hold it back: then not again at once.
-        self.wal_pages_next = if done < pages {
-            pages + WAL_BYTES_MAX / self.page_bytes
+    /// The log is taken over if it is long, and nothing else is done meanwhile if it is too long.
+    fn look_at_log(&mut self, db: &Connection) -> Result<(), Failed> {
+        let log = Log::seen(db)?;
+        if log.pages < self.wal_pages_next {
+            return Ok(());
+        }
+        // What is in it has to fit into the database while the disk is as full as it may be.
+        let most = WAL_BYTES_MAX.min((self.min_free / 2).max(1 << 20));
+        let bytes = log.pages * self.page_bytes;
+        if bytes >= most {
+            self.copier.wait()?;
+            self.copy(db)
+        } else if bytes >= WAL_BYTES.min(most / 2) {
+            self.begin(db)
         } else {
-            0
-        };
+            Ok(())
+        }
+    }
+
+    /// It begins to go into the database.
+    fn begin(&mut self, db: &Connection) -> Result<(), Failed> {
+        self.copied = 0;
+        self.take_over(db)
+    }
+
+    /// The log goes into the database, beside all else if there is somebody to do it.
+    fn take_over(&mut self, db: &Connection) -> Result<(), Failed> {
+        if self.copier.order() {
+            return Ok(());
+        }
+        self.copy(db)
+    }
+
+    /// The copier is done: with the little that came meanwhile nothing is left.
+    fn finish(&mut self, db: &Connection) -> Result<(), Failed> {
+        let log = Log::seen(db)?;
+        let before = mem::replace(&mut self.copied, log.copied);
+        match log.left() {
+            0 => self.wal_pages_next = 0,
+            1..=SMALL_PAGES => self.copy(db)?,
+            // More came than was copied, or somebody who reads held it up.
+            _ if log.copied > before => self.take_over(db)?,
+            _ => self.put_off(log),
+        }
         Ok(())
+    }
+
+    /// As much of the log as nobody reads from goes into the database, and commits wait for it.
+    fn copy(&mut self, db: &Connection) -> Result<(), Failed> {
+        let log = Log::copied(db)?;
+        if log.left() > 0 {
+            self.put_off(log);
+        } else {
+            self.wal_pages_next = 0;
+        }
+        Ok(())
+    }
+
+    /// Somebody who reads may hold it back: then not again at once.
+    fn put_off(&mut self, log: Log) {
+        self.wal_pages_next = log.pages + WAL_BYTES / self.page_bytes;
+    }
+
+    /// What is done at a new beginning, or the end, is done alone.
+    pub(super) fn alone(&mut self) {
+        self.copier.close();
     }
 
     /// At the end of the process: nothing is left in the log, if nobody else reads.
     pub(super) fn last(&mut self, db: &Connection) {
-        if let Err(failed) = log(db, "TRUNCATE") {
+        self.alone();
+        if let Err(failed) = Log::emptied(db) {
             log::debug!("store_log_left why={:?}", failed.why);
         }
-    }
-}
-
-/// Pages in the log, and how many of them are in the database. Busy is no error.
-fn log(db: &Connection, how: &str) -> Result<(u64, u64), Failed> {
-    let text = match how {
-        "NOOP" => "PRAGMA wal_checkpoint(NOOP)",
-        "PASSIVE" => "PRAGMA wal_checkpoint(PASSIVE)",
-        _ => "PRAGMA wal_checkpoint(TRUNCATE)",
-    };
-    let mut statement = db.prepare_cached(text)?;
-    let read = statement.query_row([], |row| {
-        let count = |value: i64| u64::try_from(value).unwrap_or(0);
-        Ok((count(row.get(1)?), count(row.get(2)?)))
-    });
-    match read.map_err(Failed::from) {
-        Err(failed) if failed.trouble == Trouble::Busy => Ok((0, 0)),
-        other => other,
     }
 }
