@@ -15,6 +15,8 @@ use hookah::engine;
 use hookah::http::problem::Reason;
 use hookah::topics::subscribe;
 
+#[path = "readme/faults.rs"]
+mod faults;
 #[path = "readme/promises.rs"]
 mod promises;
 
@@ -24,12 +26,31 @@ const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 
 #[test]
 fn promises() {
-    assert_eq!(promises::missing(), [""; 0], "tests that are not there");
-    let rows = promises::ROWS.iter().map(|(number, text, tests)| {
-        let tests: Vec<String> = tests.iter().map(|name| format!("`{name}`")).collect();
-        [number.to_string(), (*text).to_owned(), tests.join(", ")]
-    });
+    let rows = promises::ROWS
+        .iter()
+        .map(|(number, text, tests)| [number.to_string(), (*text).to_owned(), shown_by(tests)]);
     hold("promises", &table(["", "promise", "shown by"], rows));
+}
+
+#[test]
+fn faults() {
+    let rows = faults::ROWS.iter();
+    let rows = rows.map(|(fault, text, tests)| {
+        assert!(!tests.is_empty(), "nothing shows it: {fault}");
+        [(*fault).to_owned(), (*text).to_owned(), shown_by(tests)]
+    });
+    hold(
+        "faults",
+        &table(["fault", "what happens", "shown by"], rows),
+    );
+}
+
+/// The names of tests, each of which must be there.
+fn shown_by(tests: &'static [&'static str]) -> String {
+    let missing = promises::missing(tests.iter().copied());
+    assert_eq!(missing, [""; 0], "tests that are not there");
+    let names: Vec<String> = tests.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
 }
 
 #[test]

@@ -144,6 +144,8 @@ table! {
     Gauge BytesHeld "hookah_bytes_held" "Bytes of messages, deliveries and buffers in memory.";
     Counter TimersFired "hookah_timers_fired_total" "Timers fired.";
     Counter Turns "hookah_turns_total" "Turns of the event loop.";
+    Counter StoodStill "hookah_stood_still_total"
+        "Times that the loop came late by more than a second: stopped, suspended or too busy.";
     Counter PanicsCaught "hookah_panics_caught_total" "Panics caught at the boundary of one fact.";
     Counter AcceptErrors "hookah_accept_errors_total"
         "Failures to accept a connection, as for want of descriptors.";

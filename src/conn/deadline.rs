@@ -1,6 +1,8 @@
 //! A line's one node in the wheel, standing for whichever of its deadlines comes first.
 //! Traffic only moves a number; the wheel is touched when the node must stand earlier, or fires.
 
+use std::time::Duration;
+
 use crate::base::slab::Key;
 use crate::base::time::Mono;
 use crate::port::{Timer, Turn};
@@ -37,6 +39,13 @@ impl Deadline {
                 }
             }
             None => self.node = turn.wheel.arm(at, Timer::Line(line)).map(|node| (node, at)),
+        }
+    }
+
+    /// The deadline, if there is one, is so much later. The node stays: it looks again.
+    pub fn postpone(&mut self, by: Duration) {
+        if self.at != Mono::NEVER {
+            self.at = self.at + by;
         }
     }
 

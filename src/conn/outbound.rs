@@ -455,6 +455,11 @@ impl Outbound {
         self.deadline
     }
 
+    /// Nobody listened for so long, which does not count.
+    pub fn postpone(&mut self, by: Duration) {
+        self.deadline = self.deadline + by;
+    }
+
     /// A line that is ready waits for its next call, until `deadline`.
     pub fn rest(&mut self, deadline: Mono) {
         self.resting = true;

@@ -361,6 +361,14 @@ impl Stream {
         Duration::from_millis(self.keep_alive_ms.into())
     }
 
+    /// Nobody wrote for so long, which does not count against its reader. A sign of life is due all
+    /// the same.
+    pub fn postpone(&mut self, by: Duration) {
+        if self.waits || self.ending {
+            self.moved = self.moved + by;
+        }
+    }
+
     /// Whether it is to be told now that it falls behind; not again for a while.
     pub fn warn(&mut self, now: Mono) -> bool {
         let second = |at: Mono| u32::try_from(at.0 / 1_000_000).unwrap_or(u32::MAX);

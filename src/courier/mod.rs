@@ -88,6 +88,8 @@ pub struct Courier {
     /// Lines that were put to rest, in that order; most are stale by the time they are looked at.
     resting: VecDeque<Key>,
     lines: usize,
+    /// Calls in flight.
+    busy: usize,
     lines_max: usize,
     /// Calls in flight in one lane: its parallelism, and a tenth of all lines at most, so that a
     /// dead origin cannot take the others' places.
@@ -120,6 +122,7 @@ impl Courier {
             starved: VecDeque::new(),
             resting: VecDeque::new(),
             lines: 0,
+            busy: 0,
             lines_max,
             waiting: 0,
             paused: 0,
@@ -226,6 +229,7 @@ impl Courier {
         if let Some(lane) = self.lanes.get_mut(key) {
             lane.breaker.started(owner);
             lane.busy += 1;
+            self.busy += 1;
             lane.lines += u32::from(fresh);
         }
     }
@@ -245,6 +249,7 @@ impl Courier {
             return false;
         }
         lane.busy = lane.busy.saturating_sub(1);
+        self.busy = self.busy.saturating_sub(1);
         lane.ready.push(line);
         self.resting.push_back(line);
         if self.resting.len() > 4 * self.lines_max.min(1 << 14) {
@@ -262,6 +267,7 @@ impl Courier {
         lane.lines = lane.lines.saturating_sub(1);
         if busy {
             lane.busy = lane.busy.saturating_sub(1);
+            self.busy = self.busy.saturating_sub(1);
         } else {
             lane.ready.retain(|ready| *ready != line);
         }
@@ -303,6 +309,12 @@ impl Courier {
         self.lines
     }
 
+    /// Calls in flight in all lanes.
+    #[must_use]
+    pub fn busy(&self) -> usize {
+        self.busy
+    }
+
     /// Lanes in use.
     #[must_use]
     pub fn lanes(&self) -> usize {
@@ -311,6 +323,8 @@ impl Courier {
 
     /// Sweeps the accounts: sums over lanes equal the totals, and no lane passes its bounds.
     pub fn check(&self) {
+        let busy: usize = self.lanes.iter().map(|(_, lane)| lane.busy as usize).sum();
+        assert_eq!(busy, self.busy, "calls in flight miscounted");
         let (mut sums, mut paused, mut timed, mut remembered) = ((0, 0), 0, 0, 0);
         for (_, lane) in self.lanes.iter() {
             assert!(lane.busy <= self.width, "lane over its width: {lane:?}");

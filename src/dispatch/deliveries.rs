@@ -159,6 +159,8 @@ pub struct Deliveries {
     last: MessageId,
     /// Messages of our own that wait for the store.
     own: VecDeque<Accepted>,
+    /// When nobody turned last, from when to when.
+    missed: (Mono, Mono),
     /// Somebody reads of outcomes,
     observed: bool,
     /// and these have not been told yet.
@@ -185,6 +187,7 @@ impl Deliveries {
             reports: VecDeque::new(),
             last: MessageId::default(),
             own: VecDeque::new(),
+            missed: (began, began),
             observed: false,
             outcomes: VecDeque::new(),
         }

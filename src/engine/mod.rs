@@ -43,6 +43,7 @@ mod polls;
 mod routes;
 mod serve;
 mod slow;
+mod stillness;
 mod stored;
 mod streams;
 mod visits;
@@ -464,7 +465,8 @@ impl Engine {
         if !self.turn.dirty_streams.is_empty() || self.topics.has_woken() {
             return Some(self.turn.now.mono);
         }
-        self.turn.wheel.next_wake()
+        let due = self.turn.wheel.next_wake();
+        due.into_iter().chain(self.watch()).min()
     }
 
     /// The counters, and the gauges as of the last tick.

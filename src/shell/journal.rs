@@ -1,10 +1,15 @@
 //! Log lines on stderr: a time, a level, an event name with key=value pairs.
 //! Which lines are wanted is the filter's business; no room's code formats a log line's time.
+//! Of one event no more than so many lines are written in a span, unless somebody wants to see all.
 
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
+
+use log::{Level, Record};
 
 use super::clock;
+use super::throttle::{LINES_MAX, SPAN, Throttle, Verdict};
 use crate::base::time::Wall;
 
 /// Starts the log with an env_logger filter such as `info` or `warn,hookah::shell=debug`. A second
@@ -13,16 +18,39 @@ pub fn start(filter: &str) {
     let mut builder = env_logger::Builder::new();
     // Why a line's TLS failed is in our own words; rustls' lines are for whoever asks for them.
     builder.filter_module("rustls", log::LevelFilter::Off);
-    builder.parse_filters(filter).format(|out, record| {
-        writeln!(
-            out,
-            "{} {:5} {}",
-            Stamp(clock::wall()),
-            record.level(),
-            record.args()
-        )
-    });
+    let throttle = Mutex::<Throttle>::default();
+    builder
+        .parse_filters(filter)
+        .format(move |out, record| line(out, record, &throttle));
     let _ = builder.try_init();
+}
+
+fn line(out: &mut impl Write, record: &Record<'_>, throttle: &Mutex<Throttle>) -> io::Result<()> {
+    let now = clock::wall();
+    let mut write =
+        |level: Level, text: fmt::Arguments<'_>| writeln!(out, "{} {level:5} {text}", Stamp(now));
+    // Whoever asks for these wants all of them, and no peer can.
+    if record.level() > Level::Info {
+        return write(record.level(), *record.args());
+    }
+    let text = record.args().to_string();
+    let event = text.split_whitespace().next().unwrap_or_default();
+    let mut throttle = throttle.lock().unwrap_or_else(PoisonError::into_inner);
+    match throttle.admit(event, now.seconds()) {
+        Verdict::Write => {}
+        Verdict::After(count) => {
+            write(
+                Level::Warn,
+                format_args!("log_dropped event={event} lines={count}"),
+            )?;
+        }
+        Verdict::Limit => {
+            let limit = format_args!("log_limited event={event} lines_max={LINES_MAX} in={SPAN}s");
+            return write(Level::Warn, limit);
+        }
+        Verdict::Drop => return Ok(()),
+    }
+    write(record.level(), format_args!("{text}"))
 }
 
 /// A time as RFC 3339 has it, in UTC and milliseconds.

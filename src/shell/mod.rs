@@ -25,6 +25,7 @@ mod secure;
 mod signals;
 mod sockets;
 mod sys;
+mod throttle;
 mod tls;
 mod tokens;
 mod traffic;

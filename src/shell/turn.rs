@@ -147,6 +147,8 @@ impl Server {
         }
         self.turn += 1;
         self.now = self.clock.read();
+        self.guard
+            .tell(self.now, None, |engine| engine.woke(self.now));
         let caught = self.guard.caught();
         self.note(events);
         self.accept();

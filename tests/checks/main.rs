@@ -7,15 +7,23 @@
 #[allow(dead_code)]
 #[path = "../support/decode.rs"]
 mod decode;
+#[path = "../support/hostile.rs"]
+mod hostile;
+#[path = "../support/message.rs"]
+mod message;
 #[path = "../support/server.rs"]
 mod server;
+#[path = "../support/ways.rs"]
+mod ways;
 
 mod browser;
 mod build;
 mod cost;
+mod hostility;
 mod hub;
 mod lasting;
 mod load;
+mod namespace;
 mod overload;
 mod peer;
 mod process;
@@ -63,6 +71,21 @@ const CHECKS: &[Check] = &[
         overload::stopped_target,
     ),
     Check::new("overload: a stop under load", overload::drain),
+    Check::lengthy(
+        "hostile: every way at once, beside one that is well",
+        hostility::crowd,
+    ),
+    Check::new(
+        "hostile: the server is stopped for 5 seconds",
+        hostility::stopped_server,
+    ),
+    Check::new(
+        "hostile: a queue of connections that is full",
+        hostility::syn_lost,
+    ),
+    Check::new("hostile: routes that lead nowhere", hostility::routes),
+    Check::new("hostile: a road that is narrow", hostility::narrow),
+    Check::new("hostile: storms of resets", hostility::storms),
     Check::new("streams: curl reads every format", streams::formats),
     Check::new("streams: a burst ends nobody that reads", streams::burst),
     Check::new(

@@ -55,6 +55,16 @@ impl Client {
         self.accepted()
     }
 
+    /// The same; the message's id.
+    pub fn accepted_id(&mut self, form: &str) -> io::Result<String> {
+        self.send(&dispatch(form))?;
+        let (head, body) = message(&mut self.stream)?;
+        let mut lines = head.lines();
+        let id = lines.find_map(|line| line.strip_prefix("Hookah-Id: "));
+        let id = id.map(|id| id.trim().to_owned());
+        id.ok_or_else(|| io::Error::other(format!("not accepted: {body}")))
+    }
+
     /// The next answer must be a 202.
     pub fn accepted(&mut self) -> io::Result<()> {
         match self.answer()? {

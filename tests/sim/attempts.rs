@@ -6,6 +6,7 @@ use crate::http::Message;
 use crate::order::{CREDENTIALS, Order};
 use crate::tap::Tap;
 use crate::targets::Target;
+use crate::verdict::delivers;
 use crate::world::{HOUR, MS, SECOND, World};
 
 impl Oracle {
@@ -38,9 +39,7 @@ impl Oracle {
             }
             return;
         };
-        let delivered = last
-            .reply
-            .is_some_and(|(_, status)| (200..300).contains(&status));
+        let delivered = last.reply.is_some_and(|(_, status)| delivers(status));
         assert!(
             !delivered,
             "attempt {} after {:?} of {order:?}",
@@ -128,7 +127,12 @@ impl Oracle {
         }
         let load = self.load.get(&number).copied().unwrap_or(0);
         let rounds = load.saturating_sub(1) / self.parallelism;
-        rounds as u64 * 16 * SECOND + self.breaker_slack(number, target) + self.parked_slack(load)
+        // What was due while the process stood still is spread over as long a time again.
+        let still = 2 * self.stopped;
+        still
+            + rounds as u64 * 16 * SECOND
+            + self.breaker_slack(number, target)
+            + self.parked_slack(load)
     }
 
     /// How long an open breaker can hold an attempt up: the longest cool-down with its jitter and a

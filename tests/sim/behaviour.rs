@@ -1,6 +1,7 @@
 //! How a scripted target treats whoever calls it: the steps of its answers, the sick ones included.
 //! It keeps no state but what it is asked with.
 
+use crate::hostile;
 use crate::order::Order;
 use crate::rng::Rng;
 use crate::script::Step;
@@ -91,6 +92,8 @@ pub enum Behaviour {
     Insecure(&'static str),
     /// Sends every order elsewhere with that status.
     Sends(u16, To),
+    /// Does what the row of that number says.
+    Hostile(usize),
 }
 
 /// Where a target sends an order.
@@ -171,6 +174,11 @@ impl Behaviour {
         let times = rng.between(1, 4) as u32;
         let word = rng.pick(&TLS_WORDS);
         let (moved, to) = (rng.pick(&[301, 302, 307, 308]), rng.pick(&To::ALONE));
+        let ways = hostile::all().len() as u64;
+        let way = rng.between(0, ways - 1) as usize;
+        if rng.chance(30) {
+            return Behaviour::Hostile(way);
+        }
         rng.pick(&[
             Behaviour::Slow(slow),
             Behaviour::Dead,
@@ -211,6 +219,9 @@ impl Behaviour {
 
     /// Whether a caller can send its request before anything goes wrong.
     pub fn lets_speak(self) -> bool {
+        if let Behaviour::Hostile(way) = self {
+            return hostile::lets_speak(&hostile::all()[way]);
+        }
         // What stands behind an answer may come while the next request is being written.
         let early = matches!(
             self,
@@ -236,6 +247,7 @@ impl Behaviour {
             | Behaviour::Liar(Lie::TwoFramings | Lie::ChunkSize | Lie::ChunkHuge)
             | Behaviour::Liar(Lie::ChunkEnd | Lie::Short) => Some(0),
             Behaviour::Slow(span) => Some(span),
+            Behaviour::Hostile(way) if hostile::is_good(&hostile::all()[way]) => Some(0),
             _ => None,
         }
     }
@@ -245,6 +257,7 @@ impl Behaviour {
         match self {
             Behaviour::Banner => vec![Step::Send(b"SSH-2.0-OpenSSH_9.2p1\r\n".to_vec())],
             Behaviour::Resets(Point::Accept) => vec![Step::Reset],
+            Behaviour::Hostile(way) => hostile::greet(&hostile::all()[way]),
             _ => Vec::new(),
         }
     }
@@ -292,6 +305,7 @@ impl Behaviour {
                 steps.extend([Step::Wait(20 * MS), Step::Close]);
                 steps
             }
+            Behaviour::Hostile(way) => hostile::answer(&hostile::all()[way]),
             _ => Vec::new(),
         }
     }

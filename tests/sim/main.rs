@@ -17,6 +17,7 @@ mod ear;
 mod feeds;
 mod gates;
 mod guests;
+mod hostile;
 mod http;
 mod hub;
 mod kept;
@@ -52,6 +53,7 @@ mod stories_pages;
 mod stories_poll;
 mod stories_redirects;
 mod stories_replay;
+mod stories_stopped;
 mod stories_streams;
 mod stories_tls;
 mod tap;
@@ -59,6 +61,8 @@ mod targets;
 mod trace;
 mod verdict;
 mod watch;
+#[path = "../support/ways.rs"]
+mod ways;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

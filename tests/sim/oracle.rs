@@ -108,6 +108,8 @@ pub struct Oracle {
     pub leapt: bool,
     /// See `leapt`; only with a store that lasts.
     pub jumps: bool,
+    /// How long the process stood still, in all.
+    pub stopped: u64,
     /// Ends of processes, and when the last one knew all that was before.
     pub crashes: u32,
     pub(super) began: u64,
@@ -159,6 +161,7 @@ impl Oracle {
             leaps: false,
             leapt: false,
             jumps: false,
+            stopped: 0,
             crashes: 0,
             began: 0,
             store_within: 0,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hookah::conn::Limits;
 use hookah::courier::guard;
+use hookah::model::{Door, Visitor};
 use hookah::{courier, dispatch, engine, topics};
 
 use crate::behaviour::Behaviour;
@@ -27,6 +28,15 @@ use crate::world::{Event, HOUR, MINUTE, MS, SECOND};
 
 /// Where the engine is told that it listens.
 pub const OWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4_665);
+
+/// Whoever connects from there, to where the engine listens.
+pub fn by_loopback(peer: IpAddr) -> Visitor {
+    Visitor {
+        peer,
+        door: Door::Loopback,
+        secure: false,
+    }
+}
 
 /// The defaults.
 pub fn settings() -> engine::Settings {
@@ -114,29 +124,20 @@ pub fn random(seed: u64) -> Sim {
         sim.net.shape = Some(Shape::calm());
         sim.oracle.calm = true;
     }
-    let slow = sim.world.rng.pick(&[0, 0, 3 * MS, 150 * MS]);
-    let fail_percent = sim.world.rng.pick(&[0, 0, 0, 5]);
-    sim.store.temper = Temper {
-        delay: (0, slow),
-        fail_percent,
-    };
-    sim.oracle.may_refuse = fail_percent > 0 || small || lasts;
+    let fails = store(&mut sim);
+    sim.oracle.may_refuse = fails || small || lasts;
     sim.lasts = lasts;
-    if !sim.settings.volatile {
-        let repair = sim.world.rng.pick(&[0, SECOND, 20 * SECOND]);
-        sim.store.repair = (repair / 10, repair);
-        sim.oracle.store_within = slow + repair;
-    }
     targets(&mut sim);
     if lasts {
         crashes(&mut sim);
+        stops(&mut sim);
     } else {
         readers(&mut sim);
     }
+    jumps(&mut sim);
     for _ in 0..sim.world.rng.between(3, 25) {
         client(&mut sim);
     }
-    jumps(&mut sim);
     if sim.world.rng.chance(10) {
         let at = sim.world.rng.between(0, 30 * SECOND);
         sim.world.after(at, Event::Drain);
@@ -158,6 +159,22 @@ fn readers(sim: &mut Sim) {
     }
 }
 
+/// How slow the store is, whether it fails, and for how long then; whether it does.
+fn store(sim: &mut Sim) -> bool {
+    let slow = sim.world.rng.pick(&[0, 0, 3 * MS, 150 * MS]);
+    let fail_percent = sim.world.rng.pick(&[0, 0, 0, 5]);
+    sim.store.temper = Temper {
+        delay: (0, slow),
+        fail_percent,
+    };
+    if !sim.settings.volatile {
+        let repair = sim.world.rng.pick(&[0, SECOND, 20 * SECOND]);
+        sim.store.repair = (repair / 10, repair);
+        sim.oracle.store_within = slow + repair;
+    }
+    fail_percent > 0
+}
+
 /// When the wall clock is set, if it is.
 fn jumps(sim: &mut Sim) {
     for _ in 0..sim.world.rng.pick(&[0, 0, 0, 1, 3]) {
@@ -171,6 +188,17 @@ fn jumps(sim: &mut Sim) {
         sim.world.after(at, Event::Jump(by));
         sim.world.jumped = true;
         sim.oracle.jumps = !sim.settings.volatile;
+    }
+}
+
+/// When the process is stopped, and for how long.
+fn stops(sim: &mut Sim) {
+    for _ in 0..sim.world.rng.pick(&[0, 0, 0, 1, 2]) {
+        let latest = sim.world.rng.pick(&[20 * SECOND, 3 * MINUTE]);
+        let at = sim.world.rng.between(0, latest);
+        let span = sim.world.rng.pick(&[100 * MS, 5 * SECOND, MINUTE]);
+        let span = sim.world.rng.between(span / 2, span);
+        sim.world.after(at, Event::Stop(span));
     }
 }
 
@@ -257,7 +285,8 @@ fn client(sim: &mut Sim) {
     let delay = sim.world.rng.between(0, latest);
     let mut client = match sim.world.rng.between(0, 99) {
         0..=5 => batch(sim),
-        6..=11 if !sim.oracle.may_refuse => again(sim),
+        // A key is kept for a day of the clock that may be set a year ahead.
+        6..=11 if !sim.oracle.may_refuse && !sim.world.jumped => again(sim),
         6..=57 => shopper(sim),
         58..=64 => page(sim),
         65..=72 => {

@@ -1,17 +1,17 @@
 //! The shell's part in the simulation: facts in, the tick, actions, the store, writes, in the order
 //! of DESIGN section 2. It holds the engine to the contract of `port`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use hookah::base::frame::Gather;
 use hookah::base::slab::Key;
 use hookah::base::stats::Counter;
-use hookah::model::{self, Visitor};
 use hookah::port::{Action, Ended, Seq, StoreOp};
 
 use crate::behaviour::Door;
 use crate::net::{Item, LinkId, Peer};
 use crate::order::Order;
+use crate::setup;
 use crate::sim::Sim;
 use crate::targets::Target;
 use crate::world::{Event, MINUTE, SECOND};
@@ -31,8 +31,14 @@ impl Sim {
         self.turns += 1;
         self.world.trace.turn();
         self.again = false;
+        if !self.is_down && !self.is_stopped() {
+            self.engine.woke(self.world.told());
+        }
         while let Some(event) = self.world.pop_due() {
             self.happen(event);
+        }
+        if self.is_stopped() {
+            return;
         }
         for phase in 0..PHASES {
             if self.is_down || self.burns(phase) {
@@ -138,7 +144,7 @@ impl Sim {
             return;
         }
         let reader = &self.readers[number];
-        let visitor = self.visitor(visitor(reader.ip), reader.asks.guest);
+        let visitor = self.visitor(setup::by_loopback(reader.ip), reader.asks.guest);
         let key = match self.engine.opened(self.world.told(), visitor) {
             Ok(key) => key,
             Err(refusal) => {
@@ -442,14 +448,5 @@ impl Sim {
                 return;
             }
         }
-    }
-}
-
-/// Whoever comes from that address: our door is for this machine alone.
-fn visitor(peer: IpAddr) -> Visitor {
-    Visitor {
-        peer,
-        door: model::Door::Loopback,
-        secure: false,
     }
 }

@@ -70,6 +70,8 @@ pub struct Sim {
     pub stocked: MessageId,
     /// There is no process.
     pub is_down: bool,
+    /// The process stands still until then.
+    pub stopped_until: u64,
     /// The process is killed after so many turns, before that part of the next.
     pub fuse: Option<(u64, u64)>,
     still: u64,
@@ -105,6 +107,7 @@ impl Sim {
             more_crashes: 0,
             stocked: MessageId::default(),
             is_down: false,
+            stopped_until: 0,
             fuse: None,
             clients: Vec::new(),
             targets: Vec::new(),
@@ -240,10 +243,11 @@ impl Sim {
             }
             self.exit();
         }
-        let wake = self.engine.next_wake().filter(|_| !self.is_down);
+        let idle = self.is_down || self.is_stopped();
+        let wake = self.engine.next_wake().filter(|_| !idle);
         let wake = wake.map(|wake| self.world.time_of(wake));
         let next = [self.world.next_at(), wake].into_iter().flatten().min();
-        let next = if self.again {
+        let next = if self.again && !self.is_stopped() {
             Some(self.world.at())
         } else {
             next
@@ -271,7 +275,12 @@ impl Sim {
 impl Sim {
     /// An event's time has come.
     pub fn happen(&mut self, event: Event) {
+        if self.is_stopped() && is_told_at_once(&event) {
+            return self.world.schedule(self.stopped_until, event);
+        }
         match event {
+            Event::Stop(span) => self.stop(span),
+            Event::Continue => {}
             Event::Open(_) | Event::Join(_) if self.is_down => {
                 // Nobody listens: it comes again.
                 let pause = self.world.rng.between(100 * MS, SECOND);
@@ -295,25 +304,8 @@ impl Sim {
                     self.wake_peer(link);
                 }
             }
-            Event::Space(link) => {
-                let key = self.net.get(link).key;
-                if let Some(key) = key.filter(|_| self.net.unblock(link)) {
-                    self.world.note("unblocked", key.to_bits(), 0);
-                    self.engine.unblocked(key);
-                }
-            }
             Event::Wake(link) => self.wake_peer(link),
-            Event::Datagram(key, bytes) if self.names.is_open(key) => {
-                self.world.note_bytes("datagram", key.to_bits(), &bytes);
-                self.engine.datagram(self.world.told(), key, &bytes);
-                self.perform();
-            }
-            Event::Unasked(key) if self.names.is_open(key) => {
-                self.world.note("unasked", key.to_bits(), 0);
-                self.engine.unasked(self.world.told(), key);
-                self.perform();
-            }
-            Event::Datagram(..) | Event::Unasked(_) => {}
+            Event::Space(_) | Event::Datagram(..) | Event::Unasked(_) => self.tell(event),
             Event::Stored => {}
             Event::Jump(by) => {
                 self.world.jump(by);
@@ -329,6 +321,44 @@ impl Sim {
             Event::Drain if self.is_down => {}
             Event::Drain => self.drain(),
         }
+    }
+
+    /// What the engine is told at once.
+    fn tell(&mut self, event: Event) {
+        match event {
+            Event::Space(link) => {
+                let key = self.net.get(link).key;
+                if let Some(key) = key.filter(|_| self.net.unblock(link)) {
+                    self.world.note("unblocked", key.to_bits(), 0);
+                    self.engine.unblocked(key);
+                }
+            }
+            Event::Datagram(key, bytes) if self.names.is_open(key) => {
+                self.world.note_bytes("datagram", key.to_bits(), &bytes);
+                self.engine.datagram(self.world.told(), key, &bytes);
+                self.perform();
+            }
+            Event::Unasked(key) if self.names.is_open(key) => {
+                self.world.note("unasked", key.to_bits(), 0);
+                self.engine.unasked(self.world.told(), key);
+                self.perform();
+            }
+            _ => {}
+        }
+    }
+
+    /// Nobody turns for so long.
+    fn stop(&mut self, span: u64) {
+        self.world.note("stop", 0, span);
+        self.stopped_until = self.world.at() + span;
+        self.oracle.stopped += span;
+        self.world.stopped += span;
+        self.world.after(span, Event::Continue);
+    }
+
+    /// Whether the process stands still.
+    pub fn is_stopped(&self) -> bool {
+        self.world.at() < self.stopped_until
     }
 
     fn drain(&mut self) {
@@ -374,6 +404,14 @@ impl Sim {
             }
         }
     }
+}
+
+/// Whether a process that stands still hears of it when it goes on.
+fn is_told_at_once(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Space(_) | Event::Datagram(..) | Event::Unasked(_) | Event::Crash | Event::Drain
+    )
 }
 
 impl Drop for Sim {

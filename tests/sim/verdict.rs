@@ -94,6 +94,11 @@ pub fn judge_names(names: &Names, orders: &[Order], targets: &[Target]) {
     }
 }
 
+/// Whether an answer with that status delivers.
+pub fn delivers(status: u16) -> bool {
+    (200..300).contains(&status) || status == 303
+}
+
 fn judge_end(
     oracle: &Oracle,
     order: &Order,
@@ -104,7 +109,7 @@ fn judge_end(
     let fate = &oracle.fates[order.number];
     let last = attempts.last();
     let status = last.and_then(|sent| sent.reply).map(|(_, status)| status);
-    let good = status.is_some_and(|status| (200..300).contains(&status));
+    let good = status.is_some_and(delivers);
     if order.forbidden {
         assert_eq!(outcome, Outcome::Failed, "{order:?}");
         return assert!(!good, "delivered where it may not go: {order:?}");

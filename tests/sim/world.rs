@@ -48,6 +48,10 @@ pub enum Event {
     Reload,
     /// The operator sends SIGTERM.
     Drain,
+    /// The process is stopped for so many microseconds, as by SIGSTOP.
+    Stop(u64),
+    /// It goes on.
+    Continue,
     /// The process is killed soon.
     Crash,
     /// It is started again.
@@ -67,6 +71,8 @@ pub struct World {
     pub jumped: bool,
     /// The same, while there was no process.
     pub leapt: bool,
+    /// How long the process stood still, in all.
+    pub stopped: u64,
     /// What the engine's monotonic clock is ahead of the world's, all around.
     ahead: u64,
     queue: BTreeMap<(u64, u64), Event>,
@@ -86,6 +92,7 @@ impl World {
             trace: Trace::new(),
             jumped: false,
             leapt: false,
+            stopped: 0,
             ahead: 0,
             queue: BTreeMap::new(),
             sequence: 0,

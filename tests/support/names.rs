@@ -20,6 +20,36 @@ pub struct Question {
     pub line: bool,
     /// How many came before it.
     pub number: usize,
+    /// All of it.
+    pub packet: Vec<u8>,
+    /// Who asks.
+    pub from: SocketAddr,
+}
+
+impl Question {
+    /// The answer with those flags and these records behind the question.
+    pub fn reply(&self, flags: u16, count: u8, records: &[u8]) -> Vec<u8> {
+        let mut reply = self.packet.clone();
+        reply[2..4].copy_from_slice(&(0x8180 | flags).to_be_bytes());
+        reply[7] = count;
+        reply.extend(records);
+        reply
+    }
+
+    /// The answer that it has this address for so many seconds; to a question for an IPv6 address
+    /// that there is none.
+    pub fn found(&self, address: Ipv4Addr, ttl: u8) -> Vec<u8> {
+        match self.six {
+            true => self.reply(0, 0, &[]),
+            false => self.reply(0, 1, &record(1, ttl, &address.octets())),
+        }
+    }
+}
+
+/// A record of the name in question, which is a pointer to the question's: type, IN, seconds, data.
+pub fn record(kind: u8, ttl: u8, data: &[u8]) -> Vec<u8> {
+    let head = [0xc0, 12, 0, kind, 0, 1, 0, 0, 0, ttl, 0, data.len() as u8];
+    [&head[..], data].concat()
 }
 
 /// What is said to a question.
@@ -33,6 +63,8 @@ pub enum Say {
     Code(u8),
     /// That it does not fit.
     Cut,
+    /// These packets, or none.
+    Raw(Vec<Vec<u8>>),
 }
 
 type Script = Arc<Mutex<dyn FnMut(&Question) -> Say + Send>>;
@@ -82,7 +114,7 @@ fn sockets() -> (TcpListener, UdpSocket) {
 fn answer_datagrams(socket: &UdpSocket, script: &Script) {
     let mut buf = [0; 512];
     while let Ok((count, from)) = socket.recv_from(&mut buf) {
-        for reply in replies(&buf[..count], false, script) {
+        for reply in replies(&buf[..count], from, false, script) {
             let _ = socket.send_to(&reply, from);
         }
     }
@@ -91,6 +123,9 @@ fn answer_datagrams(socket: &UdpSocket, script: &Script) {
 fn answer_lines(listener: &TcpListener, script: &Script) {
     for stream in listener.incoming().map_while(Result::ok) {
         let mut stream = stream;
+        let Ok(from) = stream.peer_addr() else {
+            continue;
+        };
         let mut len = [0; 2];
         if stream.read_exact(&mut len).is_err() {
             continue;
@@ -99,7 +134,7 @@ fn answer_lines(listener: &TcpListener, script: &Script) {
         if stream.read_exact(&mut packet).is_err() {
             continue;
         }
-        for reply in replies(&packet, true, script) {
+        for reply in replies(&packet, from, true, script) {
             let len = (reply.len() as u16).to_be_bytes();
             // In two writes, so that the length may come alone.
             let _ = stream
@@ -109,7 +144,7 @@ fn answer_lines(listener: &TcpListener, script: &Script) {
     }
 }
 
-fn replies(packet: &[u8], line: bool, script: &Script) -> Vec<Vec<u8>> {
+fn replies(packet: &[u8], from: SocketAddr, line: bool, script: &Script) -> Vec<Vec<u8>> {
     assert_eq!(packet[2..12], [1, 0, 0, 1, 0, 0, 0, 0, 0, 0], "{packet:?}");
     let (mut labels, mut rest) = (Vec::new(), &packet[12..]);
     while let Some((len, after)) = rest.split_first().filter(|(len, _)| **len > 0) {
@@ -122,31 +157,20 @@ fn replies(packet: &[u8], line: bool, script: &Script) -> Vec<Vec<u8>> {
         six: rest == [0, 0, 28, 0, 1],
         line,
         number: 0,
+        packet: packet.to_vec(),
+        from,
     };
     let say = script.lock().expect("no story has failed")(&question);
-    let reply = |flags: u16| {
-        let mut reply = packet.to_vec();
-        reply[2..4].copy_from_slice(&(0x8180 | flags).to_be_bytes());
-        reply
-    };
-    let found = |address: Ipv4Addr| {
-        let mut reply = reply(0);
-        if !question.six {
-            reply[7] = 1;
-            // The name by a pointer to the question, A, IN, a minute, four bytes.
-            reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
-            reply.extend(address.octets());
-        }
-        reply
-    };
     match say {
-        Say::Addr(address) => vec![found(address)],
+        Say::Addr(address) => vec![question.found(address, 60)],
         Say::Behind(address) => {
-            let mut wrong = found(Ipv4Addr::new(127, 0, 0, 99));
+            let mut wrong = question.found(Ipv4Addr::new(127, 0, 0, 99), 60);
             wrong[0] ^= 0xff;
-            vec![wrong, b"garbage".to_vec(), Vec::new(), found(address)]
+            let right = question.found(address, 60);
+            vec![wrong, b"garbage".to_vec(), Vec::new(), right]
         }
-        Say::Code(code) => vec![reply(code.into())],
-        Say::Cut => vec![reply(0x0200)],
+        Say::Code(code) => vec![question.reply(code.into(), 0, &[])],
+        Say::Cut => vec![question.reply(0x0200, 0, &[])],
+        Say::Raw(packets) => packets,
     }
 }

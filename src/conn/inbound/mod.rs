@@ -392,6 +392,19 @@ impl Inbound {
         }
     }
 
+    /// Nobody listened for so long, which does not count.
+    pub fn postpone(&mut self, by: Duration) {
+        match &mut self.phase {
+            Phase::Head { since }
+            | Phase::Body { since, .. }
+            | Phase::Skip { since, .. }
+            | Phase::Linger { since, .. } => *since = *since + by,
+            Phase::Idle | Phase::Last | Phase::Gone => {}
+        }
+        self.moved = self.moved + by;
+        self.stalled_since = self.stalled_since + by;
+    }
+
     /// When `expired` is due.
     #[must_use]
     pub fn deadline(&self, limits: &Limits) -> Mono {

@@ -179,6 +179,27 @@ impl Resolver {
         }
     }
 
+    /// Nobody listened for so long, which does not count.
+    pub fn postpone(&mut self, turn: &mut Turn, by: Duration) {
+        let mut index = 0;
+        while let Some(key) = self.queries.key_from(index) {
+            index = key.index() + 1;
+            if let Some(query) = self.queries.get_mut(key) {
+                query.until = query.until + by;
+            }
+        }
+        index = 0;
+        while let Some(key) = self.exchanges.key_from(index) {
+            index = key.index() + 1;
+            if let Some(exchange) = self.exchanges.get_mut(key) {
+                exchange.until = exchange.until + by;
+                if let Some(node) = exchange.node {
+                    turn.wheel.rearm(node, exchange.until);
+                }
+            }
+        }
+    }
+
     fn go_on(&mut self, turn: &mut Turn, key: Key) {
         match self.queries.get_mut(key).and_then(Query::end) {
             Some(End::Next(_)) => self.ask_both(turn, key),

@@ -7,10 +7,10 @@ use super::{Deliveries, Open};
 use crate::base::slab::Key;
 use crate::base::time::Mono;
 use crate::dispatch::delivery::State;
-use crate::dispatch::queue::{Queue, Spot};
+use crate::dispatch::queue::{HORIZON, Queue, Spot};
 use crate::model::Target;
 use crate::model::record::Attempt;
-use crate::port::{StoreOp, Turn};
+use crate::port::{StoreOp, Timer, Turn};
 
 impl Deliveries {
     /// It waits until `due`, and what is parked is dropped from memory.
@@ -141,8 +141,37 @@ impl Deliveries {
         }
     }
 
+    /// Nobody turned between these times.
+    pub fn missed(&mut self, from: Mono, to: Mono) {
+        self.missed = (from, to);
+    }
+
+    /// Whether a delivery was due while nobody turned. Then it is due as much later, so that not
+    /// all of them go at once.
+    fn is_put_off(&mut self, turn: &mut Turn, key: Key) -> bool {
+        let (from, to) = self.missed;
+        let Some(delivery) = self.deliveries.get_mut(key) else {
+            return false;
+        };
+        let State::Waiting { due, node } = &mut delivery.state else {
+            return false;
+        };
+        let later = (*due + to.since(from).min(HORIZON)).min(delivery.expires);
+        if *due < from || *due > to || later <= turn.now.mono {
+            return false;
+        }
+        let Some(armed) = turn.wheel.arm(later, Timer::Delivery(key)) else {
+            return false;
+        };
+        (*due, *node) = (later, Some(armed));
+        true
+    }
+
     /// A delivery's node fired: it is due.
     pub fn fired(&mut self, turn: &mut Turn, key: Key) {
+        if self.is_put_off(turn, key) {
+            return;
+        }
         self.queue.fired();
         self.ready(turn, key);
     }
