@@ -288,7 +288,9 @@ fn client(sim: &mut Sim) {
         // A key is kept for a day of the clock that may be set a year ahead.
         6..=11 if !sim.oracle.may_refuse && !sim.world.jumped => again(sim),
         6..=57 => shopper(sim),
-        58..=64 => page(sim),
+        // The pages' guard is for doors that a browser can come by, and those take a token here.
+        58..=64 if sim.settings.roll.is_none() => page(sim),
+        58..=64 => shopper(sim),
         65..=72 => {
             let order = order(sim);
             sim.oracle.refused(order.number);

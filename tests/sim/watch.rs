@@ -341,6 +341,8 @@ impl Watch {
         let slow = self.may_be_slow.is_some() && !self.asks.drops;
         let revoked = self.revoked.is_some();
         if let Some(since) = self.revoked.filter(|_| self.waits_since.is_none()) {
+            // It may have waited behind other answers, and begun only to be ended.
+            let since = since.max(self.head_at);
             assert!(
                 at <= since + FAREWELL + SLACK,
                 "it went on without its token"
