@@ -27,6 +27,7 @@ fn main() -> ExitCode {
             Err(refusal) => return fail(&refusal, refusal.exit_code),
         },
         Ok(Command::Check(name)) => return check(&name),
+        Ok(Command::Token(name, rights)) => return new_token(&name, &rights),
         Ok(Command::Print(text)) => {
             // A reader that has seen enough, such as `head`, is no failure.
             let _ = io::stdout().write_all(text.as_bytes());
@@ -55,6 +56,30 @@ fn check(name: &str) -> ExitCode {
         }
         Err(refusal) => fail(&refusal.why, refusal.exit.code()),
     }
+}
+
+/// Makes a token: the line to store goes to stdout and the secret, this once, to stderr.
+fn new_token(name: &str, rights: &[String]) -> ExitCode {
+    let minted = match shell::new_token(name, rights) {
+        Ok(minted) => minted,
+        Err(failure) => return fail(&failure, failure.exit_code()),
+    };
+    // A secret whose line is stored nowhere is of no use to anybody.
+    let stored = writeln!(io::stdout(), "{}", minted.line).and_then(|()| io::stdout().flush());
+    if let Err(why) = stored {
+        return fail(
+            &format_args!("the line could not be written: {why}"),
+            Exit::Io.code(),
+        );
+    }
+    let secret = minted.secret;
+    let _ = writeln!(
+        io::stderr(),
+        "{secret}\n\nThis is the secret of {name}; it is shown this once. The line on stdout is \
+         for the file of --tokens.\ntry: curl -H 'Authorization: Bearer {secret}' \
+         http://127.0.0.1:8080/lanes"
+    );
+    ExitCode::SUCCESS
 }
 
 /// Says what is wrong in one line.

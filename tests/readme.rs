@@ -5,6 +5,7 @@ use std::env;
 use std::fs;
 use std::sync::{Mutex, PoisonError};
 
+use hookah::access::roll;
 use hookah::base::exit::Exit;
 use hookah::base::histogram::Histogram;
 use hookah::base::stats::Counter;
@@ -74,12 +75,22 @@ fn endpoints() {
             true => format!("`{0}`, `{0}/…`", route.path),
             false => format!("`{}`", route.path),
         };
-        [path, route.allow.to_owned(), route.help.to_owned()]
+        let right = route.rights();
+        [path, route.allow.to_owned(), right, route.help.to_owned()]
     });
     hold(
         "endpoints",
-        &table(["path", "methods", "what it does"], rows),
+        &table(["path", "methods", "with tokens", "what it does"], rows),
     );
+}
+
+#[test]
+fn rights() {
+    let rows = roll::TABLE.iter().map(|row| {
+        let word = format!("`{}{}`", row.word, row.value);
+        [word, row.help.to_owned()]
+    });
+    hold("rights", &table(["word", "what its holder may do"], rows));
 }
 
 #[test]

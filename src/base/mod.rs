@@ -7,6 +7,7 @@ pub mod frame;
 pub mod histogram;
 pub mod index;
 pub mod ledger;
+pub mod rate;
 pub mod ring;
 pub mod rng;
 pub mod slab;

@@ -60,6 +60,19 @@ macro_rules! table {
 table! {
     Counter Requests "hookah_requests_total" "Requests whose head was read.";
     Counter RequestsRefused "hookah_requests_refused_total" "Requests answered with an error.";
+    Counter AuthMissing "hookah_auth_missing_total"
+        "Requests refused because they showed no token.";
+    Counter AuthFailed "hookah_auth_failed_total"
+        "Requests refused because what they showed was wrong or had expired.";
+    Counter AuthThrottled "hookah_auth_throttled_total"
+        "Those of them that came from an address with too many.";
+    Counter Forbidden "hookah_forbidden_total"
+        "Requests, and messages of batches, refused because their token does not allow them.";
+    Counter TokenRateLimited "hookah_token_rate_limited_total"
+        "Requests refused because the rate of their token was used up.";
+    Gauge Tokens "hookah_tokens" "Tokens that are known.";
+    Counter StreamsRevoked "hookah_streams_revoked_total"
+        "Streams and polls ended because their token was taken away or changed.";
     Counter HostsForeign "hookah_hosts_foreign_total"
         "Requests refused because they named a host that is not this server.";
     Counter OriginsForeign "hookah_origins_foreign_total"

@@ -69,20 +69,23 @@ pub(super) fn furnish(config: &mut Config) -> Result<(), Refusal> {
     }
 }
 
-/// Until there are tokens, an address that others can reach needs a word, unless all who come by
-/// it have to show a certificate.
+/// Without tokens, an address that others can reach needs a word, unless all who come by it have to
+/// show a certificate.
 pub(super) fn consent(config: &Config) -> Result<(), Refusal> {
     let identity = config.shell.identity.as_ref();
     let asks = identity.is_some_and(|files| files.client_ca.is_some());
     let mut open = listen::public(&config.shell.listen)
         .filter(|(at, _)| !(asks && at.is_secure(identity.is_some())));
     match open.next() {
-        Some((_, addr)) if !config.insecure_no_auth => Err(refusal(format!(
-            "{addr} can be reached from other machines, and whoever reaches it could send \
-             requests from here; listen on 127.0.0.1:{}, or add --insecure-no-auth if that is \
-             what you want",
-            addr.port()
-        ))),
+        Some((_, addr)) if !config.insecure_no_auth && config.shell.tokens.is_none() => {
+            Err(refusal(format!(
+                "{addr} can be reached from other machines, and whoever reaches it could send \
+             requests from here; listen on 127.0.0.1:{}, say who may with --tokens FILE (see hookah \
+             token new), ask all for a certificate with --client-ca, or add --insecure-no-auth if \
+             that is what you want",
+                addr.port()
+            )))
+        }
         _ => Ok(()),
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Knob> + Clone {
 }
 
 /// All but those of browsers, streams and the hub, in the order of `--help`.
-static KNOBS: [Knob; 33] = [
+static KNOBS: [Knob; 34] = [
     Knob {
         key: "listen",
         group: Group::Listening,
@@ -52,6 +52,16 @@ static KNOBS: [Knob; 33] = [
             min: 0,
             max: 65_535,
             set: |config, port| config.shell.listen.extend(listen::local(port)),
+        },
+    },
+    Knob {
+        key: "tokens",
+        group: Group::Listening,
+        value: "FILE",
+        default: "",
+        help: "who may do what; read again at SIGHUP",
+        form: Form::Path {
+            set: |config, path| config.shell.tokens = Some(path),
         },
     },
     Knob {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lexopt::{Arg, Parser};
 
-use crate::access::browser;
+use crate::access::{browser, mint};
 use crate::base::exit::Exit;
 use crate::courier::guard::Preset;
 use crate::dispatch::retry::Schedule;
@@ -43,6 +43,8 @@ pub enum Command {
     Serve(Box<Config>),
     /// Check the store of that name.
     Check(String),
+    /// Make a token of that name with these rights.
+    Token(String, Vec<String>),
     /// Print this text and end.
     Print(String),
 }
@@ -122,6 +124,9 @@ pub fn command(
     if let Wanted::Text(text) = wanted {
         return Ok(Command::Print(text));
     }
+    if let Wanted::Token(name, rights) = wanted {
+        return Ok(Command::Token(name, rights));
+    }
     let mut config = blank();
     apply(&mut config, &said)?;
     if matches!(wanted, Wanted::Check) {
@@ -177,6 +182,8 @@ fn counts(knob: &Knob, value: &OsStr) -> bool {
 enum Wanted {
     Serve,
     Check,
+    /// A new token.
+    Token(String, Vec<String>),
     /// Nothing but this text.
     Text(String),
 }
@@ -184,7 +191,7 @@ enum Wanted {
 /// Takes in the flags and the subcommand.
 fn flags(args: impl IntoIterator<Item = OsString>, said: &mut [Said]) -> Result<Wanted, Refusal> {
     let mut parser = Parser::from_args(args);
-    let mut subcommand = None;
+    let mut words = Vec::new();
     while let Some(arg) = parser.next().map_err(Refusal::usage)? {
         if let Arg::Long(name) = arg
             && let Some(page) = help_page(name)
@@ -198,15 +205,7 @@ fn flags(args: impl IntoIterator<Item = OsString>, said: &mut [Said]) -> Result<
                 return Ok(Wanted::Text(text));
             }
             Arg::Value(word) => {
-                subcommand = Some(match word.to_str() {
-                    Some("serve") if subcommand.is_none() => Wanted::Serve,
-                    Some("check") if subcommand.is_none() => Wanted::Check,
-                    _ => {
-                        return Err(Refusal::usage(format_args!(
-                            "{word:?} is not a subcommand; there are serve, the default, and check"
-                        )));
-                    }
-                });
+                words.push(word.to_string_lossy().into_owned());
                 continue;
             }
             Arg::Short(letter) => return Err(unknown(&format!("-{letter}"))),
@@ -227,7 +226,28 @@ fn flags(args: impl IntoIterator<Item = OsString>, said: &mut [Said]) -> Result<
         }
         said.texts.push(text);
     }
-    Ok(subcommand.unwrap_or(Wanted::Serve))
+    subcommand(&words)
+}
+
+/// What the words that are no flags ask for.
+fn subcommand(words: &[String]) -> Result<Wanted, Refusal> {
+    let texts: Vec<_> = words.iter().map(String::as_str).collect();
+    match &texts[..] {
+        [] | ["serve"] => Ok(Wanted::Serve),
+        ["check"] => Ok(Wanted::Check),
+        ["token", "new", name, ..] => {
+            let rights = words.get(3..).unwrap_or_default().to_vec();
+            let checked = mint::check(name, &rights);
+            checked.map_err(|why| Refusal::usage(format_args!("token new: {why}")))?;
+            Ok(Wanted::Token((*name).to_owned(), rights))
+        }
+        ["token", ..] => Err(Refusal::usage(
+            "token needs more words; allowed: token new NAME RIGHTS, such as token new ci dispatch",
+        )),
+        ["serve" | "check", word, ..] | [word, ..] => Err(Refusal::usage(format_args!(
+            "{word:?} is not a subcommand; there are serve, the default, check and token new"
+        ))),
+    }
 }
 
 fn flag_value(parser: &mut Parser, knob: &Knob) -> Result<String, Refusal> {
@@ -333,6 +353,7 @@ fn blank() -> Config {
             targets: "",
             ca_file: None,
             identity: None,
+            tokens: None,
         },
         engine: engine::Settings {
             limits: conn::Limits::default(),
@@ -364,6 +385,8 @@ fn blank() -> Config {
             drain_timeout: Duration::ZERO,
             // The shell corrects this when it has opened the store.
             volatile: true,
+            // The shell reads the file.
+            roll: None,
         },
         log: String::new(),
         insecure_no_auth: false,

@@ -249,7 +249,7 @@ fn a_public_address_needs_consent() {
         assert_eq!(code, 78);
         assert!(text.starts_with(addr), "{text}");
         assert!(
-            text.contains("127.0.0.1:8080, or add --insecure-no-auth"),
+            text.contains("127.0.0.1:8080, say who may with --tokens FILE"),
             "{text}"
         );
         let flag = [&args[..], &["--insecure-no-auth"]].concat();
@@ -282,7 +282,7 @@ fn what_is_no_flag_is_said_with_what_was_meant() {
         ),
         (
             &["send"],
-            "\"send\" is not a subcommand; there are serve, the default, and check",
+            "\"send\" is not a subcommand; there are serve, the default, check and token new",
         ),
         (&["serve", "serve"], "\"serve\" is not a subcommand"),
     ];

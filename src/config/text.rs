@@ -53,7 +53,8 @@ pub fn help() -> String {
         "  -h --help, -V --version"
     );
     out.push_str(
-        "\nhookah check [--store …]   looks for damage in a store that no server has open\n",
+        "\nhookah check [--store …]   looks for damage in a store that no server has open\n\
+         hookah token new NAME RIGHTS  makes a line for --tokens FILE, and the secret\n",
     );
     out.push_str("\n--retries 3 can be said as HOOKAH_RETRIES=3 in the environment; flags win.\n");
     out

@@ -31,6 +31,8 @@ const WARNING_PAUSE: Duration = Duration::from_secs(300);
 pub struct Terms {
     /// The number of its style.
     pub style: u8,
+    /// By what right it was opened; somebody else's number.
+    pub mark: u32,
     /// Idle time after which keep-alive bytes are sent.
     pub keep_alive: Duration,
     /// Whether it loses messages instead of being ended when it is too slow.
@@ -79,6 +81,7 @@ pub struct Stream {
     /// Messages that it lost.
     lost: u32,
     heard: u32,
+    mark: u32,
     peer: IpAddr,
 }
 
@@ -131,6 +134,7 @@ impl Stream {
             quiet_until: 0,
             lost: 0,
             heard: 0,
+            mark: terms.mark,
             peer,
         }
     }
@@ -305,6 +309,12 @@ impl Stream {
     /// The line is of no use any more.
     pub fn abandon(&mut self) {
         self.gone = true;
+    }
+
+    /// By what right it was opened.
+    #[must_use]
+    pub fn mark(&self) -> u32 {
+        self.mark
     }
 
     /// It is to be ended at that time with that code, unless it was to be ended before.

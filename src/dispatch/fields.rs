@@ -138,18 +138,23 @@ pub(super) fn write(out: &mut Vec<u8>, block: &[u8], goes: impl Fn(&str) -> bool
     }
 }
 
-/// Adds the end-to-end fields of a request, but those that are named already.
+/// Adds the end-to-end fields of a request, but those that are named already and those that were
+/// for us, in `own`.
 ///
 /// # Errors
 /// They are too many bytes.
-pub(super) fn relay(block: &mut Vec<u8>, headers: &[Header<'_>]) -> Result<(), Problem> {
+pub(super) fn relay(
+    block: &mut Vec<u8>,
+    headers: &[Header<'_>],
+    own: &[&str],
+) -> Result<(), Problem> {
     let named = block.len();
     for header in headers {
         let listed = field::all(headers, "connection")
             .flat_map(field::list)
             .any(|option| option.eq_ignore_ascii_case(header.name.as_bytes()));
-        let own = header.name.eq_ignore_ascii_case("idempotency-key");
-        if listed || own || is_refused(header.name) {
+        let is_own = own.iter().any(|own| header.name.eq_ignore_ascii_case(own));
+        if listed || is_own || is_refused(header.name) {
             continue;
         }
         add(block, named, header.name.as_bytes(), header.value).map_err(|complaint| {
@@ -306,7 +311,7 @@ mod tests {
             header("Cookie", "a=b"),
         ];
         let mut block = block(&[("x-named", "ours")]);
-        relay(&mut block, &headers).unwrap();
+        relay(&mut block, &headers, &["idempotency-key"]).unwrap();
         let text = String::from_utf8(block).unwrap();
         assert_eq!(
             text,

@@ -22,10 +22,9 @@ use crate::base::slab::{Key, Slab};
 use crate::base::time::Mono;
 
 pub mod queues;
-mod rate;
 mod window;
 
-pub use rate::{RATE_FORM, Rate};
+pub use crate::base::rate::{RATE_FORM, Rate};
 
 use window::Window;
 

@@ -7,6 +7,7 @@
 //! use hookah::dispatch::intake::{Scratch, Submission, read};
 //!
 //! let submission = Submission {
+//!     caller: Default::default(),
 //!     tail: None,
 //!     query: Some("_url=http://localhost:9000/hook"),
 //!     content_type: Some("application/x-www-form-urlencoded"),
@@ -56,6 +57,19 @@ pub struct Submission<'a> {
     pub body: &'a [u8],
     /// The head's fields.
     pub headers: &'a [httparse::Header<'a>],
+    /// Who makes it.
+    pub caller: Caller<'a>,
+}
+
+/// What of a client matters for its messages.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Caller<'a> {
+    /// The scope in which its idempotency keys are its own; up to 255 bytes.
+    pub scope: &'a str,
+    /// Its targets have to be public, whatever the request says.
+    pub strict: bool,
+    /// The Authorization field was for us, and goes to nobody else.
+    pub authorized: bool,
 }
 
 impl<'a> Submission<'a> {
@@ -90,6 +104,8 @@ pub struct Intake<'a> {
     pub content_type: &'a str,
     /// The body that the targets get.
     pub body: &'a [u8],
+    /// The scope of the publisher's key.
+    pub scope: &'a str,
     said: Said<'a>,
 }
 
@@ -191,6 +207,7 @@ pub fn read<'a>(
     scratch.clear();
     let mut reader = Reader::new(scratch, now);
     let path = reader.path(submission)?;
+    reader.caller(submission.caller)?;
     reader.headers(submission.headers)?;
     // The query of a URL in the path is the target's own.
     let query = submission.query.filter(|_| path != Path::Url);
@@ -207,7 +224,7 @@ pub fn read<'a>(
         return Err(stray_field(name));
     }
     let brought = reader.scratch.fields.len();
-    reader.relay(submission.headers)?;
+    reader.relay(submission)?;
     let (given, hops) = (reader.given, reader.hops);
     let usual = match outgoing {
         Outgoing::NoField => Method::Get,
@@ -230,6 +247,7 @@ pub fn read<'a>(
         brought,
         content_type,
         body,
+        scope: submission.caller.scope,
     };
     Ok(parts.with(scratch))
 }
@@ -243,6 +261,7 @@ struct Parts<'a> {
     brought: usize,
     content_type: &'a str,
     body: &'a [u8],
+    scope: &'a str,
 }
 
 impl<'a> Parts<'a> {
@@ -260,6 +279,7 @@ impl<'a> Parts<'a> {
             brought: scratch.fields.get(..self.brought).unwrap_or_default(),
             content_type: self.content_type,
             body: self.body,
+            scope: self.scope,
             said: Said {
                 text,
                 rows: &scratch.said,

@@ -115,7 +115,7 @@ impl Dispatch {
     /// Takes in a POST: reads it, vets its targets, hands the message to the store. Its deliveries
     /// are held until the store has it. `vet` says whether a target may be called, or called by a
     /// message that asks for public addresses only; `callbacks_of` appends those that subscribed to
-    /// any of the topics.
+    /// any of the topics, if the message may be published to all of them.
     ///
     /// # Errors
     /// What is wrong with the request, or that memory is full; nothing was taken in then.
@@ -124,7 +124,7 @@ impl Dispatch {
         turn: &mut Turn,
         submission: &Submission<'_>,
         vet: impl Fn(&Target, bool) -> Result<(), Problem>,
-        callbacks_of: impl Fn(&TopicNames, &mut Vec<Callback>),
+        callbacks_of: impl Fn(&TopicNames, &mut Vec<Callback>) -> Result<(), Problem>,
     ) -> Result<Accepted, Problem> {
         let mut scratch = std::mem::take(&mut self.scratch);
         let read = intake::read(submission, &self.settings, turn.now.wall, &mut scratch);
@@ -143,7 +143,7 @@ impl Dispatch {
         turn: &mut Turn,
         submission: &Submission<'_>,
         vet: impl Fn(&Target, bool) -> Result<(), Problem>,
-        callbacks_of: impl Fn(&TopicNames, &mut Vec<Callback>),
+        callbacks_of: impl Fn(&TopicNames, &mut Vec<Callback>) -> Result<(), Problem>,
         mut each: impl FnMut(Result<Accepted, Reason>),
     ) -> Result<Vec<u8>, Problem> {
         let now = turn.now.wall;
@@ -168,17 +168,19 @@ impl Dispatch {
         turn: &mut Turn,
         mut intake: Intake<'_>,
         vet: &impl Fn(&Target, bool) -> Result<(), Problem>,
-        callbacks_of: &impl Fn(&TopicNames, &mut Vec<Callback>),
+        callbacks_of: &impl Fn(&TopicNames, &mut Vec<Callback>) -> Result<(), Problem>,
     ) -> Result<Accepted, Problem> {
         let Some(key) = intake.options.once.take() else {
             return self.take_in_once(turn, intake, vet, callbacks_of);
         };
+        let scope = intake.scope;
+        let key = once::Name { scope, key: &key };
         let digest = once::digest(&intake);
-        if let Some(First { id, seq }) = self.once.first(turn.now.wall, &key, &digest)? {
+        if let Some(First { id, seq }) = self.once.first(turn.now.wall, key, &digest)? {
             turn.stats.add(Counter::MessagesRepeated, 1);
             return Ok(Accepted::again(id, seq));
         }
-        if !Once::charge(turn, &key) {
+        if !Once::charge(turn, key) {
             turn.stats.add(Counter::MessagesRefusedForMemory, 1);
             return Err(Reason::MemoryFull.into());
         }
@@ -186,9 +188,9 @@ impl Dispatch {
         match &accepted {
             Ok(Accepted { id, seq, .. }) => {
                 let first = First { id: *id, seq: *seq };
-                self.once.keep(turn, &key, digest, first);
+                self.once.keep(turn, key, digest, first);
             }
-            Err(_) => Once::uncharge(turn, &key),
+            Err(_) => Once::uncharge(turn, key),
         }
         accepted
     }
@@ -198,7 +200,7 @@ impl Dispatch {
         turn: &mut Turn,
         mut intake: Intake<'_>,
         vet: &impl Fn(&Target, bool) -> Result<(), Problem>,
-        callbacks_of: &impl Fn(&TopicNames, &mut Vec<Callback>),
+        callbacks_of: &impl Fn(&TopicNames, &mut Vec<Callback>) -> Result<(), Problem>,
     ) -> Result<Accepted, Problem> {
         self.targets.clear();
         for url in intake.urls.strs() {
@@ -219,7 +221,7 @@ impl Dispatch {
         let topics = TopicNames::of(intake.topics.bytes());
         self.callbacks.clear();
         if topics.bytes() > 0 {
-            callbacks_of(&topics, &mut self.callbacks);
+            callbacks_of(&topics, &mut self.callbacks)?;
         }
         let extra = extra(&mut intake);
         let plan = Plan::asked(turn.now, &intake);

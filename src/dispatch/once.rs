@@ -30,6 +30,16 @@ const KEY_BYTES: u64 = 256;
 /// What tells requests apart.
 pub type Digest = [u8; 32];
 
+/// What a request is taken once by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Name<'a> {
+    /// The scope that the key is one in: empty, or the name of a token, so that nobody can find out
+    /// what others send. It outlasts a change of that token's secret.
+    pub(super) scope: &'a str,
+    /// The key as its publisher gave it.
+    pub(super) key: &'a str,
+}
+
 /// A request that was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Taken {
@@ -79,7 +89,7 @@ impl Once {
     pub(super) fn first(
         &self,
         now: Wall,
-        key: &str,
+        key: Name<'_>,
         digest: &Digest,
     ) -> Result<Option<First>, Problem> {
         let taken = self.by_key.get(&*scoped(key));
@@ -90,7 +100,7 @@ impl Once {
         if taken.digest == *digest {
             return Ok(Some(First { id, seq }));
         }
-        let key: String = key.chars().take(SHOWN_CHARS_MAX).collect();
+        let key: String = key.key.chars().take(SHOWN_CHARS_MAX).collect();
         let detail = format!(
             "idempotency-key: {key:?} came with another request, which became {id}; allowed: the \
              same target, options and body, or another key"
@@ -99,18 +109,18 @@ impl Once {
     }
 
     /// Puts a key on the account of memory; false if there is no room.
-    pub(super) fn charge(turn: &mut Turn, key: &str) -> bool {
+    pub(super) fn charge(turn: &mut Turn, key: Name<'_>) -> bool {
         turn.memory.take(cost(&scoped(key)))
     }
 
     /// The key's message was not taken in.
-    pub(super) fn uncharge(turn: &mut Turn, key: &str) {
+    pub(super) fn uncharge(turn: &mut Turn, key: Name<'_>) {
         turn.memory.give(cost(&scoped(key)));
     }
 
     /// A request was taken in under a key that is charged already. The store keeps it with the
     /// message, for this is the same fact.
-    pub(super) fn keep(&mut self, turn: &mut Turn, key: &str, digest: Digest, first: First) {
+    pub(super) fn keep(&mut self, turn: &mut Turn, key: Name<'_>, digest: Digest, first: First) {
         let key: Arc<[u8]> = scoped(key).into();
         self.forget(turn, &key, false);
         let taken = Taken {
@@ -251,12 +261,14 @@ impl Once {
     }
 }
 
-/// The key as it is kept: behind the scope in which it is one, and the length of that. There is
-/// one scope so far, whose name is empty.
-fn scoped(key: &str) -> Vec<u8> {
-    let mut scoped = Vec::with_capacity(1 + key.len());
-    scoped.push(0);
-    scoped.extend_from_slice(key.as_bytes());
+/// The key as it is kept: behind the scope in which it is one, and the length of that.
+fn scoped(name: Name<'_>) -> Vec<u8> {
+    let scope = name.scope.as_bytes();
+    let bytes = u8::try_from(scope.len()).unwrap_or(u8::MAX);
+    let mut scoped = Vec::with_capacity(1 + scope.len() + name.key.len());
+    scoped.push(bytes);
+    scoped.extend_from_slice(scope.get(..bytes.into()).unwrap_or_default());
+    scoped.extend_from_slice(name.key.as_bytes());
     scoped
 }
 

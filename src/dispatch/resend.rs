@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::deliveries::{Plan, Receivers};
 use super::draft::{Body, Draft, notices_only};
-use super::{Accepted, Dispatch};
+use super::{Accepted, Dispatch, options};
 use crate::base::stats::Counter;
 use crate::http::problem::{Problem, Reason};
 use crate::model::record::{Place, Work};
@@ -14,6 +14,7 @@ use crate::port::Turn;
 
 impl Dispatch {
     /// Takes in a message again, for these of its targets. Its delay is over, its age runs anew.
+    /// With `strict` its targets have to be public from now on.
     ///
     /// # Errors
     /// Memory is full, a target may not be called any more, or its options cannot be used; nothing
@@ -25,8 +26,11 @@ impl Dispatch {
         targets: &[Arc<Target>],
         vet: impl Fn(&Target, bool) -> Result<(), Problem>,
         callbacks_of: impl FnOnce(&TopicNames, &mut Vec<Callback>),
+        strict: bool,
     ) -> Result<Accepted, Problem> {
-        let plan = self.plan_again(turn, message, targets)?;
+        let mut plan = self.plan_again(turn, message, targets)?;
+        let tightens = strict && !plan.strict;
+        plan.strict |= strict;
         for target in targets {
             vet(target, plan.strict)?;
         }
@@ -34,10 +38,15 @@ impl Dispatch {
         if message.topics.bytes() > 0 {
             callbacks_of(&message.topics, &mut self.callbacks);
         }
-        let extra = Extra {
+        let mut extra = Extra {
             resend_of: Some(message.id),
             ..message.extra.as_deref().cloned().unwrap_or_default()
         };
+        if tightens && let Some((_, row)) = options::field(b"_targets") {
+            let mut kept = extra.options.as_bytes().to_vec();
+            options::note(row, "public", &mut kept);
+            extra.options = String::from_utf8_lossy(&kept).into();
+        }
         let receivers = Receivers {
             targets,
             callbacks: &self.callbacks,

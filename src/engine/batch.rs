@@ -1,8 +1,10 @@
 //! A POST to /dispatch/batch: many messages in one request, one commit and one answer.
 //! It reads none of them, and decides no more than the line does for one.
 
+use super::door::Warrant;
 use super::lanes;
 use super::serve::{Rooms, problem};
+use crate::access::Who;
 use crate::base::stats::Counter;
 use crate::conn::reply::Reply;
 use crate::dispatch::intake::Submission;
@@ -22,29 +24,41 @@ impl Rooms<'_> {
         if let Err(why) = self.store.takes() {
             return (0, problem(why, request));
         }
+        let warrant = Warrant {
+            gate: self.gate,
+            who: self.who.unwrap_or(Who::Stranger),
+        };
         let submission = Submission {
             tail: None,
             query: request.query,
             content_type: request.content_type(),
             body,
             headers: request.headers,
+            caller: warrant.caller(),
         };
         let policy = &self.courier.settings().policy;
-        let mut forbidden = 0;
-        let vet = |target: &_, strict| lanes::vet(policy, target, strict);
+        let (mut forbidden, mut unentitled) = (0, 0);
+        let vet = |target: &_, strict| {
+            warrant.sends()?;
+            lanes::vet(policy, target, strict)
+        };
         let (hub, now) = (&*self.hub, turn.now.mono);
         let callbacks_of = |topics: &TopicNames, callbacks: &mut Vec<Callback>| {
+            warrant.publishes(topics)?;
             hub.callbacks(now, topics.iter(), false, callbacks);
+            Ok(())
         };
         let mut taken = Vec::new();
         let each = |each: Result<_, Reason>| match each {
             Ok(accepted) => taken.push(accepted),
             Err(Reason::TargetForbidden) => forbidden += 1,
+            Err(Reason::InsufficientScope) => unentitled += 1,
             Err(_) => {}
         };
         let dispatch = &mut *self.dispatch;
         let answer = dispatch.accept_batch(turn, &submission, vet, callbacks_of, each);
         turn.stats.add(Counter::TargetsForbidden, forbidden);
+        turn.stats.add(Counter::Forbidden, unentitled);
         match answer {
             Ok(body) => {
                 let seq = taken.iter().map(|accepted| accepted.seq).max();

@@ -5,8 +5,10 @@
 use httparse::Header;
 
 use super::Engine;
+use super::door::Warrant;
 use super::serve::context;
 use super::stored::{Awaiting, Origin};
+use crate::access::Right;
 use crate::base::index::Index;
 use crate::base::slab::Key;
 use crate::conn::Conn;
@@ -37,6 +39,8 @@ pub(super) struct Office<'a> {
     pub(super) waiters: &'a mut Index<Ticket, Key>,
     pub(super) line: Key,
     pub(super) visitor: Visitor,
+    /// What the client may do.
+    pub(super) warrant: Warrant<'a>,
 }
 
 /// What a request to the hub comes to.
@@ -68,6 +72,7 @@ impl Office<'_> {
         let from = Client {
             peer: self.visitor.peer,
             local: self.visitor.is_local(),
+            free: self.warrant.is_free(),
             host: request.host,
         };
         let asked = match request::read(&form, half, &self.hub.settings().leases) {
@@ -122,12 +127,10 @@ impl Office<'_> {
         from: Client<'_>,
         headers: &[Header<'_>],
     ) -> Result<Served, Refused> {
-        if !self.hub.settings().open && !from.local {
-            return Err(Reason::PublishForbidden.into());
-        }
+        let name = content.topic.key().as_bytes();
+        self.may_publish(name, from)?;
         // What a subscriber publishes again may come back to us.
         let hops = intake::hops_of(headers)?;
-        let name = content.topic.key().as_bytes();
         let content = dispatch::Content {
             topic: name,
             content_type: &content.content_type,
@@ -141,6 +144,22 @@ impl Office<'_> {
             .callbacks(turn.now.mono, topics, false, &mut callbacks);
         let accepted = self.dispatch.publish(turn, content, &callbacks)?;
         Ok(Served::Taken(accepted))
+    }
+}
+
+impl Office<'_> {
+    /// Content may be published by all if the hub is open; else, with tokens, by whoever has the
+    /// right, and without by those on this machine.
+    fn may_publish(&self, name: &[u8], from: Client<'_>) -> Result<(), Problem> {
+        if self.hub.settings().open {
+            return Ok(());
+        }
+        let Warrant { gate, who } = self.warrant;
+        match gate.is_open() {
+            true if from.local => Ok(()),
+            true => Err(Reason::PublishForbidden.into()),
+            false => gate.demand(who, Right::Publish(name)),
+        }
     }
 }
 

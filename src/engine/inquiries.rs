@@ -61,6 +61,8 @@ pub(super) struct Inquiry {
     errand: Errand,
     /// Whether it is refused in JSON.
     json: bool,
+    /// What it sends again goes to public addresses only.
+    pub(super) strict: bool,
     /// Questions that are not answered yet.
     open: u32,
     /// It waits for the message to end, at most until then.
@@ -80,6 +82,7 @@ impl Inquiry {
             id,
             errand,
             json,
+            strict: false,
             open: 0,
             until: None,
             node: None,

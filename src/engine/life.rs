@@ -208,6 +208,7 @@ impl Engine {
         stats.set(Counter::CallsWaiting, self.courier.waiting() as u64);
         stats.set(Counter::Subscriptions, self.hub.len() as u64);
         stats.set(Counter::BytesHeld, self.turn.memory.held());
+        stats.set(Counter::Tokens, self.gate.len() as u64);
         stats.set(Counter::Timers, self.turn.wheel.len() as u64);
     }
 

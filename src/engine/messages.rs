@@ -197,7 +197,8 @@ impl Rooms<'_> {
         id: MessageId,
         errand: Errand,
     ) -> Result<Key, Reply> {
-        let inquiry = Inquiry::new(self.line, id, errand, wants_json(request));
+        let mut inquiry = Inquiry::new(self.line, id, errand, wants_json(request));
+        inquiry.strict = self.warrant().caller().strict;
         let begun = self.inquiries.begin(turn, inquiry);
         begun.map_err(|why| problem(why, request))
     }

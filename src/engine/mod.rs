@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::access::browser;
+use crate::access::{Gate, Roll, browser};
 use crate::base::buf::Pool;
 use crate::base::frame::Gather;
 use crate::base::index::Index;
@@ -30,6 +30,7 @@ mod batch;
 mod callers;
 mod calls;
 mod condition;
+mod door;
 mod hub;
 mod inquiries;
 mod lanes;
@@ -47,6 +48,7 @@ mod stillness;
 mod stored;
 mod streams;
 mod visits;
+mod wants;
 mod window;
 mod wishes;
 
@@ -82,6 +84,8 @@ pub struct Settings {
     pub drain_timeout: Duration,
     /// The store forgets at a restart, and every 202 must say so.
     pub volatile: bool,
+    /// Who has a token; `None`: nobody needs one.
+    pub roll: Option<Roll>,
 }
 
 impl Default for Settings {
@@ -98,6 +102,7 @@ impl Default for Settings {
             memory_bytes_max: 256 << 20,
             drain_timeout: Duration::from_secs(8),
             volatile: true,
+            roll: None,
         }
     }
 }
@@ -137,6 +142,8 @@ pub struct Engine {
     /// Streams and polls whose topics were deleted; empty between facts.
     doomed: Vec<Key>,
     hub: Hub,
+    /// Who may do what.
+    gate: Gate,
     /// The lines of those who wait for the hub's verdict.
     waiters: Index<Ticket, Key>,
     inquiries: Inquiries,
@@ -177,6 +184,8 @@ impl Engine {
         };
         let dispatch = Dispatch::new(dispatch, rng.u64(), now.mono);
         let hub = Hub::new(settings.hub.clone(), &mut rng);
+        let seed = settings.roll.as_ref().map_or(0, |_| rng.u64());
+        let gate = Gate::new(settings.roll.clone(), seed);
         Engine {
             lines: Slab::with_bound(settings.lines_max),
             desks: Pool::with_bound(DESKS_KEPT_MAX),
@@ -187,6 +196,7 @@ impl Engine {
             visits: Visits::new(rng.u64()),
             doomed: Vec::new(),
             hub,
+            gate,
             waiters: Index::new(rng.u64()),
             inquiries: Inquiries::default(),
             #[cfg(test)]

@@ -65,7 +65,7 @@ impl Rooms<'_> {
 
     /// Whether whoever wants something has to have a token.
     fn has_tokens(&self) -> bool {
-        false
+        !self.gate.is_open()
     }
 
     /// The origin of a request, or `*`, if its scripts may read the answer.

@@ -45,17 +45,26 @@ impl Engine {
         let Some(errand) = self.visits.next(key) else {
             return self.close(key);
         };
+        // Whose token went while it waited behind other answers gets nothing.
+        if !self.gate.knows(errand.pass.mark) {
+            return self.close(key);
+        }
         let Some(joined) = self.topics.join(&errand.wish, key) else {
             return self.close(key);
         };
+        let now = self.turn.now;
+        let most = errand.pass.until.map(|until| until.since(now.wall));
         let until = match errand.wish.mode {
-            Mode::Wait(span) if !hurries && !manner.head_only => self.turn.now.mono + span,
+            Mode::Wait(span) if !hurries && !manner.head_only => {
+                now.mono + most.map_or(span, |most| most.min(span))
+            }
             _ => Mono::default(),
         };
         let seated = Seated {
             wish: errand.wish,
             joined,
             until,
+            pass: errand.pass,
         };
         let found = joined.seat.at < joined.end;
         if found || until <= self.turn.now.mono {

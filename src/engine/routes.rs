@@ -1,6 +1,7 @@
 //! The routing table: one row per endpoint, from which 404, 405 with Allow, and the help follow.
 //! It knows paths and methods, and never what a handler does.
 
+use crate::access::Right;
 use crate::hub::request::Half;
 use crate::model::Method;
 
@@ -19,6 +20,10 @@ pub struct Route {
     pub allow: &'static str,
     /// One line for people.
     pub help: &'static str,
+    /// What whoever only looks needs.
+    pub(super) look: Needs,
+    /// What whoever changes something needs: POST and DELETE.
+    pub(super) change: Needs,
     pub(super) handler: Handler,
 }
 
@@ -63,6 +68,85 @@ pub(super) enum Handler {
     Queues,
 }
 
+/// What a request needs of whoever makes it, as far as its head tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// Nothing: nobody is asked who it is.
+    Nothing,
+    /// That what it shows is right, if it shows anything.
+    Known,
+    /// The right to send anything at all.
+    Send,
+    /// The right to read anything at all as a stream.
+    Stream,
+    /// `dispatch`.
+    Dispatch,
+    /// `read`.
+    Read,
+    /// `admin`.
+    Admin,
+}
+
+impl Needs {
+    fn text(self) -> &'static str {
+        match self {
+            Needs::Nothing => "open",
+            Needs::Known => "open, but not to wrong tokens",
+            Needs::Send => "`dispatch` for URLs, `publish:` for topics",
+            Needs::Stream => "`subscribe:`",
+            Needs::Dispatch => "`dispatch`",
+            Needs::Read => "`read`",
+            Needs::Admin => "`admin`",
+        }
+    }
+
+    /// The right, if it takes one.
+    pub(super) fn right(self) -> Option<Right<'static>> {
+        match self {
+            Needs::Nothing | Needs::Known => None,
+            Needs::Send => Some(Right::Send),
+            Needs::Stream => Some(Right::Stream),
+            Needs::Dispatch => Some(Right::Dispatch),
+            Needs::Read => Some(Right::Read),
+            Needs::Admin => Some(Right::Admin),
+        }
+    }
+}
+
+impl Route {
+    /// What one needs if there are tokens, in words.
+    #[must_use]
+    pub fn rights(&self) -> String {
+        let looks = self.methods.contains(&Method::Get);
+        let changes = self.methods.iter().find(|it| {
+            let method = **it;
+            !READ.contains(it) && self.needs(method) == self.change
+        });
+        match (looks, changes) {
+            (true, Some(method)) if self.look != self.change => {
+                format!(
+                    "{}; {} {}",
+                    self.look.text(),
+                    method.as_str(),
+                    self.change.text()
+                )
+            }
+            (true, _) => self.look.text().to_owned(),
+            (false, _) => self.change.text().to_owned(),
+        }
+    }
+
+    /// What a request with that method needs.
+    pub(super) fn needs(&self, method: Method) -> Needs {
+        match method {
+            Method::Get | Method::Head => self.look,
+            // What may be asked here is no secret.
+            Method::Options => Needs::Nothing,
+            _ => self.change,
+        }
+    }
+}
+
 const READ: &[Method] = &[Method::Get, Method::Head, Method::Options];
 
 /// What is allowed somewhere.
@@ -76,6 +160,8 @@ const ROUTES: &[Route] = &[
         methods: &[Method::Post, Method::Options],
         allow: "POST, OPTIONS",
         help: "many of those at once: a JSON array, or one object on each line",
+        look: Needs::Known,
+        change: Needs::Send,
         handler: Handler::Batch,
     },
     Route {
@@ -85,6 +171,8 @@ const ROUTES: &[Route] = &[
         methods: &[Method::Post, Method::Options],
         allow: "POST, OPTIONS",
         help: "queue a webhook (_url) or publish to a topic (_topic)",
+        look: Needs::Known,
+        change: Needs::Send,
         handler: Handler::Dispatch,
     },
     Route {
@@ -94,6 +182,8 @@ const ROUTES: &[Route] = &[
         methods: &[Method::Get, Method::Head, Method::Post, Method::Options],
         allow: "GET, HEAD, POST, OPTIONS",
         help: "read topics live (topic=NAME)",
+        look: Needs::Stream,
+        change: Needs::Stream,
         handler: Handler::Stream,
     },
     Route {
@@ -103,6 +193,8 @@ const ROUTES: &[Route] = &[
         methods: &[Method::Get, Method::Head, Method::Post, Method::Options],
         allow: "GET, HEAD, POST, OPTIONS",
         help: "WebSub: subscribe, unsubscribe, publish (hub.mode)",
+        look: Needs::Known,
+        change: Needs::Known,
         handler: Handler::Hub(Half::Any),
     },
     Route {
@@ -112,6 +204,8 @@ const ROUTES: &[Route] = &[
         methods: &[Method::Post, Method::Options],
         allow: "POST, OPTIONS",
         help: "the half of the hub for subscribers",
+        look: Needs::Known,
+        change: Needs::Known,
         handler: Handler::Hub(Half::Subscribe),
     },
     Route {
@@ -121,6 +215,8 @@ const ROUTES: &[Route] = &[
         methods: &[Method::Post, Method::Options],
         allow: "POST, OPTIONS",
         help: "the half of the hub for publishers",
+        look: Needs::Known,
+        change: Needs::Known,
         handler: Handler::Hub(Half::Publish),
     },
     Route {
@@ -130,6 +226,8 @@ const ROUTES: &[Route] = &[
         methods: &[Method::Get, Method::Head, Method::Delete, Method::Options],
         allow: "GET, HEAD, DELETE, OPTIONS",
         help: "who subscribes to what (topic=, callback=, limit=N, cursor=N); DELETE denies it",
+        look: Needs::Read,
+        change: Needs::Admin,
         handler: Handler::Subscriptions,
     },
     Route {
@@ -139,6 +237,8 @@ const ROUTES: &[Route] = &[
         methods: READ,
         allow: "GET, HEAD, OPTIONS",
         help: "who reads what, and what is kept (limit=N, cursor=N)",
+        look: Needs::Read,
+        change: Needs::Admin,
         handler: Handler::Topics,
     },
     Route {
@@ -148,6 +248,8 @@ const ROUTES: &[Route] = &[
         methods: &[Method::Get, Method::Head, Method::Delete, Method::Options],
         allow: "GET, HEAD, DELETE, OPTIONS",
         help: "/topics/{name}, percent-encoded; DELETE ends its streams and drops its messages",
+        look: Needs::Read,
+        change: Needs::Admin,
         handler: Handler::Topics,
     },
     Route {
@@ -158,6 +260,8 @@ const ROUTES: &[Route] = &[
         allow: "GET, HEAD, OPTIONS",
         help: "messages, the newest first (status=, topic=, url=, label=, since=, until=, limit=N, \
                cursor=ID)",
+        look: Needs::Read,
+        change: Needs::Read,
         handler: Handler::Messages,
     },
     Route {
@@ -167,6 +271,8 @@ const ROUTES: &[Route] = &[
         methods: &[Method::Post, Method::Options],
         allow: "POST, OPTIONS",
         help: "resend those that such a search finds, up to 1000 at once",
+        look: Needs::Dispatch,
+        change: Needs::Dispatch,
         handler: Handler::ResendMany,
     },
     Route {
@@ -176,6 +282,8 @@ const ROUTES: &[Route] = &[
         methods: &[Method::Post, Method::Options],
         allow: "POST, OPTIONS",
         help: "/messages/{id}/resend: resend one, as a new message",
+        look: Needs::Dispatch,
+        change: Needs::Dispatch,
         handler: Handler::Resend,
     },
     Route {
@@ -185,6 +293,8 @@ const ROUTES: &[Route] = &[
         methods: &[Method::Get, Method::Head, Method::Delete, Method::Options],
         allow: "GET, HEAD, DELETE, OPTIONS",
         help: "/messages/{id}: what became of it (wait=30s); DELETE cancels what is not delivered",
+        look: Needs::Read,
+        change: Needs::Dispatch,
         handler: Handler::Message,
     },
     Route {
@@ -194,6 +304,8 @@ const ROUTES: &[Route] = &[
         methods: READ,
         allow: "GET, HEAD, OPTIONS",
         help: "a short text for people",
+        look: Needs::Known,
+        change: Needs::Known,
         handler: Handler::About,
     },
     Route {
@@ -203,6 +315,8 @@ const ROUTES: &[Route] = &[
         methods: READ,
         allow: "GET, HEAD, OPTIONS",
         help: "200 while the server runs, 503 while its store fails",
+        look: Needs::Nothing,
+        change: Needs::Nothing,
         handler: Handler::Health,
     },
     Route {
@@ -212,6 +326,8 @@ const ROUTES: &[Route] = &[
         methods: READ,
         allow: "GET, HEAD, OPTIONS",
         help: "200 while messages are taken; 503 at the start, and while the store fails",
+        look: Needs::Nothing,
+        change: Needs::Nothing,
         handler: Handler::Ready,
     },
     Route {
@@ -221,6 +337,8 @@ const ROUTES: &[Route] = &[
         methods: READ,
         allow: "GET, HEAD, OPTIONS",
         help: "counters and gauges in Prometheus text",
+        look: Needs::Read,
+        change: Needs::Read,
         handler: Handler::Metrics,
     },
     Route {
@@ -230,6 +348,8 @@ const ROUTES: &[Route] = &[
         methods: READ,
         allow: "GET, HEAD, OPTIONS",
         help: "what waits and runs for each origin (limit=N, cursor=N)",
+        look: Needs::Read,
+        change: Needs::Read,
         handler: Handler::Lanes,
     },
     Route {
@@ -239,6 +359,8 @@ const ROUTES: &[Route] = &[
         methods: &[Method::Post, Method::Options],
         allow: "POST, OPTIONS",
         help: "/lanes/{origin}/pause and /resume, the origin percent-encoded",
+        look: Needs::Admin,
+        change: Needs::Admin,
         handler: Handler::Steer,
     },
     Route {
@@ -248,6 +370,8 @@ const ROUTES: &[Route] = &[
         methods: READ,
         allow: "GET, HEAD, OPTIONS",
         help: "what rates and parallelism hold back (limit=N, cursor=N)",
+        look: Needs::Read,
+        change: Needs::Read,
         handler: Handler::Flows,
     },
     Route {
@@ -257,6 +381,8 @@ const ROUTES: &[Route] = &[
         methods: READ,
         allow: "GET, HEAD, OPTIONS",
         help: "queues and the first of each (limit=N, cursor=N)",
+        look: Needs::Read,
+        change: Needs::Read,
         handler: Handler::Queues,
     },
 ];

@@ -2,13 +2,16 @@
 //! It routes and never interprets a body.
 
 use super::condition::Condition;
+use super::door::{Warrant, note_refusal};
 use super::hub::{Office, PAGE, Served};
 use super::inquiries::Inquiries;
 use super::life::Drain;
 use super::routes::Route;
 use super::stored::{Awaiting, Origin};
 use super::visits::Visits;
+pub(super) use super::wants::wants_json;
 use super::{Engine, Settings, lanes, notices, pages, routes, stored};
+use crate::access::{Gate, Who};
 use crate::admin;
 use crate::base::index::Index;
 use crate::base::slab::Key;
@@ -63,6 +66,9 @@ pub(super) struct Rooms<'a> {
     pub(super) draining: bool,
     pub(super) line: Key,
     pub(super) visitor: Visitor,
+    pub(super) gate: &'a mut Gate,
+    /// Who makes the present request, if its head came in this fact.
+    pub(super) who: Option<Who>,
 }
 
 impl Engine {
@@ -91,6 +97,8 @@ impl Engine {
             draining: self.drain != Drain::No,
             line: key,
             visitor: inbound.visitor(),
+            gate: &mut self.gate,
+            who: None,
         };
         inbound.received(&mut context!(self), &mut rooms, bytes);
         self.end_doomed();
@@ -190,6 +198,7 @@ impl Service for Rooms<'_> {
     fn judge(&mut self, turn: &mut Turn, request: &Request<'_>) -> Result<(), Reply> {
         let judged = routed(request).and_then(|route| {
             self.guard(turn, request, route)?;
+            self.let_in(turn, route, request)?;
             self.fits(request)
         });
         judged.map_err(|reply| self.for_scripts(request, reply))
@@ -197,6 +206,7 @@ impl Service for Rooms<'_> {
 
     fn serve(&mut self, turn: &mut Turn, request: &Request<'_>, body: &[u8]) -> (Seq, Reply) {
         let (seq, reply) = self.answer(turn, request, body);
+        self.who = None;
         (seq, self.for_scripts(request, reply))
     }
 
@@ -240,6 +250,9 @@ impl Rooms<'_> {
         let Some((route, tail)) = routes::find(request.path) else {
             return (0, problem(Reason::NotFound.into(), request));
         };
+        if let Err(reply) = self.is_let_in(turn, route, request) {
+            return (0, reply);
+        }
         let query = request.query.unwrap_or_default();
         match route.handler {
             routes::Handler::Dispatch => self.take(turn, request, tail, body),
@@ -289,18 +302,28 @@ impl Rooms<'_> {
         if let Err(why) = self.store.takes() {
             return (0, problem(why, request));
         }
+        let warrant = Warrant {
+            gate: self.gate,
+            who: self.who.unwrap_or(Who::Stranger),
+        };
         let submission = Submission {
             tail,
             query: request.query,
             content_type: request.content_type(),
             body,
             headers: request.headers,
+            caller: warrant.caller(),
         };
         let policy = &self.courier.settings().policy;
-        let vet = |target: &_, strict| lanes::vet(policy, target, strict);
+        let vet = |target: &_, strict| {
+            warrant.sends()?;
+            lanes::vet(policy, target, strict)
+        };
         let (hub, now) = (&*self.hub, turn.now.mono);
         let callbacks_of = |topics: &TopicNames, callbacks: &mut Vec<Callback>| {
+            warrant.publishes(topics)?;
             hub.callbacks(now, topics.iter(), false, callbacks);
+            Ok(())
         };
         let accepted = self.dispatch.accept(turn, &submission, vet, callbacks_of);
         match accepted {
@@ -316,6 +339,7 @@ impl Rooms<'_> {
                 if why.reason == Reason::TargetForbidden {
                     turn.stats.add(Counter::TargetsForbidden, 1);
                 }
+                note_refusal(turn, why.reason);
                 (0, problem(why, request))
             }
         }
@@ -371,6 +395,10 @@ impl Rooms<'_> {
             waiters: self.waiters,
             line: self.line,
             visitor: self.visitor,
+            warrant: Warrant {
+                gate: self.gate,
+                who: self.who.unwrap_or(Who::Stranger),
+            },
         };
         match office.serve(turn, request, half, body) {
             Served::Kept(reply) => self.once_kept(turn, reply),
@@ -380,6 +408,7 @@ impl Rooms<'_> {
                 if why.reason == Reason::TargetForbidden {
                     turn.stats.add(Counter::TargetsForbidden, 1);
                 }
+                note_refusal(turn, why.reason);
                 let reply = Reply::Problem {
                     problem: why,
                     json: wants_json(request),
@@ -436,56 +465,5 @@ pub(super) fn text(body: impl Into<std::borrow::Cow<'static, str>>) -> Reply {
         content_type: "text/plain; charset=utf-8",
         fields: &[],
         body: body.into(),
-    }
-}
-
-/// dispatch.md section 5: JSON on Accept, or where the request itself is JSON.
-pub(super) fn wants_json(request: &Request<'_>) -> bool {
-    let accepts = request.field("accept").is_some_and(names_json);
-    accepts || request.field("content-type").is_some_and(names_json)
-}
-
-/// Whether a list of media types has `application/json` or `application/problem+json` in it.
-fn names_json(value: &[u8]) -> bool {
-    const KIND: &[u8] = b"application";
-    memchr::memchr_iter(b'/', value).any(|slash| {
-        let (before, after) = value.split_at(slash);
-        let is_application = before
-            .get(slash.saturating_sub(KIND.len())..)
-            .is_some_and(|kind| kind.eq_ignore_ascii_case(KIND));
-        let begins = |word: &[u8]| {
-            after
-                .get(1..=word.len())
-                .is_some_and(|name| name.eq_ignore_ascii_case(word))
-        };
-        is_application && (begins(b"json") || begins(b"problem+json"))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::names_json;
-
-    #[test]
-    fn json_is_found_in_lists_and_in_any_case() {
-        for yes in [
-            "application/json",
-            "text/html, Application/JSON;q=0.9",
-            "*/*,application/problem+json",
-            "application/json; charset=utf-8",
-        ] {
-            assert!(names_json(yes.as_bytes()), "{yes}");
-        }
-        for no in [
-            "",
-            "*/*",
-            "/",
-            "json",
-            "text/json",
-            "application/",
-            "application/xml",
-        ] {
-            assert!(!names_json(no.as_bytes()), "{no}");
-        }
     }
 }

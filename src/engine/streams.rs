@@ -26,6 +26,9 @@ use crate::topics::{Feed, Joined, Seat, Topics};
 /// adds to it.
 const RETRY_MS: (u32, u64) = (3_000, 2_001);
 
+/// A ticket holds no longer, so that no clock runs over.
+const TICKET_MAX: Duration = Duration::from_secs(10 * 365 * 86_400);
+
 /// What a stream reads: its channel's frames in its style.
 pub(super) fn feed_of<'a>(topics: &'a Topics, stream: &Stream) -> Feed<'a> {
     topics.feed(stream.channel(), Style::from_index(stream.style()))
@@ -77,6 +80,9 @@ impl Engine {
         if self.drain != Drain::No {
             return self.end_stream(key, Code::Shutdown);
         }
+        if !self.gate.knows(errand.pass.mark) {
+            return self.end_stream(key, Code::Token);
+        }
         self.settle_stream(key);
     }
 
@@ -97,6 +103,7 @@ impl Engine {
         let keep_alive = self.topics.settings().keep_alive;
         let terms = Terms {
             style: wish.style.index() as u8,
+            mark: errand.pass.mark,
             keep_alive: spread(wish.keep_alive.unwrap_or(keep_alive), key),
             drops: wish.drops,
             warns: wish.stall_warnings,
@@ -116,6 +123,10 @@ impl Engine {
             let less = self.turn.rng.below(micros(age) / 8 + 1);
             let age = age.saturating_sub(Duration::from_micros(less));
             stream.end_at(now.mono + age, number(Code::Shed));
+        }
+        if let Some(until) = errand.pass.until {
+            let left = until.since(now.wall).min(TICKET_MAX);
+            stream.end_at(now.mono + left, number(Code::Token));
         }
         stream
     }

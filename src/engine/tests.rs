@@ -1,5 +1,4 @@
 //! What must come of facts that are hard to bring about from outside: the engine alone, by hand.
-
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use crate::model::{Door, Visitor};
 use crate::port::{Action, Ended, Seq, StoreDone, StoreOp};
 
 pub(super) mod calls;
+mod door;
 mod flows;
 mod hub;
 mod notices;

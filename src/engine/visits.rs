@@ -4,11 +4,21 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::access::Mark;
 use crate::base::index::Index;
 use crate::base::slab::Key;
-use crate::base::time::Mono;
+use crate::base::time::{Mono, Wall};
 use crate::topics::Joined;
 use crate::topics::wish::Wish;
+
+/// By what right somebody reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Pass {
+    /// The token's mark.
+    pub(super) mark: Mark,
+    /// When it ends by itself.
+    pub(super) until: Option<Wall>,
+}
 
 /// What one request has come for.
 #[derive(Debug)]
@@ -16,6 +26,7 @@ pub(super) struct Errand {
     pub(super) wish: Box<Wish>,
     /// The origin whose scripts may read what is sent, if it is not the page's own.
     pub(super) origin: Option<Arc<str>>,
+    pub(super) pass: Pass,
 }
 
 /// A poll that waits, and sits in its channel as streams do.
@@ -25,6 +36,7 @@ pub(super) struct Seated {
     pub(super) joined: Joined,
     /// When it is answered, whatever has come.
     pub(super) until: Mono,
+    pub(super) pass: Pass,
 }
 
 /// What one line has come for.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::condition::Condition;
 use super::serve::{Rooms, problem, wants_json};
-use super::visits::Errand;
+use super::visits::{Errand, Pass};
 use crate::base::stats::Counter;
 use crate::base::time::Wall;
 use crate::conn::reply::Reply;
@@ -28,14 +28,17 @@ impl Rooms<'_> {
             return problem(Reason::Starting.into(), request);
         }
         match read(request, body, settings, turn.now.wall) {
-            Ok(wish) => self.admit(turn, request, wish),
+            Ok(wish) => match self.may_read(turn, &wish.selection) {
+                Ok(pass) => self.admit(turn, request, wish, pass),
+                Err(why) => problem(why, request),
+            },
             Err(why) => problem(why, request),
         }
     }
 
     /// The line becomes a stream, or its client is answered, once what was asked before is: what it
     /// has come for waits in a place of its own.
-    fn admit(&mut self, turn: &mut Turn, request: &Request<'_>, wish: Wish) -> Reply {
+    fn admit(&mut self, turn: &mut Turn, request: &Request<'_>, wish: Wish, pass: Pass) -> Reply {
         let polls = matches!(wish.mode, Mode::Poll | Mode::Wait(_));
         let (head_only, framing) = (request.method == Method::Head, wish.style.framing);
         let sits = !head_only && wish.mode != Mode::Poll;
@@ -49,7 +52,8 @@ impl Rooms<'_> {
             ..wish
         });
         let origin = self.origin_of(request);
-        self.visits.bring(self.line, Errand { wish, origin }, sits);
+        let errand = Errand { wish, origin, pass };
+        self.visits.bring(self.line, errand, sits);
         match polls || head_only {
             // The head of a stream to the close says so, to a HEAD too.
             true => Reply::Poll {

@@ -47,6 +47,21 @@ macro_rules! reasons {
                 }
             }
 
+            /// The WWW-Authenticate field that goes with it, if one does (RFC 6750 section 3).
+            #[must_use]
+            pub fn challenge(self) -> Option<&'static str> {
+                match self {
+                    Reason::CredentialsMissing => Some("Bearer realm=\"hookah\""),
+                    Reason::InvalidToken => {
+                        Some("Bearer realm=\"hookah\", error=\"invalid_token\"")
+                    }
+                    Reason::InsufficientScope => {
+                        Some("Bearer realm=\"hookah\", error=\"insufficient_scope\"")
+                    }
+                    _ => None,
+                }
+            }
+
             /// Whether the line is closed after the answer (see [`Row::closes`]).
             #[must_use]
             pub fn closes(self) -> bool {
@@ -201,6 +216,16 @@ reasons! {
     SubscriptionsFull = 503 "subscriptions_full" "Too many subscriptions; try again later";
     /// dispatch.md section 4: a key stands for one request.
     KeyReused = 422 "key_reused" "The idempotency key belongs to another request";
+    /// RFC 6750 section 3.1: the request shows nothing of who makes it.
+    CredentialsMissing = 401 "credentials_missing" "A token is needed";
+    /// RFC 6750 section 3.1: what it shows is wrong, or not right any more.
+    InvalidToken = 401 "invalid_token" "The token is not valid";
+    /// RFC 6750 section 3.1: the token is right and does not give the right.
+    InsufficientScope = 403 "insufficient_scope" "The token does not allow this";
+    /// RFC 6585 section 4: wrong credentials from one address.
+    TooManyFailures = 429 "too_many_failures" "Too many wrong tokens; try again later";
+    /// RFC 6585 section 4: a token's own bound on requests.
+    TokenRate = 429 "token_rate" "The rate of the token is used up; try again later";
     /// A batch has a bound on its messages.
     BatchTooLong = 413 "batch_too_long" "Too many messages in one batch";
     /// security.md section 1: a name that is not ours, as after DNS rebinding.

@@ -73,6 +73,8 @@ pub struct Client<'a> {
     /// A loopback peer of a loopback listener: one who may name any address that this server's own
     /// policy allows, and as often as it likes.
     pub local: bool,
+    /// One who may ask as often as it likes.
+    pub free: bool,
     /// The server as the client called it: its Host field.
     pub host: &'a str,
 }

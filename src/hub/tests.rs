@@ -92,6 +92,7 @@ impl Story {
         Client {
             peer: self.peer,
             local: self.local,
+            free: false,
             host: "hub.test",
         }
     }

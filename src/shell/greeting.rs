@@ -77,6 +77,7 @@ mod tests {
                 key: "key.pem".into(),
                 client_ca: None,
             }),
+            tokens: None,
         }
     }
 

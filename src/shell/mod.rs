@@ -34,6 +34,7 @@ mod sockets;
 mod sys;
 mod throttle;
 mod tls;
+mod tokens;
 mod traffic;
 mod turn;
 
@@ -44,6 +45,7 @@ pub use gate::{Listen, Scheme};
 pub use journal::start as start_log;
 pub use sys::raise_descriptors;
 pub use tls::{Fault, Files};
+pub use tokens::new_token;
 
 /// Bytes read from one line in one turn; also the size of the one buffer that reads share.
 const READ_BYTES_MAX: usize = 64 << 10;
@@ -74,6 +76,8 @@ pub struct Settings {
     pub ca_file: Option<PathBuf>,
     /// The certificate to show to clients, if there is TLS for them.
     pub identity: Option<Files>,
+    /// Who may do what; without it nobody is asked.
+    pub tokens: Option<PathBuf>,
 }
 
 /// Why the server could not start, or had to stop.
@@ -90,6 +94,13 @@ pub enum Failure {
     Store(store::Refusal),
     /// A file with certificates or a key is no use.
     File(Fault),
+    /// The file of `--tokens` is no use.
+    Tokens {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong with it, and where.
+        why: String,
+    },
     /// The system refused something that nothing works without.
     System {
         /// What we were doing.
@@ -113,7 +124,7 @@ impl Failure {
             Failure::Listen { .. } => Exit::Unavailable,
             Failure::System { .. } | Failure::Broken => Exit::Software,
             Failure::Store(refusal) => refusal.exit,
-            Failure::File(_) => Exit::Config,
+            Failure::File(_) | Failure::Tokens { .. } => Exit::Config,
         }
         .code()
     }
@@ -125,6 +136,7 @@ impl fmt::Display for Failure {
             Failure::Listen { at, why } => not_listening(out, at, why),
             Failure::Store(refusal) => out.write_str(&refusal.why),
             Failure::File(fault) => write!(out, "{fault}"),
+            Failure::Tokens { path, why } => write!(out, "--tokens {}: {why}", path.display()),
             Failure::System { doing, why } => write!(out, "the system failed at {doing}: {why}"),
             Failure::Broken => write!(out, "an internal fault; the log above says where"),
         }
@@ -180,6 +192,12 @@ fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, 
     let tls = tls::Client::new(settings.ca_file.as_deref()).map_err(Failure::File)?;
     let identity = settings.identity.clone().map(tls::Identity::read);
     let identity = identity.transpose().map_err(Failure::File)?;
+    let roll = settings.tokens.as_deref().map(|path| {
+        tokens::warn_if_open(path);
+        let path = path.to_path_buf();
+        tokens::read(&path).map_err(|why| Failure::Tokens { path, why })
+    });
+    let roll = roll.transpose()?;
     let listeners = Listeners::bind(
         registry,
         turn::LISTENERS,
@@ -203,6 +221,7 @@ fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, 
             true => engine.memory_bytes_max - engine.memory_bytes_max / STORE_PART_OF_MEMORY,
             false => engine.memory_bytes_max,
         },
+        roll,
         ..engine
     };
     let mut engine = Engine::new(engine, seed, now);
@@ -217,6 +236,7 @@ fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, 
         identity,
         listeners,
         signals,
+        tokens: settings.tokens.clone(),
         store,
         greeting,
     }))

@@ -10,6 +10,7 @@ use crate::{conn, courier};
 /// Settings for an engine that nothing is asked of.
 pub(super) fn engine_settings() -> engine::Settings {
     engine::Settings {
+        roll: None,
         browsers: Default::default(),
         limits: conn::Limits::default(),
         courier: courier::Settings::default(),

@@ -3,6 +3,7 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use mio::{Events, Poll, Token};
@@ -60,6 +61,8 @@ pub(super) struct Server {
     pub(super) identity: Option<tls::Identity>,
     listeners: Listeners,
     signals: Signals,
+    /// The file of tokens, if there are any.
+    pub(super) tokens: Option<PathBuf>,
     store: Box<dyn Store>,
     /// The one buffer that all reads share; an idle line owns none.
     pub(super) scratch: Box<[u8]>,
@@ -84,6 +87,7 @@ pub(super) struct Parts {
     pub(super) identity: Option<tls::Identity>,
     pub(super) listeners: Listeners,
     pub(super) signals: Signals,
+    pub(super) tokens: Option<PathBuf>,
     pub(super) store: Box<dyn Store>,
     /// The lines at the start.
     pub(super) greeting: String,
@@ -105,6 +109,7 @@ impl Server {
             handshakes: Handshakes::default(),
             listeners: parts.listeners,
             signals: parts.signals,
+            tokens: parts.tokens,
             store: parts.store,
             scratch: vec![0; READ_BYTES_MAX].into_boxed_slice(),
             put_off: Vec::new(),

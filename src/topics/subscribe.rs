@@ -138,7 +138,12 @@ table! {
         "only messages whose form or JSON field equals that; of the same field one will do";
     "retry" Value(values::retry), "100 to 3600000", "3000 to 5000",
         "milliseconds before a reader of SSE comes back";
-    "token" Hidden, "a token", "", "for readers that cannot set Authorization";
+    "token" Hidden, "a token", "",
+        "in the query, for readers that cannot set Authorization, which wins";
+    "access_token" Hidden, "a token", "", "the same (RFC 6750 section 2.3)";
+    "exp" Hidden, "unix seconds", "", "of a ticket, in the query: when it ends, and the stream too";
+    "key" Hidden, "the name of a token", "", "of a ticket: whose secret signed it";
+    "sig" Hidden, "64 hexadecimal digits", "", "of a ticket: its signature";
 }
 
 /// A row's bit in the set of the parameters that one source gave.

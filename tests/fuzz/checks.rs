@@ -14,6 +14,8 @@ mod checks_json;
 mod checks_lines;
 #[path = "checks_names.rs"]
 mod checks_names;
+#[path = "checks_tokens.rs"]
+mod checks_tokens;
 #[path = "checks_wishes.rs"]
 mod checks_wishes;
 #[path = "drive.rs"]
@@ -25,6 +27,7 @@ pub use checks_hub::{hub_diff, hub_discover, hub_request};
 pub use checks_json::json;
 pub use checks_lines::json_line;
 pub use checks_names::dns_message;
+pub use checks_tokens::tokens_file;
 pub use checks_wishes::wish;
 use drive::Log;
 
@@ -46,6 +49,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("hub_diff", hub_diff),
     ("json_line", json_line),
     ("wish", wish),
+    ("tokens_file", tokens_file),
 ];
 
 /// Request heads and framing: no split changes the result, and what is accepted has one framing.

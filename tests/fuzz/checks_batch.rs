@@ -13,6 +13,7 @@ const NOW: Wall = Wall(1_767_323_045_000_000);
 /// See the head of this file.
 pub fn batch(data: &[u8]) {
     let submission = Submission {
+        caller: Default::default(),
         tail: None,
         query: None,
         content_type: None,

@@ -143,6 +143,7 @@ fn read<'a>(delimiter: &'a Delimiter, body: &'a [u8]) -> Option<(Vec<Part<'a>>, 
 /// The body that a dispatch sends on whose target stands in the query; `None` if it is refused.
 fn forwarded(content_type: &str, body: &[u8]) -> Option<Vec<u8>> {
     let submission = Submission {
+        caller: Default::default(),
         tail: None,
         query: Some("_topic=t"),
         content_type: Some(content_type),

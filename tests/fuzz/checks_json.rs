@@ -92,6 +92,7 @@ fn values_agree(data: &[u8], members: &[Member]) {
 /// What a dispatch forwards, if it takes it, is the object without the members that are options.
 fn dispatched(data: &[u8], members: &[Member]) {
     let submission = Submission {
+        caller: Default::default(),
         tail: None,
         query: None,
         content_type: Some("application/json"),

@@ -56,6 +56,8 @@ pub struct Asks {
     pub may_be_refused: bool,
     /// Its stream may be ended for its age.
     pub sheds: bool,
+    /// It shows a token, which may be taken away.
+    pub guest: bool,
     /// HTTP/1.0.
     pub old: bool,
     /// Other requests before it on the line.
@@ -89,6 +91,7 @@ impl Asks {
             retry: None,
             may_be_refused: false,
             sheds: false,
+            guest: false,
             old,
             before,
             bytes: 0,
@@ -167,6 +170,12 @@ impl Asks {
             (_, true, _) => Format::RawLength,
         };
         self.bytes = self.request().len();
+    }
+
+    /// It shows that secret.
+    pub fn show(&mut self, secret: &str) {
+        self.more += &format!("&token={secret}");
+        self.settle();
     }
 
     /// The request, behind those that come before it.

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use hookah::model::{Door, Visitor};
 
 use crate::doors::Handshake;
+use crate::guests::{self, Shows};
 use crate::http::{Kind, Message, Reader};
 use crate::net::{Item, LinkId, Net};
 use crate::oracle::Oracle;
@@ -38,6 +39,8 @@ pub enum Want {
     Page(u16, bool),
     /// What its poller judges.
     Polled,
+    /// What it asks for with what it shows.
+    Guest(Shows, guests::Asks),
     /// 408, or just the end of the connection.
     TimedOut,
 }
@@ -49,6 +52,8 @@ pub struct Client {
     pub ip: IpAddr,
     /// How its handshake goes, if it comes by a door with TLS.
     pub handshake: Option<Handshake>,
+    /// Whether it comes as somebody who needs a token, where there are any.
+    pub guest: bool,
     /// The door it comes by.
     pub door: Door,
     /// Whose scripts may read its answers, they have to say.
@@ -81,6 +86,7 @@ impl Client {
         Client {
             ip: IpAddr::from([127, 0, 0, 1]),
             handshake: None,
+            guest: false,
             door: Door::Loopback,
             shared: None,
             link: None,
@@ -214,6 +220,7 @@ impl Client {
                 true
             }
             Want::Page(status, _) => check_page(oracle, &answer, status),
+            Want::Guest(shows, asks) => self.hosted(oracle, world, (shows, &asks), &answer),
             Want::Polled => self.polled(oracle, &answer),
             Want::TimedOut => check_page(oracle, &answer, 408),
         };
@@ -228,6 +235,31 @@ impl Client {
         self.script.answers += 1;
         self.got.push(answer);
         self.got_at.push(world.at());
+    }
+
+    /// The answer to what a guest asked for; whether it was refused.
+    fn hosted(
+        &mut self,
+        oracle: &mut Oracle,
+        world: &World,
+        asked: (Shows, &guests::Asks),
+        answer: &Message,
+    ) -> bool {
+        // It asks only once it has the answer before.
+        let since = self.got_at.last().copied().unwrap_or(0);
+        if guests::answered(oracle, asked, answer, (since, world.at())) {
+            return true;
+        }
+        match asked.1 {
+            guests::Asks::Publish(number, _) => return self.published(oracle, *number, answer),
+            guests::Asks::Order(order) => {
+                self.check_accepted(answer, oracle.volatile);
+                let id = answer.field("hookah-id").unwrap_or("");
+                oracle.promised(world, *order, id);
+            }
+            guests::Asks::Look => assert_eq!(answer.status, 200, "{answer:?}"),
+        }
+        false
     }
 
     /// An order was refused, which has to have an excuse.

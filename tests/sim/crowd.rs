@@ -42,6 +42,15 @@ pub fn random(sim: &mut Sim) {
     }
 }
 
+/// A reader of any kind that shows a token.
+pub fn guest(sim: &mut Sim, topic: &str, secret: &str) -> Reader {
+    let mut reader = reader(sim, topic);
+    reader.asks.guest = true;
+    reader.visits.clear();
+    reader.showing(secret);
+    reader
+}
+
 /// A reader of any kind; each leaves in the end, or is ended.
 fn reader(sim: &mut Sim, topic: &str) -> Reader {
     let rng = &mut sim.world.rng;

@@ -251,6 +251,12 @@ impl Feeds {
         }
     }
 
+    /// The token of a reader was taken away; whether its line is still there.
+    pub fn revoked(&mut self, link: LinkId, at: u64) -> bool {
+        let watch = self.watches.get_mut(&link);
+        watch.is_some_and(|watch| watch.revoke(at))
+    }
+
     /// The engine closed a line.
     pub fn closed(&mut self, link: LinkId, at: u64, draining: bool) {
         if let Some(watch) = self.watches.get_mut(&link) {

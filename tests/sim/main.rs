@@ -17,6 +17,7 @@ mod doors;
 mod ear;
 mod feeds;
 mod gates;
+mod guests;
 mod hostile;
 mod http;
 mod hub;

@@ -19,7 +19,13 @@ pub struct Notices {
 }
 
 /// Codes of disconnects, and their words.
-const REASONS: [(u64, &str); 4] = [(1, "shutdown"), (4, "stall"), (9, "count"), (12, "shed")];
+const REASONS: [(u64, &str); 5] = [
+    (1, "shutdown"),
+    (4, "stall"),
+    (6, "token"),
+    (9, "count"),
+    (12, "shed"),
+];
 
 impl Notices {
     /// The reader is told that, with a pause before it comes again if that was said.

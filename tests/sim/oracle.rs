@@ -9,6 +9,7 @@ use hookah::port::{Seq, StoreDone};
 use crate::clients::Want;
 use crate::feeds::Feeds;
 use crate::gates::Gates;
+use crate::guests::Guests;
 use crate::http::Message;
 use crate::lasting::{Resumed, Waiting};
 use crate::net::LinkId;
@@ -64,6 +65,8 @@ pub struct Fate {
 /// All that is known.
 #[derive(Debug)]
 pub struct Oracle {
+    /// Those who show tokens.
+    pub guests: Guests,
     /// A 503 is no fault now: memory, store or drain.
     pub may_refuse: bool,
     /// The operator has asked to stop.
@@ -137,6 +140,7 @@ impl Oracle {
     /// Nothing is known.
     pub fn new(parallelism: usize, volatile: bool) -> Oracle {
         Oracle {
+            guests: Guests::default(),
             may_refuse: false,
             draining: false,
             parallelism,

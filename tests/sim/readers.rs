@@ -71,6 +71,14 @@ impl Reader {
         }
     }
 
+    /// The same with a token in its query.
+    pub fn showing(&mut self, secret: &str) {
+        let before = self.asks.request();
+        self.asks.show(secret);
+        let request = self.asks.request().into_bytes();
+        self.script.instead(before.as_bytes(), request);
+    }
+
     /// Its connection was made.
     pub fn opened(&mut self, world: &mut World, net: &mut Net, link: LinkId) {
         self.link = Some(link);

@@ -41,6 +41,16 @@ pub struct Script {
 }
 
 impl Script {
+    /// Sends other bytes than these first.
+    pub fn instead(&mut self, before: &[u8], bytes: Vec<u8>) {
+        let first = self.steps.front_mut();
+        let Some(Step::Send(sent)) = first.filter(|it| matches!(it, Step::Send(_))) else {
+            panic!("it begins otherwise")
+        };
+        assert_eq!(sent, before);
+        *sent = bytes;
+    }
+
     /// These steps.
     pub fn new(steps: Vec<Step>) -> Script {
         Script {

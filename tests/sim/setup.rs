@@ -12,6 +12,7 @@ use crate::behaviour::Behaviour;
 use crate::clients::{Client, Want};
 use crate::crowd;
 use crate::doors::Handshake;
+use crate::guests;
 use crate::hub;
 use crate::names::Kind;
 use crate::net::Shape;
@@ -31,6 +32,7 @@ pub const OWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4_6
 /// The defaults.
 pub fn settings() -> engine::Settings {
     engine::Settings {
+        roll: None,
         limits: Limits::default(),
         browsers: pages::settings(false),
         courier: courier::Settings::default(),
@@ -102,6 +104,7 @@ pub fn random(seed: u64) -> Sim {
     settings.volatile = chance.chance(40);
     let lasts = !settings.volatile && chance.chance(75);
     settings.hub = hub::random::settings(&mut chance);
+    settings.roll = guests::roll(seed).filter(|_| !lasts && !crowded);
     let may_deny = settings.hub.strict_self || settings.hub.strict_hub_link;
     let mut sim = Sim::new(seed, settings);
     sim.oracle.crowded = crowded;
@@ -120,12 +123,7 @@ pub fn random(seed: u64) -> Sim {
         crashes(&mut sim);
         stops(&mut sim);
     } else {
-        if sim.world.rng.chance(50) {
-            crowd::random(&mut sim);
-        }
-        if sim.world.rng.chance(60) {
-            hub::random::random(&mut sim);
-        }
+        readers(&mut sim);
     }
     jumps(&mut sim);
     for _ in 0..sim.world.rng.between(3, 25) {
@@ -140,6 +138,20 @@ fn stop(sim: &mut Sim) {
     if sim.world.rng.chance(10) {
         let at = sim.world.rng.between(0, 30 * SECOND);
         sim.world.after(at, Event::Drain);
+    }
+}
+
+/// Readers of topics, and either guests with tokens or those who ask the hub: whoever comes as the
+/// server's own user is no stranger, and the hub's rules are for those.
+fn readers(sim: &mut Sim) {
+    if sim.world.rng.chance(50) {
+        crowd::random(sim);
+    }
+    let asks_hub = sim.world.rng.chance(60);
+    if sim.settings.roll.is_some() {
+        guests::random(sim);
+    } else if asks_hub {
+        hub::random::random(sim);
     }
 }
 
@@ -273,7 +285,9 @@ fn client(sim: &mut Sim) {
         // A key is kept for a day of the clock that may be set a year ahead.
         6..=11 if !sim.oracle.may_refuse && !sim.world.jumped => again(sim),
         6..=57 => shopper(sim),
-        58..=64 => page(sim),
+        // The pages' guard is for doors that a browser can come by, and those take a token here.
+        58..=64 if sim.settings.roll.is_none() => page(sim),
+        58..=64 => shopper(sim),
         65..=72 => {
             let order = order(sim);
             sim.oracle.refused(order.number);

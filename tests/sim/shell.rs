@@ -122,7 +122,8 @@ impl Sim {
                 self.clients[client].over = true;
                 continue;
             }
-            let visitor = self.clients[client].visitor();
+            let caller = &self.clients[client];
+            let visitor = self.visitor(caller.visitor(), caller.guest);
             match self.engine.opened(self.world.told(), visitor) {
                 Ok(key) => self.taken_in(link, key),
                 Err(refusal) => {
@@ -138,7 +139,8 @@ impl Sim {
         if !self.listening {
             return;
         }
-        let visitor = visitor(&self.readers[reader]);
+        let guest = self.readers[reader].asks.guest;
+        let visitor = self.visitor(visitor(&self.readers[reader]), guest);
         match self.engine.opened(self.world.told(), visitor) {
             Ok(key) => self.taken_in(link, key),
             Err(refusal) => {

@@ -213,6 +213,7 @@ impl Sim {
         verdict::judge(&self.oracle, &self.orders, &self.targets);
         assert_eq!(self.store.book.open_count(), 0, "work left on the disk");
         self.oracle.feeds.judge();
+        self.judge_guests();
         self.hub.judge();
         for reader in self.readers.iter().filter(|reader| reader.link.is_some()) {
             let written = &self.oracle.feeds.watch(reader.link.unwrap_or(0)).written;
@@ -319,6 +320,7 @@ impl Sim {
                 let filler = self.world.rng.pick(&[0, 10, 3_000]);
                 self.change(topic, filler);
             }
+            Event::Reload => self.reload(),
             Event::Crash => self.light(),
             Event::Start => self.start(),
             Event::Drain if self.is_down => {}

@@ -71,6 +71,8 @@ pub struct Watch {
     served_since: Option<u64>,
     /// It was told that there is no stream for it.
     pub refused: bool,
+    /// When its token was taken away.
+    revoked: Option<u64>,
 }
 
 impl Watch {
@@ -104,6 +106,7 @@ impl Watch {
             may_be_slow: None,
             served_since: None,
             refused: false,
+            revoked: None,
         }
     }
 
@@ -124,7 +127,7 @@ impl Watch {
         if self.waits_since.is_none() && streams && !self.asks.drops {
             let done = self.plan.as_ref().is_none_or(|plan| plan.is_done(end));
             assert!(
-                done || self.notices.code.is_some(),
+                done || self.notices.code.is_some() || self.revoked.is_some(),
                 "not all was sent: {:?}",
                 self.asks
             );
@@ -234,6 +237,10 @@ impl Watch {
             let check = publication.check(&self.asks, got, place < plan.live);
             if fate != Kept::No && check.is_ok() {
                 plan.next = place + 1;
+                let late = self
+                    .revoked
+                    .is_some_and(|since| known.log[place].at > since);
+                assert!(!late, "published after its token was taken away");
                 return self.timely(at, place, known.log);
             }
             let skips = fate != Kept::Yes || self.asks.drops;
@@ -281,7 +288,7 @@ impl Watch {
 
     /// Something was published to its selection: whether the reader is too far behind now.
     pub fn published(&mut self, at: u64, log: &[Entry], tight: bool) {
-        if self.closed.is_some() || self.left {
+        if self.closed.is_some() || self.left || self.revoked.is_some() {
             return;
         }
         let Some((_, read, _)) = self.read_at else {
@@ -322,7 +329,8 @@ impl Watch {
     pub fn closed(&mut self, at: u64, draining: bool) {
         self.closed = Some(at);
         let extra = self.heard.saturating_sub(self.asks.bytes);
-        let refused = self.refused && (draining || self.asks.may_be_refused);
+        let excused = draining || self.asks.may_be_refused || self.asks.guest;
+        let refused = self.refused && excused;
         if self.left || refused || extra > EXTRA_BYTES_MAX {
             return;
         }
@@ -331,12 +339,21 @@ impl Watch {
         }
         let stalled = self.waits_since.is_some_and(|since| at >= since + PATIENCE);
         let slow = self.may_be_slow.is_some() && !self.asks.drops;
-        let ended = slow || draining || self.asks.ends || self.asks.sheds;
+        let revoked = self.revoked.is_some();
+        if let Some(since) = self.revoked.filter(|_| self.waits_since.is_none()) {
+            // It may have waited behind other answers, and begun only to be ended.
+            let since = since.max(self.head_at);
+            assert!(
+                at <= since + FAREWELL + SLACK,
+                "it went on without its token"
+            );
+        }
+        let ended = slow || draining || self.asks.ends || self.asks.sheds || revoked;
         if self.terminated || (self.asks.old && ended && self.waits_since.is_none()) {
             assert!(ended, "ended for no reason: {:?}", self.asks);
             return self.farewell(slow, draining);
         }
-        let parted = [self.may_be_slow, self.served_since]
+        let parted = [self.may_be_slow, self.served_since, self.revoked]
             .into_iter()
             .flatten()
             .any(|since| at >= since + FAREWELL);
@@ -356,14 +373,23 @@ impl Watch {
         let reason = match self.notices.code {
             Some(1) => draining,
             Some(4) => slow,
+            Some(6) => self.revoked.is_some(),
             Some(9) => served,
             Some(12) => self.asks.sheds,
             Some(_) => false,
             None => {
-                !self.asks.format.has_notices() && (slow || draining || served || self.asks.sheds)
+                let ended = slow || draining || served || self.asks.sheds;
+                !self.asks.format.has_notices() && (ended || self.revoked.is_some())
             }
         };
         assert!(reason, "ended with {:?}: {:?}", self.notices, self.asks);
+    }
+
+    /// Its token was taken away; whether it is still there.
+    pub fn revoke(&mut self, at: u64) -> bool {
+        let first = self.revoked.is_none() && self.closed.is_none();
+        self.revoked = self.revoked.or(Some(at));
+        first
     }
 
     /// In a drain: it had not become a stream yet, or it took no more.
@@ -380,5 +406,7 @@ impl Watch {
 /// Whether the answer says that there is no place, in the words of the format.
 fn is_refusal(head: &str) -> bool {
     let later = head.contains("\r\nContent-Type: text/event-stream");
-    head.starts_with("HTTP/1.1 503 ") || (head.starts_with("HTTP/1.1 200 ") && later)
+    let known = ["HTTP/1.1 503 ", "HTTP/1.1 401 ", "HTTP/1.1 429 "];
+    known.iter().any(|status| head.starts_with(status))
+        || (head.starts_with("HTTP/1.1 200 ") && later)
 }

@@ -46,6 +46,8 @@ pub enum Event {
     Jump(i64),
     /// The hub's topic of that number says something else.
     Change(usize),
+    /// The operator changes the file of tokens and sends SIGHUP.
+    Reload,
     /// The operator sends SIGTERM.
     Drain,
     /// The process is stopped for so many microseconds, as by SIGSTOP.

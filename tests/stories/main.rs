@@ -48,6 +48,7 @@ mod retrying;
 mod returning;
 mod stopping;
 mod telling;
+mod tokens;
 mod waiting;
 
 use std::time::Instant;

@@ -70,8 +70,12 @@ pub(super) fn write_problem(
     how: &How<'_>,
 ) {
     let seconds = retry_after.map(|seconds| seconds.to_string());
-    let mut fields = [("", ""); 2];
+    let mut fields = [("", ""); 3];
     let mut len = 0;
+    if let Some(challenge) = problem.reason.challenge() {
+        fields[len] = ("WWW-Authenticate", challenge);
+        len += 1;
+    }
     if let Some(allow) = allow {
         fields[len] = ("Allow", allow);
         len += 1;

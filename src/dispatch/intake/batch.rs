@@ -120,7 +120,7 @@ pub fn read<'a>(
         return Err(Reason::NoDestination.into());
     }
     let brought = reader.scratch.fields.len();
-    reader.relay(submission.headers)?;
+    reader.relay(submission)?;
     let (given, hops) = (reader.given, reader.hops);
     let method = given.method.unwrap_or(Method::Post);
     let options = given.settle(defaults, now)?;
@@ -140,6 +140,7 @@ pub fn read<'a>(
         brought,
         content_type: named.unwrap_or(usual),
         body,
+        scope: submission.caller.scope,
     };
     Ok(parts.with(scratch))
 }
@@ -189,6 +190,7 @@ struct Found {
 impl Reader<'_> {
     /// What the request says for all its messages.
     fn common(&mut self, submission: &Submission<'_>) -> Result<(), Problem> {
+        self.caller(submission.caller)?;
         self.headers(submission.headers)?;
         let query = Query(submission.query.unwrap_or_default().as_bytes());
         match self.query(query)? {

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_PAD_INDIFFERENT, URL_SAFE_PAD_INDIFFERENT};
 
 use super::body::Query;
-use super::{Scratch, Submission, TARGETS_MAX, TOPIC_BYTES_MAX};
+use super::{Caller, Scratch, Submission, TARGETS_MAX, TOPIC_BYTES_MAX};
 use crate::base::time::Wall;
 use crate::dispatch::fields;
 use crate::dispatch::options::{self, Given, Row, Take};
@@ -108,6 +108,17 @@ impl<'s> Reader<'s> {
         Ok(path)
     }
 
+    /// What holds for everything that the client sends goes before all that it says.
+    pub(super) fn caller(&mut self, caller: Caller<'_>) -> Result<(), Problem> {
+        if !caller.strict {
+            return Ok(());
+        }
+        match options::field(b"_targets") {
+            Some(option) => self.option(option, "targets", b"public"),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn headers(&mut self, headers: &[httparse::Header<'_>]) -> Result<(), Problem> {
         self.next_source();
         for header in headers {
@@ -121,9 +132,16 @@ impl<'s> Reader<'s> {
     }
 
     /// Fields of the request itself that go on to the targets.
-    pub(super) fn relay(&mut self, headers: &[httparse::Header<'_>]) -> Result<(), Problem> {
+    pub(super) fn relay(&mut self, submission: &Submission<'_>) -> Result<(), Problem> {
+        let Submission {
+            headers, caller, ..
+        } = *submission;
         if self.given.forward_headers {
-            return fields::relay(&mut self.scratch.fields, headers);
+            let own: &[&str] = match caller.authorized {
+                true => &["idempotency-key", "authorization"],
+                false => &["idempotency-key"],
+            };
+            return fields::relay(&mut self.scratch.fields, headers, own);
         }
         for header in headers {
             if header.name.eq_ignore_ascii_case("traceparent") {

@@ -91,6 +91,7 @@ impl<'a> Post<'a> {
             ..
         } = self;
         let submission = Submission {
+            caller: Default::default(),
             tail,
             query,
             content_type,
@@ -105,6 +106,7 @@ impl<'a> Post<'a> {
         ] {
             let content_type = Some(FORM);
             let old = Submission {
+                caller: Default::default(),
                 content_type,
                 body: dirt,
                 headers: &[],
@@ -421,6 +423,7 @@ fn the_common_form_reuses_the_scratch() {
     let content_type = Some(FORM);
     let body = body.as_bytes();
     let submission = Submission {
+        caller: Default::default(),
         tail: None,
         query: None,
         content_type,

@@ -37,9 +37,13 @@ fn first(number: u128) -> First {
     }
 }
 
+fn named(key: &str) -> Name<'_> {
+    Name { scope: "", key }
+}
+
 fn keep(once: &mut Once, turn: &mut Turn, key: &str, number: u128) {
-    assert!(Once::charge(turn, key));
-    once.keep(turn, key, [number as u8; 32], first(number));
+    assert!(Once::charge(turn, named(key)));
+    once.keep(turn, named(key), [number as u8; 32], first(number));
 }
 
 /// What the store was told: each key, and whether it is kept.
@@ -68,11 +72,11 @@ fn fire(once: &mut Once, turn: &mut Turn) {
 #[test]
 fn the_same_request_is_the_first_and_another_is_refused() {
     let (mut once, mut turn) = (Once::new(1), turn());
-    assert_eq!(once.first(START, "k", &[1; 32]), Ok(None));
+    assert_eq!(once.first(START, named("k"), &[1; 32]), Ok(None));
     keep(&mut once, &mut turn, "k", 1);
-    assert_eq!(once.first(START, "k", &[1; 32]), Ok(Some(first(1))));
-    assert_eq!(once.first(START, "K", &[1; 32]), Ok(None));
-    let why = once.first(START, "k", &[2; 32]).unwrap_err();
+    assert_eq!(once.first(START, named("k"), &[1; 32]), Ok(Some(first(1))));
+    assert_eq!(once.first(START, named("K"), &[1; 32]), Ok(None));
+    let why = once.first(START, named("k"), &[2; 32]).unwrap_err();
     assert_eq!(why.reason, Reason::KeyReused);
     assert!(why.detail.contains("\"k\""), "{}", why.detail);
     let id = MessageId(1).to_string();
@@ -85,8 +89,8 @@ fn a_key_holds_a_day() {
     let (mut once, mut turn) = (Once::new(1), turn());
     keep(&mut once, &mut turn, "k", 1);
     let nearly = START + (KEPT - Duration::from_secs(1));
-    assert!(once.first(nearly, "k", &[1; 32]).unwrap().is_some());
-    assert_eq!(once.first(START + KEPT, "k", &[2; 32]), Ok(None));
+    assert!(once.first(nearly, named("k"), &[1; 32]).unwrap().is_some());
+    assert_eq!(once.first(START + KEPT, named("k"), &[2; 32]), Ok(None));
     advance(&mut turn, KEPT - Duration::from_secs(1));
     fire(&mut once, &mut turn);
     assert_eq!(once.len(), 1);
@@ -106,7 +110,7 @@ fn a_key_that_is_over_may_be_used_again() {
     keep(&mut once, &mut turn, "k", 2);
     assert_eq!((once.len(), once.check()), (1, cost(b"\0k")));
     let now = turn.now.wall;
-    assert_eq!(once.first(now, "k", &[2; 32]), Ok(Some(first(2))));
+    assert_eq!(once.first(now, named("k"), &[2; 32]), Ok(Some(first(2))));
 }
 
 #[test]
@@ -119,8 +123,8 @@ fn the_oldest_goes_for_one_more() {
     keep(&mut once, &mut turn, "last", 200_000);
     assert_eq!(once.len(), KEYS_MAX);
     let wall = turn.now.wall;
-    assert_eq!(once.first(wall, "0", &[1; 32]), Ok(None));
-    assert!(once.first(wall, "1", &[2; 32]).unwrap().is_some());
+    assert_eq!(once.first(wall, named("0"), &[1; 32]), Ok(None));
+    assert!(once.first(wall, named("1"), &[2; 32]).unwrap().is_some());
     assert_eq!(
         told(&mut turn),
         [("last".into(), true), ("0".into(), false)]
@@ -139,10 +143,10 @@ fn a_lost_message_leaves_its_key_free() {
     told(&mut turn);
     once.lost(&mut turn, 2);
     for (key, number) in [("kept", 1), ("later", 3)] {
-        let found = once.first(START, key, &[number as u8; 32]);
+        let found = once.first(START, named(key), &[number as u8; 32]);
         assert_eq!(found, Ok(Some(first(number))), "{key}");
     }
-    assert_eq!(once.first(START, "lost", &[2; 32]), Ok(None));
+    assert_eq!(once.first(START, named("lost"), &[2; 32]), Ok(None));
     assert_eq!(told(&mut turn), [("lost".into(), false)]);
 }
 
@@ -159,17 +163,18 @@ fn what_the_store_kept_comes_back() {
     // The clock went back by a day meanwhile.
     turn.now.wall = Wall(START.0 - 86_400_000_000);
     again.restore(&mut turn, &key, &value);
-    let found = again.first(turn.now.wall, "k", &[1; 32]);
+    let found = again.first(turn.now.wall, named("k"), &[1; 32]);
     let (id, seq) = (MessageId(1), 0);
     assert_eq!(found, Ok(Some(First { id, seq })));
     assert_eq!(again.check(), turn.memory.held());
-    assert_eq!(again.first(START, "k", &[1; 32]), Ok(None));
+    assert_eq!(again.first(START, named("k"), &[1; 32]), Ok(None));
     again.restore(&mut turn, b"\0odd", b"short");
     assert_eq!(told(&mut turn), [("odd".into(), false)]);
 }
 
 fn digest_of(query: &str, body: &str, traceparent: &str) -> Digest {
     let submission = Submission {
+        caller: Default::default(),
         tail: None,
         query: Some(query),
         content_type: Some("text/plain"),

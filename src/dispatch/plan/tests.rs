@@ -86,6 +86,7 @@ fn taken(headers: &[(&str, &str)], settings: &Settings) -> Option<(Message, Plan
         })
         .collect();
     let submission = Submission {
+        caller: Default::default(),
         tail: Some("http://127.0.0.1:1/"),
         query: None,
         content_type: None,

@@ -73,7 +73,7 @@ impl Resending {
 
 impl Engine {
     /// A message becomes a new one.
-    fn repeat(&mut self, story: &Story) -> Result<Accepted, Problem> {
+    fn repeat(&mut self, story: &Story, is_strict: bool) -> Result<Accepted, Problem> {
         if story.message.body.len() as u64 != story.body_bytes {
             let detail = format!("{}: its body is kept no longer", story.message.id);
             return Err(Problem::new(Reason::UnknownMessage, detail));
@@ -86,13 +86,15 @@ impl Engine {
             .map(|told| std::sync::Arc::clone(&told.target))
             .collect();
         let policy = &self.courier.settings().policy;
-        let vet = |target: &_, strict| lanes::vet(policy, target, strict);
+        let vet = |target: &_, strict| lanes::vet(policy, target, strict || is_strict);
         let (hub, now) = (&self.hub, self.turn.now.mono);
         let callbacks_of = |topics: &TopicNames, callbacks: &mut Vec<Callback>| {
             hub.callbacks(now, topics.iter(), false, callbacks);
         };
+        let message = &story.message;
+        let turn = &mut self.turn;
         self.dispatch
-            .resend(&mut self.turn, &story.message, &targets, vet, callbacks_of)
+            .resend(turn, message, &targets, vet, callbacks_of, is_strict)
     }
 
     /// The message that is to be sent again is here.
@@ -100,11 +102,11 @@ impl Engine {
         let Some(inquiry) = self.inquiries.slab.get(key) else {
             return;
         };
-        let (of, line) = (inquiry.id, inquiry.line);
+        let (of, line, strict) = (inquiry.id, inquiry.line, inquiry.strict);
         let Some(story) = story else {
             return self.refuse_inquiry(key, unknown(of));
         };
-        let accepted = match self.repeat(&story) {
+        let accepted = match self.repeat(&story, strict) {
             Ok(accepted) => accepted,
             Err(why) => return self.refuse_inquiry(key, why),
         };
@@ -196,10 +198,11 @@ impl Engine {
 
     fn send_page(&mut self, key: Key, mut page: Vec<Story>) {
         page.sort_unstable_by_key(|story| std::cmp::Reverse(story.message.id));
+        let strict = self.inquiries.slab.get(key).is_some_and(|it| it.strict);
         let (mut storing, mut trouble) = (0, None);
         let mut last = None;
         for story in page {
-            match self.repeat(&story) {
+            match self.repeat(&story, strict) {
                 Ok(accepted) => {
                     let origin = Origin::Resend(key, accepted.id);
                     self.await_store(accepted, origin);

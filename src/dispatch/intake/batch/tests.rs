@@ -8,6 +8,7 @@ const NOW: Wall = Wall(1_767_323_045_000_000);
 
 fn submission<'a>(body: &'a [u8], headers: &'a [Header<'a>]) -> Submission<'a> {
     Submission {
+        caller: Default::default(),
         tail: None,
         query: None,
         content_type: Some("application/json"),
@@ -202,6 +203,7 @@ fn what_the_request_says_goes_for_each() {
     assert_eq!(got.unwrap(), "PUT |;traceparent: 00-1-2-00| -> all");
     let refused = |headers: &[Header<'_>], query| {
         let submission = Submission {
+            caller: Default::default(),
             query,
             ..submission(b"[]", headers)
         };

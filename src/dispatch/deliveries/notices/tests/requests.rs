@@ -7,6 +7,7 @@ use crate::model::{Seal, SealMethod, TopicNames};
 /// A POST to /dispatch with a target and a topic, to which these have subscribed.
 fn posted(stage: &mut Stage, query: &str, callbacks: &[Callback]) -> Accepted {
     let submission = Submission {
+        caller: Default::default(),
         tail: None,
         query: Some(query),
         content_type: None,
@@ -17,6 +18,7 @@ fn posted(stage: &mut Stage, query: &str, callbacks: &[Callback]) -> Accepted {
     let subscribed = |topics: &TopicNames, out: &mut Vec<Callback>| {
         assert!(topics.iter().eq([&b"t"[..]]));
         out.extend_from_slice(callbacks);
+        Ok(())
     };
     let accepted = stage
         .dispatch
