@@ -229,7 +229,16 @@ impl Handed {
     }
 }
 
+/// The longest that somebody is told to wait who was turned away for want of room, in seconds.
+const PATIENCE_MAX: u64 = 30;
+
 impl Turn {
+    /// Seconds after which whoever is turned away for want of room should come again: by chance,
+    /// so that not all of them come at once.
+    pub fn patience(&mut self) -> u32 {
+        1 + self.rng.below(PATIENCE_MAX) as u32
+    }
+
     /// Hands an operation to the store; its number. What it holds is on the account until
     /// [`Turn::settled`], whether there is room or not: it must not be lost.
     pub fn hand(&mut self, op: StoreOp) -> Seq {

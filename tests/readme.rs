@@ -59,6 +59,11 @@ fn knobs() {
 }
 
 #[test]
+fn bounds() {
+    hold("bounds", &config::bounds_table());
+}
+
+#[test]
 fn options() {
     let rows = options::TABLE.iter().map(|row| {
         let default = default(row);

@@ -27,6 +27,20 @@ impl Ledger {
         }
     }
 
+    /// Whether [`Ledger::take`] would take so many.
+    #[must_use]
+    pub fn has_room(&self, bytes: u64) -> bool {
+        self.max.saturating_sub(self.held) >= bytes
+    }
+
+    /// Whether so many may be held for a moment although there is no room: a sixteenth of the bound
+    /// beyond it, so that a full server can still say that it is.
+    #[must_use]
+    pub fn may_overdraw(&self, bytes: u64) -> bool {
+        let max = self.max.saturating_add(self.max / 16);
+        self.held.checked_add(bytes).is_some_and(|held| held <= max)
+    }
+
     /// As [`Ledger::take`], for what strangers have us hold: false also if less than a quarter of
     /// the bound would be left, so that they alone cannot stop what others send.
     #[must_use]
@@ -84,6 +98,11 @@ mod tests {
         ledger.give(4);
         assert!(ledger.take(4));
         assert_eq!(ledger.held(), 10);
+        assert!(
+            !ledger.has_room(1) && !ledger.may_overdraw(1),
+            "a sixteenth is nothing"
+        );
+        assert!(Ledger::new(160).may_overdraw(170) && !Ledger::new(160).may_overdraw(171));
         ledger.charge(5);
         assert!(!ledger.take(0), "over the bound nothing more is taken");
         ledger.give(6);

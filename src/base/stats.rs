@@ -82,8 +82,18 @@ table! {
         "Requests that were taken before under the same idempotency key.";
     Counter MessagesRefusedForMemory "hookah_messages_refused_for_memory_total"
         "Messages refused because the memory bound was reached.";
+    Counter RequestsRefusedForMemory "hookah_requests_refused_for_memory_total"
+        "Requests ended while they came, or not shown an answer, for want of memory.";
     Counter LinesOpened "hookah_lines_opened_total" "Connections taken in or made.";
     Counter LinesRefused "hookah_lines_refused_total" "Connections refused at a bound.";
+    Counter LinesRefusedByAddress "hookah_lines_refused_by_address_total"
+        "Connections of those refused because their address had its share.";
+    Counter HeadsRefused "hookah_heads_refused_total"
+        "Requests refused because of the size of their head or target, or the number of fields.";
+    Counter BodiesRefused "hookah_bodies_refused_total"
+        "Requests refused because of the size of their body.";
+    Counter ReadsPaused "hookah_reads_paused_total"
+        "Times that a client was not read on because it had too many answers to take.";
     Counter LinesClosed "hookah_lines_closed_total" "Connections closed.";
     Gauge LinesInbound "hookah_lines_inbound" "Clients' connections open now.";
     Gauge LinesOutbound "hookah_lines_outbound" "Connections to targets open now.";
@@ -106,6 +116,8 @@ table! {
     Gauge Topics "hookah_topics" "Topics that have streams or kept messages.";
     Gauge TopicsBytes "hookah_topics_bytes"
         "Bytes of topics, of messages they keep and of frames that wait for streams.";
+    Counter BacklogCrowdedOut "hookah_backlog_crowded_out_total"
+        "Messages that topics forgot because all topics together kept too much.";
     Counter StreamsSlow "hookah_streams_slow_total"
         "Streams ended because they were too far behind.";
     Counter StreamsMissed "hookah_streams_missed_total"
@@ -158,6 +170,8 @@ table! {
         "Lingering closes ended by their deadline.";
     Counter TimeoutsHead "hookah_timeouts_head_total" "Lines closed waiting for a request head.";
     Counter TimeoutsBody "hookah_timeouts_body_total" "Lines closed waiting for a request body.";
+    Counter TimeoutsSlowBody "hookah_timeouts_slow_body_total"
+        "Lines closed because a request's body came too slowly.";
     Counter TimeoutsIdle "hookah_timeouts_idle_total" "Idle kept-alive lines closed.";
     Counter TimeoutsStall "hookah_timeouts_stall_total"
         "Lines closed because the peer took no byte of an answer.";

@@ -76,8 +76,9 @@ impl Toll {
     }
 }
 
-/// A home has a /64 of IPv6 to itself, and counts as one address.
-fn network(peer: IpAddr) -> IpAddr {
+/// Who counts as one: an IPv4 address; of IPv6 a /64, for a home has that to itself.
+#[must_use]
+pub fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(six) => IpAddr::V6(Ipv6Addr::from_bits(six.to_bits() >> 64 << 64)),
         four => four,

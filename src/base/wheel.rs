@@ -59,6 +59,9 @@ struct List {
 }
 
 impl<T: Copy> Wheel<T> {
+    /// Bytes that each entry there may be takes, used or not.
+    pub const NODE_BYTES: usize = size_of::<Node<T>>() + size_of::<u64>();
+
     /// An empty wheel for at most `bound` entries, whose first tick is that of `start`.
     #[must_use]
     pub fn with_bound(bound: usize, start: Mono) -> Self {

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::bounds;
 use super::browsers;
 use super::form::Form;
 use super::hub;
@@ -20,12 +21,16 @@ const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// All knobs, in the order of README's table.
 pub(super) fn all() -> impl Iterator<Item = &'static Knob> + Clone {
-    let more = streams::KNOBS.iter().chain(&hub::KNOBS);
-    KNOBS.iter().chain(&browsers::KNOBS).chain(more)
+    let more = browsers::KNOBS.iter().chain(&streams::KNOBS);
+    KNOBS
+        .iter()
+        .chain(&bounds::KNOBS)
+        .chain(more)
+        .chain(&hub::KNOBS)
 }
 
-/// All but those of browsers, streams and the hub, in the order of `--help`.
-static KNOBS: [Knob; 34] = [
+/// All but those that have pages of their own, in the order of `--help`.
+static KNOBS: [Knob; 29] = [
     Knob {
         key: "listen",
         group: Group::Listening,
@@ -246,68 +251,6 @@ static KNOBS: [Knob; 34] = [
         },
     },
     Knob {
-        key: "max-head",
-        group: Group::Bounds,
-        value: "SIZE",
-        default: "32KiB",
-        help: "of a request's head",
-        form: Form::Size {
-            min: 1 << 10,
-            max: 1 << 20,
-            set: |config, bytes| config.engine.limits.head_bytes_max = fitting(bytes),
-        },
-    },
-    Knob {
-        key: "max-body",
-        group: Group::Bounds,
-        value: "SIZE",
-        default: "1MiB",
-        help: "of a request's body",
-        form: Form::Size {
-            min: 0,
-            max: 1 << 30,
-            set: |config, bytes| config.engine.limits.body_bytes_max = fitting(bytes),
-        },
-    },
-    Knob {
-        key: "max-memory",
-        group: Group::Bounds,
-        value: "SIZE",
-        default: "256MiB",
-        help: "of messages and buffers; beyond it 503",
-        form: Form::Size {
-            min: 1 << 20,
-            max: 1 << 40,
-            set: |config, bytes| config.engine.memory_bytes_max = bytes,
-        },
-    },
-    Knob {
-        key: "max-conns",
-        group: Group::Bounds,
-        value: "N",
-        default: "auto",
-        help: "in and out; auto: by the descriptor limit",
-        form: Form::CountOr {
-            word: "auto",
-            min: 4,
-            max: 4_000_000,
-            set: |config, count| config.lines_max = count.map(fitting),
-        },
-    },
-    Knob {
-        key: "max-conns-per-address",
-        group: Group::Bounds,
-        value: "N",
-        default: "256",
-        help: "from one address, loopback excepted; or off",
-        form: Form::CountOr {
-            word: "off",
-            min: 1,
-            max: 4_000_000,
-            set: |config, count| config.engine.lines_per_address_max = count.map(small),
-        },
-    },
-    Knob {
         key: "head-timeout",
         group: Group::Times,
         value: "TIME",
@@ -458,7 +401,7 @@ static KNOBS: [Knob; 34] = [
 ];
 
 /// A number whose row has a maximum that fits.
-fn small(count: u64) -> u32 {
+pub(super) fn small(count: u64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 

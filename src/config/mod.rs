@@ -17,6 +17,7 @@ use crate::{conn, courier, dispatch, engine, shell, topics};
 use form::Form;
 use knob::Knob;
 
+mod bounds;
 mod browsers;
 mod doors;
 mod form;
@@ -25,10 +26,12 @@ mod keys;
 mod knob;
 mod knobs;
 mod listen;
+mod reached;
 mod streams;
 mod text;
 
 pub use keys::signing_keys;
+pub use reached::readme_table as bounds_table;
 pub use text::{help, help_page, readme_table};
 
 /// Connections without being asked for more.
@@ -61,6 +64,8 @@ pub struct Config {
     insecure_no_auth: bool,
     named: doors::Named,
     lines_max: Option<usize>,
+    /// `None` goes by all memory.
+    backlog_total: Option<u64>,
     /// `None` goes by the listeners.
     preset: Option<Preset>,
 }
@@ -141,6 +146,7 @@ pub fn command(
         config.log = filter;
     }
     config.engine.lines_max = config.lines_max.unwrap_or_else(|| auto_lines(descriptors));
+    bounds::share_memory(&mut config)?;
     doors::furnish(&mut config)?;
     doors::consent(&config)?;
     choose_targets(&mut config);
@@ -392,6 +398,7 @@ fn blank() -> Config {
         insecure_no_auth: false,
         named: doors::Named::default(),
         lines_max: None,
+        backlog_total: None,
         preset: None,
     }
 }

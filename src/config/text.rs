@@ -14,6 +14,11 @@ const PAGE_COLUMN: usize = 32;
 /// Groups of knobs that have a page of their own: its flag, and what it is about.
 const PAGES: &[(Group, &str, &str)] = &[
     (
+        Group::Bounds,
+        "help-bounds",
+        "the flags of bounds (64k or 64KiB, 1M, 1G)",
+    ),
+    (
         Group::Browsers,
         "help-browsers",
         "which web pages may read and send",

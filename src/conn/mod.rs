@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::base::slab::Key;
+use crate::http::field::FIELDS_MAX;
 use crate::port::{Action, Turn};
 
 pub mod deadline;
@@ -87,12 +88,18 @@ impl Line {
 pub struct Limits {
     /// Request head, in bytes.
     pub head_bytes_max: usize,
+    /// Request target, in bytes.
+    pub target_bytes_max: usize,
+    /// Fields of a head.
+    pub fields_max: usize,
     /// Request body, in bytes.
     pub body_bytes_max: usize,
     /// From the first byte of a head to its last.
     pub head_timeout: Duration,
     /// From the end of the head to the end of the body.
     pub body_timeout: Duration,
+    /// Bytes a second that a body has to bring, on the whole, beyond its grace; 0 for any.
+    pub body_rate_min: u32,
     /// A kept-alive line without a request.
     pub idle_timeout: Duration,
     /// No byte of an answer accepted while some wait.
@@ -103,9 +110,12 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             head_bytes_max: 32 << 10,
+            target_bytes_max: 16 << 10,
+            fields_max: FIELDS_MAX,
             body_bytes_max: 1 << 20,
             head_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(60),
+            body_rate_min: 256,
             idle_timeout: Duration::from_secs(60),
             stall_timeout: Duration::from_secs(30),
         }

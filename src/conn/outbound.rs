@@ -76,6 +76,9 @@ const SURPLUS_BYTES_MAX: usize = 64 << 10;
 /// Time given to the body: it decides nothing any more, and its line is a place in the lane.
 const SURPLUS_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// What a buffer of a line at rest may keep.
+const SPARE_BYTES: usize = 1 << 10;
+
 /// What a session of TLS holds, in bytes, as measured; it is made and kept by the shell.
 const SESSION_BYTES: u64 = 12 << 10;
 
@@ -97,6 +100,8 @@ pub struct Outbound {
     kept: Kept,
     /// Bytes of it on the account of memory.
     held: u64,
+    /// The same of the line itself and its buffers.
+    buffers: u64,
     /// Answers received on this line; more than none means it was kept alive.
     served: u32,
     deadline: Mono,
@@ -123,6 +128,7 @@ impl Outbound {
             unread: Buf::default(),
             kept: Kept::default(),
             held: 0,
+            buffers: size_of::<Outbound>() as u64,
             served: 0,
             deadline,
             resting: false,
@@ -149,7 +155,7 @@ impl Outbound {
     /// What it holds besides its place, in bytes, for the account of memory.
     #[must_use]
     pub fn charged(&self) -> u64 {
-        self.held + if self.secure { SESSION_BYTES } else { 0 }
+        self.held + self.buffers + if self.secure { SESSION_BYTES } else { 0 }
     }
 
     /// The lane it belongs to.
@@ -230,11 +236,11 @@ impl Outbound {
             let (used, verdict) = self.feed(now, memory, unread.as_slice());
             self.unread = unread;
             self.unread.consume(used);
-            return verdict;
+            return verdict.or_else(|| self.afford(memory));
         }
         let (used, verdict) = self.feed(now, memory, bytes);
         self.unread.append(&bytes[used..]);
-        verdict
+        verdict.or_else(|| self.afford(memory))
     }
 
     /// Goes through `input`; how many bytes were used, and the call's verdict if it fell.
@@ -464,6 +470,9 @@ impl Outbound {
     pub fn rest(&mut self, deadline: Mono) {
         self.resting = true;
         self.deadline = deadline;
+        self.head.clear();
+        self.head.shrink_to(SPARE_BYTES);
+        self.unread.shrink_to(SPARE_BYTES);
     }
 
     /// Whether it waits for a call.

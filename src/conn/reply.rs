@@ -107,6 +107,27 @@ impl Reply {
         }
     }
 
+    /// Bytes that it holds besides its place.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        match self.bare() {
+            Reply::Text {
+                body: Cow::Owned(body),
+                ..
+            } => body.capacity() as u64,
+            Reply::Accepted {
+                reach: Some(reach), ..
+            } => (size_of::<Reach>() + reach.topics.as_bytes().len()) as u64,
+            reply => reply.bytes(),
+        }
+    }
+
+    /// Whether it is made for who looks, and nothing is lost if it is not told.
+    #[must_use]
+    pub fn only_shows(&self) -> bool {
+        matches!(self.bare(), Reply::Text { .. })
+    }
+
     /// Whether it is JSON, and so is what takes its place.
     fn is_json(&self) -> bool {
         matches!(
@@ -196,18 +217,29 @@ struct Pending {
 #[derive(Debug, Default)]
 pub struct Replies {
     queue: VecDeque<Pending>,
-    /// Bytes of them on the account of memory.
+    /// Bytes that they hold besides their places.
     held: u64,
 }
 
+/// Places for replies that are kept for the next request or line.
+const KEPT_MAX: usize = 8;
+
 impl Replies {
+    /// Bytes of memory that they keep once none is owed.
+    pub const KEPT_BYTES: usize = KEPT_MAX * size_of::<Pending>();
+
+    /// Gives memory back that many replies at once took.
+    pub fn shrink(&mut self) {
+        self.queue.shrink_to(KEPT_MAX);
+    }
+
     /// A reply that may go once the store has made everything up to `seq` durable; 0 at once.
     pub fn push(&mut self, seq: Seq, reply: Reply, manner: Manner) {
         let (reply, origin) = match reply {
             Reply::Shared { origin, reply } => (*reply, Some(origin)),
             reply => (reply, None),
         };
-        self.held += reply.bytes();
+        self.held += reply.weight();
         self.queue.push_back(Pending {
             seq,
             reply,
@@ -216,10 +248,10 @@ impl Replies {
         });
     }
 
-    /// Bytes of them on the account of memory.
+    /// Bytes of memory that they take.
     #[must_use]
-    pub fn held(&self) -> u64 {
-        self.held
+    pub fn bytes(&self) -> u64 {
+        self.held + (self.queue.capacity() * size_of::<Pending>()) as u64
     }
 
     /// How many are owed.
@@ -242,41 +274,40 @@ impl Replies {
     }
 
     /// What was accepted up to `seq` and is not durable was lost by the store: refused after all.
-    /// Gives the number of those, and the bytes that are not held any more.
-    pub fn fail(&mut self, durable: Seq, seq: Seq, problem: &Problem) -> (u64, u64) {
-        let (mut refused, mut freed) = (0, 0);
+    /// Gives the number of those.
+    pub fn fail(&mut self, durable: Seq, seq: Seq, problem: &Problem) -> u64 {
+        let mut refused = 0;
         for pending in &mut self.queue {
             if pending.seq > durable && pending.seq <= seq {
                 refused += 1;
                 pending.seq = 0;
                 let problem = problem.clone();
                 let json = pending.reply.is_json();
-                freed += pending.reply.bytes();
+                self.held -= pending.reply.weight();
                 pending.reply = Reply::Problem {
                     problem,
                     json,
                     allow: None,
                     retry_after: Some(1),
                 };
+                self.held += pending.reply.weight();
             }
         }
-        self.held -= freed;
-        (refused, freed)
+        refused
     }
 
-    /// The answer that was held under that number is known now, its bytes on the account of memory;
-    /// it goes once the store has made everything up to `seq` durable. Gives it back if nobody
-    /// waits for it any more.
-    pub fn settle(&mut self, number: u64, seq: Seq, reply: Reply) -> Option<Reply> {
+    /// The answer that was held under that number is known now; it goes once the store has made
+    /// everything up to `seq` durable. Whether anybody still waits for it.
+    pub fn settle(&mut self, number: u64, seq: Seq, reply: Reply) -> bool {
         let is_it =
             |pending: &&mut Pending| matches!(pending.reply, Reply::Held(it) if it == number);
         let Some(pending) = self.queue.iter_mut().find(is_it) else {
-            return Some(reply);
+            return false;
         };
-        self.held += reply.bytes();
+        self.held += reply.weight();
         pending.seq = pending.seq.max(seq);
         pending.reply = reply;
-        None
+        true
     }
 
     /// Whether the line becomes a stream now: that is what comes next, and it is taken.
@@ -305,10 +336,8 @@ impl Replies {
         }
     }
 
-    /// Writes what may go now to `out`, in order. `date` is the text of the Date field. Gives the
-    /// bytes on the account of memory that are held there from now on.
-    pub fn render(&mut self, durable: Seq, out: &mut Vec<u8>, date: &str) -> u64 {
-        let before = self.held;
+    /// Writes what may go now to `out`, in order. `date` is the text of the Date field.
+    pub fn render(&mut self, durable: Seq, out: &mut Vec<u8>, date: &str) {
         while let Some(pending) = self.queue.front()
             && pending.seq <= durable
             && !matches!(
@@ -317,10 +346,9 @@ impl Replies {
             )
         {
             write_reply(out, pending, date);
-            self.held -= pending.reply.bytes();
+            self.held -= pending.reply.weight();
             self.queue.pop_front();
         }
-        before - self.held
     }
 }
 

@@ -186,6 +186,7 @@ impl Engine {
             return self.close(key);
         };
         outbound.send(body, wants);
+        outbound.charge(&mut self.turn.memory);
         line.deadline.set(&mut self.turn, key, until);
         line.touch(&mut self.turn, key);
     }
@@ -283,6 +284,7 @@ impl Engine {
             let draining = self.drain != super::life::Drain::No;
             if self.courier.rests(lane, key, draining) {
                 outbound.rest(self.turn.now.mono + self.settings.courier.idle_timeout);
+                outbound.charge(&mut self.turn.memory);
                 self.hungry.push_back(lane);
             } else {
                 outbound.abandon();

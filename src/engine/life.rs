@@ -8,6 +8,7 @@ use super::{Engine, Refusal, secure};
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::base::time::Now;
+use crate::base::toll::network;
 use crate::conn::{Conn, Line};
 use crate::http::problem::Reason;
 use crate::http::request::Version;
@@ -41,13 +42,15 @@ impl Engine {
             return Some(Reason::ConnectionsFull);
         }
         let max = self.settings.lines_per_address_max?;
-        let held = self.per_address.get(&peer).copied().unwrap_or(0);
+        let held = self.per_address.get(&network(peer)).copied().unwrap_or(0);
         (held >= max).then_some(Reason::AddressFull)
     }
 
     /// A connection that is not let in, and the answer that says why.
     pub(super) fn turn_away(&mut self, reason: Reason) -> Refusal {
         self.turn.stats.add(Counter::LinesRefused, 1);
+        let one = u64::from(reason == Reason::AddressFull);
+        self.turn.stats.add(Counter::LinesRefusedByAddress, one);
         let how = How {
             keep_alive: false,
             version: Version::Http11,
@@ -56,7 +59,8 @@ impl Engine {
             origin: None,
         };
         let mut answer = Vec::with_capacity(256);
-        let fields = [("Retry-After", "1")];
+        let wait = self.turn.patience().to_string();
+        let fields = [("Retry-After", &*wait)];
         write::problem(&mut answer, &reason.into(), false, &fields, &how);
         Refusal { answer }
     }
@@ -64,17 +68,19 @@ impl Engine {
     pub(super) fn count_in(&mut self, peer: IpAddr) {
         self.inbound += 1;
         if self.settings.lines_per_address_max.is_some() && !peer.is_loopback() {
-            let held = self.per_address.get(&peer).copied().unwrap_or(0);
-            self.per_address.insert(peer, held + 1);
+            let home = network(peer);
+            let held = self.per_address.get(&home).copied().unwrap_or(0);
+            self.per_address.insert(home, held + 1);
         }
     }
 
     fn count_out(&mut self, peer: IpAddr) {
         self.inbound -= 1;
-        match self.per_address.get_mut(&peer) {
+        let home = network(peer);
+        match self.per_address.get_mut(&home) {
             Some(held) if *held > 1 => *held -= 1,
             Some(_) => {
-                self.per_address.remove(&peer);
+                self.per_address.remove(&home);
             }
             None => {}
         }
@@ -83,7 +89,7 @@ impl Engine {
     /// Takes a line out of the slab and has its socket closed.
     pub(super) fn close(&mut self, key: Key) {
         self.leave_channel(key);
-        if let Some(seated) = self.visits.end(key) {
+        if let Some(seated) = self.visits.end(&mut self.turn.memory, key) {
             self.leave_seat(seated.joined.seat);
         }
         self.forget_inquiries(key);
@@ -187,6 +193,7 @@ impl Engine {
     pub(super) fn measure(&mut self) {
         let (inbound, outbound) = (self.inbound, self.courier.lines());
         let stats = &mut self.turn.stats;
+        stats.add(Counter::BacklogCrowdedOut, self.topics.take_crowded_out());
         stats.set(Counter::LinesInbound, inbound as u64);
         stats.set(Counter::LinesOutbound, outbound as u64);
         stats.set(
@@ -217,7 +224,7 @@ impl Engine {
         self.turn.wheel.check();
         self.courier.check();
         let mut bytes = self.dispatch.deliveries.check() + self.hub.check();
-        bytes += self.dispatch.once.check();
+        bytes += self.dispatch.once.check() + self.visits.held();
         let (mut inbound, mut outbound, mut visits) = (0, 0, 0);
         let mut streams = self.visits.waiting();
         for (key, line) in self.lines.iter() {
@@ -228,6 +235,7 @@ impl Engine {
                     visits += usize::from(self.visits.contains(key));
                     self.check_poll(key, line);
                     bytes += client.charged();
+                    client.check();
                     assert!(!client.is_gone(), "line {key:?} should have been closed");
                 }
                 Conn::Stream(stream) => {
@@ -298,7 +306,7 @@ mod tests {
         engine.opened(now, far).unwrap();
         let refused = answer(engine.opened(now, far).err());
         assert!(refused.starts_with("HTTP/1.1 429 "), "{refused}");
-        for field in ["\r\nDate: Sun, 23 Nov 2025 ", "\r\nRetry-After: 1\r\n"] {
+        for field in ["\r\nDate: Sun, 23 Nov 2025 ", "\r\nRetry-After: "] {
             assert!(refused.contains(field), "{refused}");
         }
         assert!(engine.opened(now, IpAddr::from([192, 0, 2, 2])).is_ok());
@@ -310,6 +318,28 @@ mod tests {
             engine.opened(now, far).is_ok(),
             "the place was not given back"
         );
+        engine.check();
+    }
+
+    #[test]
+    fn a_home_of_ipv6_has_the_share_of_one_address() {
+        let (mut engine, now) = engine(100);
+        let home = |host: u16| IpAddr::from([0x2001, 0xdb8, 0, 7, host, 0, 0, host]);
+        let first = engine.opened(now, home(1)).unwrap();
+        engine.opened(now, home(2)).unwrap();
+        let refused = answer(engine.opened(now, home(3)).err());
+        assert!(refused.starts_with("HTTP/1.1 429 "), "{refused}");
+        let counted = engine.stats().get(Counter::LinesRefusedByAddress);
+        assert_eq!(counted, 1);
+        let other = IpAddr::from([0x2001, 0xdb8, 0, 8, 0, 0, 0, 1]);
+        assert!(engine.opened(now, other).is_ok());
+        // An IPv4 address that is written as an IPv6 one is itself, and not all of them.
+        for last in 1..=3 {
+            let mapped = std::net::Ipv4Addr::new(192, 0, 2, last).to_ipv6_mapped();
+            assert!(engine.opened(now, IpAddr::from(mapped)).is_ok());
+        }
+        engine.ended(now, first, Ended::Reset);
+        assert!(engine.opened(now, home(4)).is_ok());
         engine.check();
     }
 

@@ -47,6 +47,7 @@ mod slow;
 mod stillness;
 mod stored;
 mod streams;
+mod sum;
 mod visits;
 mod wants;
 mod window;
@@ -58,6 +59,7 @@ use streams::feed_of;
 use visits::Visits;
 
 pub use routes::{Route, routes};
+pub use sum::standing_bytes;
 
 /// Everything the engine is told at the start.
 #[derive(Clone, Debug)]
@@ -119,8 +121,8 @@ const TIMERS_PER_TURN_MAX: usize = 4_096;
 /// Streams written in one turn at most: ten thousand writes would hold everything else up. So few
 /// take half a millisecond, beside which a turn costs nothing.
 const STREAM_WRITES_MAX: usize = 128;
-/// Desks kept for the next line that needs one.
-const DESKS_KEPT_MAX: usize = 1_024;
+/// Desks kept for the next line that needs one; each takes 16 KiB at most.
+const DESKS_KEPT_MAX: usize = 256;
 
 /// The whole server without its sockets, clocks, threads and randomness.
 ///
@@ -174,8 +176,7 @@ impl Engine {
     #[must_use]
     pub fn new(settings: Settings, seed: [u8; 32], now: Now) -> Engine {
         let mut rng = Rng::new(seed);
-        let nodes = dispatch::NEAR_MAX + courier::LANES_TIMED_MAX + courier::TIMERS_MAX + 16;
-        let timers_max = settings.lines_max + nodes + inquiries::INQUIRIES_MAX;
+        let timers_max = sum::timers_max(&settings);
         let courier = Courier::new(settings.courier.clone(), settings.lines_max / 2, rng.u64());
         let keeps = !settings.volatile;
         let dispatch = dispatch::Settings {

@@ -42,7 +42,7 @@ impl Engine {
             }
             return;
         }
-        let Some(errand) = self.visits.next(key) else {
+        let Some(errand) = self.visits.next(&mut self.turn.memory, key) else {
             return self.close(key);
         };
         // Whose token went while it waited behind other answers gets nothing.
@@ -156,8 +156,9 @@ impl Engine {
             });
         } else {
             self.turn.stats.add(Counter::RequestsRefused, 1);
+            let wait = self.turn.patience().to_string();
             inbound.answer(&mut context!(self), 0, |out, how| {
-                let retry = [("Retry-After", "1")];
+                let retry = [("Retry-After", &*wait)];
                 write::problem(out, &Reason::MemoryFull.into(), false, &retry, how);
             });
         }

@@ -127,7 +127,8 @@ impl Engine {
         let Conn::Inbound(inbound) = &mut line.conn else {
             return false;
         };
-        let ends = inbound.unpause(self.turn.now.mono);
+        let tight = !self.turn.memory.has_room_for_strangers(0);
+        let ends = inbound.unpause(self.turn.now.mono, tight);
         if ends {
             self.turn.actions.push_back(Action::Resume { key });
             self.request_bytes(key, &[]);
@@ -285,7 +286,11 @@ impl Rooms<'_> {
                 };
                 self.shown(turn, request, json(shown, request))
             }
-            routes::Handler::Metrics => (0, text(admin::metrics(&turn.stats))),
+            routes::Handler::Metrics => {
+                // As it is now: since the last turn's end answers went out, and their buffers.
+                turn.stats.set(Counter::BytesHeld, turn.memory.held());
+                (0, text(admin::metrics(&turn.stats)))
+            }
         }
     }
 }

@@ -52,7 +52,7 @@ impl<'a> Source<'a> for Feed<'a> {
 impl Engine {
     /// Everything the client asked before is answered: from here on the line is a stream.
     pub(super) fn become_stream(&mut self, key: Key) {
-        let Some(errand) = self.visits.next(key) else {
+        let Some(errand) = self.visits.next(&mut self.turn.memory, key) else {
             return self.close(key);
         };
         let Some(Conn::Inbound(inbound)) = self.lines.get(key).map(|line| &line.conn) else {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::access::Mark;
 use crate::base::index::Index;
+use crate::base::ledger::Ledger;
 use crate::base::slab::Key;
 use crate::base::time::{Mono, Wall};
 use crate::topics::Joined;
@@ -27,6 +28,13 @@ pub(super) struct Errand {
     /// The origin whose scripts may read what is sent, if it is not the page's own.
     pub(super) origin: Option<Arc<str>>,
     pub(super) pass: Pass,
+}
+
+impl Errand {
+    /// Bytes of memory it takes.
+    pub(super) fn bytes(&self) -> u64 {
+        (size_of::<Errand>() + size_of::<Wish>() + self.wish.selection.bytes()) as u64
+    }
 }
 
 /// A poll that waits, and sits in its channel as streams do.
@@ -55,6 +63,8 @@ pub(super) struct Visits {
     by_line: Index<Key, Visit>,
     seated: usize,
     counted: usize,
+    /// Bytes of errands on the account of memory.
+    held: u64,
 }
 
 impl Visits {
@@ -64,24 +74,45 @@ impl Visits {
             by_line: Index::new(seed),
             seated: 0,
             counted: 0,
+            held: 0,
         }
     }
 
     /// A request has come. Whether it will sit for a while, and so needs a place; a line never has
-    /// more than one.
-    pub(super) fn bring(&mut self, line: Key, errand: Errand, sits: bool) {
+    /// more than one. False, and nothing done, if the account has no room for it.
+    #[must_use]
+    pub(super) fn bring(
+        &mut self,
+        memory: &mut Ledger,
+        line: Key,
+        errand: Errand,
+        sits: bool,
+    ) -> bool {
+        let bytes = errand.bytes();
+        if !memory.take_for_strangers(bytes) {
+            return false;
+        }
+        self.held += bytes;
         let mut visit = self.by_line.remove(&line).unwrap_or_default();
         visit.errands.push_back(errand);
         self.counted += usize::from(sits && !visit.counted);
         visit.counted |= sits;
         self.by_line.insert(line, visit);
+        true
     }
 
     /// What the line's next request wants; it is served now.
-    pub(super) fn next(&mut self, line: Key) -> Option<Errand> {
+    pub(super) fn next(&mut self, memory: &mut Ledger, line: Key) -> Option<Errand> {
         let errand = self.by_line.get_mut(&line)?.errands.pop_front();
         self.tidy(line);
+        self.give_back(memory, &errand);
         errand
+    }
+
+    fn give_back<'e>(&mut self, memory: &mut Ledger, gone: impl IntoIterator<Item = &'e Errand>) {
+        let bytes = gone.into_iter().map(Errand::bytes).sum();
+        self.held -= bytes;
+        memory.give(bytes);
     }
 
     /// The poll in front of a line has to wait.
@@ -116,22 +147,33 @@ impl Visits {
     }
 
     /// The line is gone. Gives what waited on it.
-    pub(super) fn end(&mut self, line: Key) -> Option<Seated> {
+    pub(super) fn end(&mut self, memory: &mut Ledger, line: Key) -> Option<Seated> {
         if self.by_line.is_empty() {
             return None;
         }
+        let visit = self.forget(line)?;
+        self.give_back(memory, &visit.errands);
+        visit.seated
+    }
+
+    fn forget(&mut self, line: Key) -> Option<Visit> {
         let visit = self.by_line.remove(&line)?;
         self.counted -= usize::from(visit.counted);
         self.seated -= usize::from(visit.seated.is_some());
-        visit.seated
+        Some(visit)
     }
 
     /// Forgets a line that has come for nothing more.
     fn tidy(&mut self, line: Key) {
         let visit = self.by_line.get(&line);
         if visit.is_some_and(|it| it.errands.is_empty() && it.seated.is_none()) {
-            self.end(line);
+            self.forget(line);
         }
+    }
+
+    /// Bytes on the account of memory.
+    pub(super) fn held(&self) -> u64 {
+        self.held
     }
 
     /// Polls that wait.

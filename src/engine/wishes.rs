@@ -53,7 +53,10 @@ impl Rooms<'_> {
         });
         let origin = self.origin_of(request);
         let errand = Errand { wish, origin, pass };
-        self.visits.bring(self.line, errand, sits);
+        if !self.visits.bring(&mut turn.memory, self.line, errand, sits) {
+            turn.stats.add(Counter::RequestsRefusedForMemory, 1);
+            return problem(Reason::MemoryFull.into(), request);
+        }
         match polls || head_only {
             // The head of a stream to the close says so, to a HEAD too.
             true => Reply::Poll {

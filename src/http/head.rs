@@ -20,6 +20,8 @@ pub struct HeadLimits {
     pub head_bytes_max: usize,
     /// The request target, in bytes. RFC 9112 section 3 asks for 8,000 for the line at least.
     pub target_bytes_max: usize,
+    /// Its fields; not more than there are [`super::request::slots`] for.
+    pub fields_max: usize,
 }
 
 impl Default for HeadLimits {
@@ -27,6 +29,7 @@ impl Default for HeadLimits {
         HeadLimits {
             head_bytes_max: 32 * 1024,
             target_bytes_max: 16 * 1024,
+            fields_max: FIELDS_MAX,
         }
     }
 }
@@ -91,7 +94,9 @@ impl HeadScan {
                 Part::Method => self.method(window)?,
                 Part::Target { from } => self.target(window, from, limits.target_bytes_max)?,
                 Part::Version { target, from } => self.version(window, target, from)?,
-                Part::Fields { line, count } => self.fields(window, line, count)?,
+                Part::Fields { line, count } => {
+                    self.fields(window, (line, count), limits.fields_max)?
+                }
             };
             match step {
                 Step::Next(part) => self.part = part,
@@ -194,8 +199,12 @@ impl HeadScan {
         }))
     }
 
-    fn fields(&mut self, window: &[u8], line: usize, count: usize) -> Result<Step, Reason> {
-        let (mut line, mut count) = (line, count);
+    fn fields(
+        &mut self,
+        window: &[u8],
+        (mut line, mut count): (usize, usize),
+        max: usize,
+    ) -> Result<Step, Reason> {
         while let Some(offset) = memchr(b'\n', self.rest(window)) {
             let at = self.seen + offset;
             self.seen = at + 1;
@@ -206,7 +215,7 @@ impl HeadScan {
                         len: self.seen,
                     }));
                 }
-                Some([.., b'\r']) if count == FIELDS_MAX => return Err(Reason::TooManyFields),
+                Some([.., b'\r']) if count >= max => return Err(Reason::TooManyFields),
                 Some([.., b'\r']) => count += 1,
                 _ => return Err(Reason::BareLf),
             }
@@ -297,6 +306,7 @@ mod tests {
         let limits = HeadLimits {
             head_bytes_max: 38,
             target_bytes_max: 5,
+            fields_max: 2,
         };
         let scan = |head: &[u8]| HeadScan::default().scan(head, &limits);
         assert_eq!(scan(b"GET /1234 HTTP/1.1\r\n"), Ok(None));
@@ -308,6 +318,10 @@ mod tests {
         assert_eq!(
             scan(b"GET / HTTP/1.1\r\nHost: h\r\nField: 123\r\n\r\n"),
             Err(Reason::HeadTooLarge)
+        );
+        assert_eq!(
+            scan(b"GET / HTTP/1.1\r\na:\r\nb:\r\nc:\r\n"),
+            Err(Reason::TooManyFields)
         );
         // Empty lines before the request are no part of its head.
         assert_eq!(

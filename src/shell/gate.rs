@@ -18,9 +18,6 @@ use crate::model::{Door, Visitor};
 
 /// Connections the kernel completes ahead of us, per listener.
 const BACKLOG: i32 = 1024;
-/// What the kernel may hold of what a client has yet to take; it counts its own cost in and doubles
-/// this for that. Left to itself it holds 3 to 4 MB for a reader on loopback that is stuck.
-const SEND_BUFFER_BYTES: usize = 64 << 10;
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
@@ -28,6 +25,19 @@ pub enum Listen {
     Tcp(SocketAddr, Scheme),
     /// The path of a Unix socket, which has no TLS.
     Unix(PathBuf),
+}
+
+/// What holds for all gates.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    /// Whether there is a certificate to show.
+    pub(super) has_certificate: bool,
+    /// Bytes that the kernel may hold of what a client has yet to take; it counts its own cost in
+    /// and doubles this for that. Left to itself it holds 3 to 4 MB for a reader on loopback that
+    /// is stuck.
+    pub(super) send_buffer: usize,
+    /// The same for what comes; none where the kernel is left to decide.
+    pub(super) receive_buffer: Option<usize>,
 }
 
 /// Whether a TCP address speaks TLS.
@@ -83,12 +93,12 @@ impl Gate {
     ///
     /// # Errors
     /// What the system says; of a Unix socket's path, `AlreadyExists` if something else is there.
-    pub(super) fn open(at: &Listen, has_certificate: bool) -> io::Result<Gate> {
+    pub(super) fn open(at: &Listen, terms: Terms) -> io::Result<Gate> {
         match at {
             Listen::Tcp(addr, _) => Ok(Gate::Tcp {
-                socket: listener(*addr)?,
+                socket: listener(*addr, terms)?,
                 door: door(*addr),
-                secure: at.is_secure(has_certificate),
+                secure: at.is_secure(terms.has_certificate),
             }),
             Listen::Unix(path) => {
                 let (socket, file) = SocketFile::open(path, BACKLOG)?;
@@ -204,7 +214,7 @@ fn door(addr: SocketAddr) -> Door {
     }
 }
 
-fn listener(addr: SocketAddr) -> io::Result<TcpListener> {
+fn listener(addr: SocketAddr, terms: Terms) -> io::Result<TcpListener> {
     let socket =
         socket2::Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     if addr.is_ipv6() {
@@ -214,7 +224,10 @@ fn listener(addr: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     // Accepted sockets inherit these: system calls per listener instead of per connection.
     socket.set_tcp_nodelay(true)?;
-    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+    socket.set_send_buffer_size(terms.send_buffer)?;
+    if let Some(receive) = terms.receive_buffer {
+        socket.set_recv_buffer_size(receive)?;
+    }
     socket.set_nonblocking(true)?;
     socket.bind(&addr.into())?;
     socket.listen(BACKLOG)?;

@@ -5,13 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Settings;
 use super::gate::Place;
+use super::sum::Sum;
 
 /// The lines. Whoever starts us by a program reads the first one for the port.
-pub(super) fn greeting(places: &[Place], store: &str, settings: &Settings) -> String {
+pub(super) fn greeting(places: &[Place], store: &str, settings: &Settings, sum: &Sum) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let urls: Vec<String> = places.iter().map(Place::to_string).collect();
     format!(
-        "hookah {version} listening on {}\nstore: {store}\ntargets: {}\n{}\n",
+        "hookah {version} listening on {}\nstore: {store}\ntargets: {}\nbounds: {sum}\n{}\n",
         urls.join(", "),
         settings.targets,
         example(places, settings),
@@ -90,12 +91,19 @@ mod tests {
         ];
         let version = env!("CARGO_PKG_VERSION");
         assert_eq!(
-            greeting(&places, "memory (nothing survives a restart)", &settings()),
+            greeting(
+                &places,
+                "memory (nothing survives a restart)",
+                &settings(),
+                &Sum::of(&crate::shell::tests::engine_settings())
+            ),
             format!(
                 "hookah {version} listening on https://[::1]:8443, http://0.0.0.0:80, \
                  unix:/run/h.sock\n\
                  store: memory (nothing survives a restart)\n\
                  targets: public\n\
+                 bounds: 64 connections; at most 22 MiB, of which 1 MiB for messages, topics and \
+                 buffers, and the kernel's 16 KiB for each client that does not read\n\
                  try: curl -d _url=http://localhost:9000/ -d hello=world \
                  http://127.0.0.1:80/dispatch\n"
             )

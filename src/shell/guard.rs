@@ -108,6 +108,8 @@ pub(super) fn log_panics() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::frame::Gather;
+    use crate::port::{Action, StoreDone};
     use crate::shell::tests::engine_settings;
 
     fn guard() -> Guard {
@@ -126,6 +128,69 @@ mod tests {
         let counted = guard.engine().stats().get(Counter::PanicsCaught);
         assert_eq!(counted, 100);
         assert!(!guard.is_broken());
+    }
+
+    /// Everything that a turn would write on the line.
+    fn written(guard: &mut Guard, key: Key) -> String {
+        let mut gather = Gather::new();
+        guard.engine.outgoing(key, &mut gather);
+        let bytes: Vec<u8> = gather.slices().iter().flat_map(|it| it.to_vec()).collect();
+        guard.tell(Now::default(), None, |engine| {
+            engine.wrote(Now::default(), key, bytes.len())
+        });
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    #[test]
+    fn a_panic_amid_a_request_leaves_other_lines_and_the_account_as_they_were() {
+        let (mut guard, now) = (guard(), Now::default());
+        let open = |guard: &mut Guard| {
+            let peer = std::net::IpAddr::from([127, 0, 0, 1]);
+            guard.engine.opened(now, peer).ok().unwrap()
+        };
+        let (reader, busy, victim) = (open(&mut guard), open(&mut guard), open(&mut guard));
+        let hear = |guard: &mut Guard, key, text: &str| {
+            let bytes = text.as_bytes();
+            guard.tell(now, Some(key), |engine| engine.received(now, key, bytes))
+        };
+        hear(
+            &mut guard,
+            reader,
+            "GET /stream?topic=t HTTP/1.1\r\nHost: h\r\n\r\n",
+        );
+        let head = "POST /dispatch?_topic=t HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n";
+        for key in [busy, victim] {
+            hear(&mut guard, key, &format!("{head}hello"));
+        }
+        for _ in 0..3 {
+            let fell = guard.tell(now, Some(victim), |engine| {
+                engine.received(now, victim, b"wor");
+                panic!("a bug")
+            });
+            assert_eq!(fell, None::<()>);
+        }
+        assert_eq!((guard.caught(), guard.is_broken()), (3, false));
+        hear(&mut guard, busy, "world");
+        let handed = guard.engine.poll_action();
+        let mut closed = false;
+        for action in handed
+            .into_iter()
+            .chain(std::iter::from_fn(|| guard.engine.poll_action()))
+        {
+            match action {
+                Action::Close { key } => closed |= key == victim,
+                Action::Store(seq, _) => {
+                    let done = StoreDone::Durable(seq);
+                    guard.tell(now, None, |engine| engine.stored(now, done));
+                    break;
+                }
+                _ => {}
+            }
+        }
+        assert!(closed, "the line that it happened on is still there");
+        assert!(written(&mut guard, busy).starts_with("HTTP/1.1 202 "));
+        assert!(written(&mut guard, reader).starts_with("HTTP/1.1 200 "));
+        guard.engine.check();
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mio::{Registry, Token};
 
-use super::gate::{Gate, Listen, Place, turn_away};
+use super::gate::{Gate, Listen, Place, Terms, turn_away};
 use super::socket::Socket;
 use crate::base::time::Mono;
 use crate::model::Visitor;
@@ -48,7 +48,10 @@ pub(super) struct Listeners {
 }
 
 impl Listeners {
-    /// Binds and registers all of them, at consecutive tokens from `first_token`.
+    /// Binds and registers all of them, at consecutive tokens from `first_token`. `buffers` is
+    /// what the kernel may hold, in bytes, of what a client has yet to take, and of what we have
+    /// yet to read; it counts its own cost in and doubles this for that. Left to itself it holds 3
+    /// to 4 MB for a reader on loopback that is stuck.
     ///
     /// # Errors
     /// The address that cannot be listened on, and why.
@@ -56,12 +59,12 @@ impl Listeners {
         registry: &Registry,
         first_token: Token,
         wanted: &[Listen],
-        has_certificate: bool,
+        terms: Terms,
     ) -> Result<Listeners, (Listen, io::Error)> {
         let mut list = Vec::with_capacity(wanted.len());
         for (place, at) in wanted.iter().enumerate() {
             let token = Token(first_token.0 + place);
-            let gate = Gate::open(at, has_certificate).and_then(|mut gate| {
+            let gate = Gate::open(at, terms).and_then(|mut gate| {
                 gate.register(registry, token)?;
                 Ok(gate)
             });

@@ -31,6 +31,7 @@ mod secure;
 mod signals;
 mod socket;
 mod sockets;
+mod sum;
 mod sys;
 mod throttle;
 mod tls;
@@ -198,13 +199,14 @@ fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, 
         tokens::read(&path).map_err(|why| Failure::Tokens { path, why })
     });
     let roll = roll.transpose()?;
-    let listeners = Listeners::bind(
-        registry,
-        turn::LISTENERS,
-        &settings.listen,
-        identity.is_some(),
-    )
-    .map_err(|(at, why)| Failure::Listen { at, why })?;
+    let sum = sum::Sum::of(&engine);
+    let terms = gate::Terms {
+        has_certificate: identity.is_some(),
+        send_buffer: sum.send_buffer,
+        receive_buffer: sum.receive_buffer,
+    };
+    let listeners = Listeners::bind(registry, turn::LISTENERS, &settings.listen, terms)
+        .map_err(|(at, why)| Failure::Listen { at, why })?;
     let waker = Waker::new(registry, turn::STORE).map_err(system("creating the waker"))?;
     let opened =
         store::open(&settings.store, opening(settings, &engine, waker)).map_err(Failure::Store)?;
@@ -212,15 +214,11 @@ fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, 
     let mut clock = clock::Clock::default();
     let now = clock.read();
     let places: Vec<Place> = listeners.places().collect();
-    let greeting = greeting::greeting(&places, &opened.about, settings);
+    let greeting = greeting::greeting(&places, &opened.about, settings, &sum);
     let addrs: Vec<SocketAddr> = places.iter().filter_map(Place::addr).collect();
     let engine = engine::Settings {
         volatile: opened.volatile,
-        // What the store holds in memory is a part of all that may be held.
-        memory_bytes_max: match opened.volatile {
-            true => engine.memory_bytes_max - engine.memory_bytes_max / STORE_PART_OF_MEMORY,
-            false => engine.memory_bytes_max,
-        },
+        memory_bytes_max: sum::account(&engine, opened.volatile),
         roll,
         ..engine
     };

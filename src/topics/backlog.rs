@@ -157,14 +157,23 @@ impl Topics {
         while self.is_full()
             && let Some(coldest) = self.coldest
         {
+            self.crowded_out += 1;
             self.forget_oldest(coldest);
         }
     }
 
+    /// Messages that went because all topics together were over their bound, since this was last
+    /// asked.
+    pub fn take_crowded_out(&mut self) -> u64 {
+        std::mem::take(&mut self.crowded_out)
+    }
+
     /// Whether messages and their frames, and the topics that only keep some, are beyond their
-    /// bound. What readers selected is not among it: no message that goes makes room for that.
+    /// bound. What readers selected takes half of it at most, but for single topics, and no message
+    /// that goes makes room for that.
     pub(super) fn is_full(&self) -> bool {
-        self.posts.bytes > self.standing + self.settings.bytes_max
+        let left = self.standing + self.settings.bytes_max / 2;
+        self.posts.bytes > left.max(self.settings.bytes_max)
     }
 
     /// A topic is about to get a reader, alone or with others: it stays for that reader's sake.

@@ -120,6 +120,7 @@ pub struct Topics {
     /// Bytes of views and of topics that have readers, without their messages.
     standing: usize,
     last: MessageId,
+    crowded_out: u64,
     /// The newest message that a topic which is not here may have had.
     forgotten: MessageId,
     deleted: Deleted,
@@ -151,6 +152,7 @@ impl Topics {
             streams: 0,
             standing: 0,
             last: MessageId::default(),
+            crowded_out: 0,
             forgotten: join::before(now),
             deleted: Deleted::new(join::before(now)),
             sweeps: false,

@@ -355,13 +355,13 @@ fn selections_of_readers_take_no_room_from_messages_and_have_a_bound_of_their_ow
         assert!(topics.bytes() < 2 << 20, "no bound");
         seats.push(join(&mut topics, &long_selection(seats.len())).seat);
     }
-    assert!(seats.len() > 5, "{}", seats.len());
+    assert!(seats.len() >= 5, "{}", seats.len());
     // Who reads one topic is never refused for want of this room, nor is anybody ended.
     assert!(topics.has_room_for(&wish("topic=kept").selection));
     let mut reader = join(&mut topics, "topic=kept&since=all").seat;
     assert_eq!(seen(&topics, reader), ["x"]);
     for number in 2..40 {
-        publish(&mut topics, number, &["kept"], &"y".repeat(8 << 10));
+        publish(&mut topics, number, &["kept"], &"y".repeat(4 << 10));
         assert_eq!(topics.all_over(), None, "nothing is held that may go");
     }
     pass(&mut topics, &mut reader, 39);

@@ -239,7 +239,7 @@ impl Topics {
         let topics = selection.topics.iter();
         let new = topics.filter(|name| !self.by_name.contains(&***name));
         let new: usize = new.map(|name| topic_bytes(name)).sum();
-        self.standing + cost_of(selection) + new <= self.settings.bytes_max
+        self.standing + cost_of(selection) + new <= self.settings.bytes_max / 2
     }
 
     /// A new view of a selection, for one reader.

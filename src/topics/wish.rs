@@ -44,6 +44,14 @@ pub struct Selection {
 }
 
 impl Selection {
+    /// Bytes of memory that the names and the filter take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let names = self.topics.iter().chain(&self.prefixes);
+        let names: usize = names.map(|name| size_of::<Box<[u8]>>() + name.len()).sum();
+        names + self.filter.as_ref().map_or(0, Filter::bytes)
+    }
+
     /// The topic, if it is one and nothing else: what almost everybody reads.
     #[must_use]
     pub fn plain(&self) -> Option<&[u8]> {

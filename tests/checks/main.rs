@@ -20,6 +20,7 @@ mod browser;
 mod build;
 mod cost;
 mod doors;
+mod flood;
 mod hostility;
 mod hub;
 mod lasting;
@@ -32,6 +33,7 @@ mod readme;
 mod report;
 mod rest;
 mod stopped;
+mod storms;
 mod streams;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -67,6 +69,10 @@ const CHECKS: &[Check] = &[
         overload::accept_again,
     ),
     Check::new("overload: 1,000 clients that drip", overload::slow_clients),
+    Check::new("memory: a flood in a cgroup of 64 MiB", flood::memory),
+    Check::new("storms: connections that come and go", storms::come_and_go),
+    Check::new("storms: 5,000 clients that trickle", storms::trickle),
+    Check::new("storms: slowhttptest", storms::slowhttptest),
     Check::lengthy(
         "overload: a target that is stopped",
         overload::stopped_target,

@@ -22,7 +22,8 @@ impl Oracle {
             sent.attempt
         );
         let (since, _) = fate.accepted.unwrap_or_default();
-        let early = sent.at + MS < since + order.delay && !self.is_unsure(order.delay, world);
+        let unsure = self.is_unsure(order.delay, world) || self.may_be_parked(order, world);
+        let early = sent.at + MS < since + order.delay && !unsure;
         assert!(!early, "too early: {order:?}");
         if let Some(resumed) = fate.resumed {
             return self.check_resumed(order, target, sent, &resumed, world);

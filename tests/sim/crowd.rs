@@ -29,7 +29,9 @@ pub fn random(sim: &mut Sim) {
     let topics = &TOPICS[..sim.world.rng.between(1, TOPICS.len() as u64) as usize];
     for _ in 0..sim.world.rng.between(1, 12) {
         let topic = sim.world.rng.pick(topics);
-        let reader = reader(sim, topic);
+        let mut reader = reader(sim, topic);
+        // What it asks for takes memory too, while it waits.
+        reader.asks.may_be_refused = sim.settings.memory_bytes_max < 1 << 20;
         let delay = sim.world.rng.between(0, 20 * SECOND);
         sim.reader(delay, reader);
     }

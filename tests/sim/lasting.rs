@@ -100,7 +100,15 @@ impl Oracle {
     /// the wall clock was set meanwhile.
     pub fn is_unsure(&self, wait: u64, world: &World) -> bool {
         let set = world.jumped || self.leapt;
-        !self.volatile && set && (wait > HORIZON / 2 || self.leapt)
+        // Where memory is scarce what is near is in the store too, under the wall clock's time.
+        let stored = wait > HORIZON / 2 || self.leapt || self.cramped;
+        !self.volatile && set && stored
+    }
+
+    /// Whether it may wait in the store alone however near its time is, as it does behind others of
+    /// its queue, and the wall clock was set meanwhile.
+    pub fn may_be_parked(&self, order: &Order, world: &World) -> bool {
+        !self.volatile && order.queue.is_some() && (world.jumped || self.leapt)
     }
 
     /// How long those before it in its lane can hold up what is in the store alone: their attempts,

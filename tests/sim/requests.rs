@@ -240,6 +240,16 @@ pub fn slowloris(in_body: bool) -> Client {
     Client::new(steps, vec![Want::TimedOut])
 }
 
+/// A client whose body comes `bytes` a second, for as long as one may take.
+pub fn trickler(bytes: usize) -> Client {
+    let text = head("POST", "/dispatch", "1.1") + "Content-Length: 900000\r\n\r\n";
+    let mut steps = vec![Step::Send(text.into_bytes())];
+    for _ in 0..65 {
+        steps.extend([Step::Send(vec![b'x'; bytes]), Step::Wait(SECOND)]);
+    }
+    Client::new(steps, vec![Want::TimedOut])
+}
+
 /// A client whose connection is reset, or ends, inside the request.
 pub fn quitter(rng: &mut Rng, order: &Order) -> Client {
     let Parts { path, media, body } = order.parts();

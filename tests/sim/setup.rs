@@ -299,7 +299,11 @@ fn client(sim: &mut Sim) {
             let requests = sim.world.rng.between(1, 1_500) as usize;
             requests::flooder(requests, deaf)
         }
-        90..=93 => requests::slowloris(sim.world.rng.chance(50)),
+        90..=92 => requests::slowloris(sim.world.rng.chance(50)),
+        93 => {
+            let rate = sim.world.rng.between(1, 2_000);
+            requests::trickler(rate as usize)
+        }
         _ => visitor(sim),
     };
     client.ip = sim

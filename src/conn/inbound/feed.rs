@@ -3,9 +3,11 @@
 
 use std::mem;
 
+use super::account::{affordable, spread};
 use super::desk::Desk;
+use super::pace::Pace;
 use super::{Context, Inbound, Phase, Service};
-use crate::base::stats::Counter;
+use crate::base::stats::{Counter, Stats};
 use crate::conn::reply::{Manner, Reply};
 use crate::http::body::BodyReader;
 use crate::http::head::{HeadLimits, HeadScan};
@@ -16,6 +18,18 @@ use crate::port::Seq;
 
 /// A refused body up to this size is read so that the line can be kept.
 const SKIP_BYTES_MAX: u64 = 64 << 10;
+
+/// Counts a refusal at one of the bounds on a request's size.
+fn count_bound(stats: &mut Stats, reason: Reason) {
+    let counter = match reason {
+        Reason::HeadTooLarge | Reason::TooManyFields | Reason::TargetTooLong => {
+            Counter::HeadsRefused
+        }
+        Reason::BodyTooLarge => Counter::BodiesRefused,
+        _ => return,
+    };
+    stats.add(counter, 1);
+}
 
 impl Inbound {
     /// Goes through `input` as far as it makes requests; how many bytes were used.
@@ -28,7 +42,10 @@ impl Inbound {
     ) -> usize {
         let mut used = 0;
         loop {
-            self.paused = self.paused || desk.is_full();
+            if !self.paused && desk.is_full(context.is_tight()) {
+                context.turn.stats.add(Counter::ReadsPaused, 1);
+                self.paused = true;
+            }
             let rest = &input[used..];
             if self.paused || rest.is_empty() {
                 return used;
@@ -60,7 +77,8 @@ impl Inbound {
     ) -> Option<usize> {
         let limits = HeadLimits {
             head_bytes_max: context.limits.head_bytes_max,
-            ..HeadLimits::default()
+            target_bytes_max: context.limits.target_bytes_max,
+            fields_max: context.limits.fields_max,
         };
         let end = match desk.scan.scan(rest, &limits) {
             Ok(Some(end)) => end,
@@ -134,7 +152,7 @@ impl Inbound {
                 }
                 self.phase = Phase::Body {
                     reader,
-                    since: context.turn.now.mono,
+                    pace: Pace::new(context.turn.now.mono),
                 };
             }
         }
@@ -163,14 +181,16 @@ impl Inbound {
         reply: Reply,
         mut manner: Manner,
     ) {
+        let mut reply = affordable(context, reply);
+        spread(context.turn, &mut reply);
         if let Reply::Problem { problem, .. } = reply.bare() {
+            count_bound(&mut context.turn.stats, problem.reason);
             context.turn.stats.add(Counter::RequestsRefused, 1);
             manner.keep_alive &= !problem.reason.closes();
         }
         manner.keep_alive &= !matches!(reply.bare(), Reply::Stream | Reply::Poll { last: true });
-        // What it tells of was taken in, so that it cannot be refused any more.
-        context.turn.memory.charge(reply.bytes());
         desk.replies.push(seq, reply, manner);
+        self.weigh(&mut context.turn.memory, desk);
         if !manner.keep_alive {
             self.phase = Phase::Last;
         }
@@ -200,7 +220,7 @@ impl Inbound {
         if let Ok(reader) = BodyReader::new(request.body, SKIP_BYTES_MAX) {
             self.phase = Phase::Skip {
                 reader,
-                since: context.turn.now.mono,
+                pace: Pace::new(context.turn.now.mono),
             };
         }
     }
@@ -212,9 +232,9 @@ impl Inbound {
         desk: &mut Desk,
         rest: &[u8],
     ) -> Option<usize> {
-        let (reader, kept) = match &mut self.phase {
-            Phase::Body { reader, .. } => (reader, true),
-            Phase::Skip { reader, .. } => (reader, false),
+        let (reader, pace, kept) = match &mut self.phase {
+            Phase::Body { reader, pace } => (reader, pace, true),
+            Phase::Skip { reader, pace } => (reader, pace, false),
             _ => return None,
         };
         let piece = match reader.read(rest) {
@@ -231,13 +251,20 @@ impl Inbound {
             }
         };
         let (consumed, done) = (piece.consumed, piece.done);
+        pace.came(piece.data.len());
         if kept {
-            if !context.turn.memory.take(piece.data.len() as u64) {
+            let left = match reader {
+                BodyReader::Length { left } => *left,
+                BodyReader::None => 0,
+                _ => u64::MAX,
+            };
+            let max = context.limits.body_bytes_max as u64;
+            if !desk.has_room_for(&context.turn.memory, piece.data.len(), left.min(max)) {
                 self.refuse_body(context, service, desk, Reason::MemoryFull);
                 return Some(rest.len());
             }
-            self.charged += piece.data.len() as u64;
             desk.body.extend_from_slice(piece.data);
+            self.weigh(&mut context.turn.memory, desk);
         }
         if done {
             self.phase = Phase::Idle;
@@ -259,7 +286,8 @@ impl Inbound {
         desk: &mut Desk,
     ) {
         let (head, body) = (mem::take(&mut desk.head), mem::take(&mut desk.body));
-        context.turn.memory.give(mem::take(&mut self.charged));
+        // The message takes their place on the account.
+        self.weigh(&mut context.turn.memory, desk);
         let mut slots = request::slots();
         if let Ok(request) = request::parse(&head, &mut slots) {
             let manner = Manner {
@@ -270,8 +298,8 @@ impl Inbound {
             self.serve(context, service, desk, &request, &body, manner);
         }
         (desk.head, desk.body) = (head, body);
-        desk.head.clear();
-        desk.body.clear();
+        desk.drop_request();
+        self.weigh(&mut context.turn.memory, desk);
     }
 
     /// A request that broke a rule of framing: answered, and nothing after it is interpreted.
@@ -282,9 +310,11 @@ impl Inbound {
         reason: Reason,
         rest: usize,
     ) -> Option<usize> {
+        give_up(context, desk, reason);
         self.owe(context, desk, 0, refusal(reason), CLOSING);
         Some(rest)
     }
+
     /// The same for what its body broke. The head is read once more, so that a page which may read
     /// the answer can.
     fn refuse_body(
@@ -299,6 +329,7 @@ impl Inbound {
             Ok(request) => service.shared(&request, refusal(reason)),
             Err(_) => refusal(reason),
         };
+        give_up(context, desk, reason);
         self.owe(context, desk, 0, reply, CLOSING);
     }
 }
@@ -309,6 +340,16 @@ const CLOSING: Manner = Manner {
     head_only: false,
     keep_alive: false,
 };
+
+/// Nothing that follows is a request's: what was kept of it goes.
+fn give_up(context: &mut Context<'_>, desk: &mut Desk, reason: Reason) {
+    if reason == Reason::MemoryFull {
+        context.turn.stats.add(Counter::RequestsRefusedForMemory, 1);
+    }
+    desk.drop_request();
+    desk.unread.clear();
+    desk.unread.shrink_to(0);
+}
 
 fn refusal(reason: Reason) -> Reply {
     Reply::Problem {

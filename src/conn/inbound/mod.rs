@@ -19,10 +19,14 @@ use crate::http::write::How;
 use crate::model::Visitor;
 use crate::port::{Action, Seq, Turn};
 
+mod account;
 mod desk;
 mod feed;
+mod pace;
 
+use account::spread;
 pub use desk::Desk;
+use pace::Pace;
 
 /// Whoever knows what requests mean.
 pub trait Service {
@@ -75,9 +79,9 @@ enum Phase {
     /// Part of a head has come.
     Head { since: Mono },
     /// A request's body is coming.
-    Body { reader: BodyReader, since: Mono },
+    Body { reader: BodyReader, pace: Pace },
     /// The body of a refused request is coming, and is dropped.
-    Skip { reader: BodyReader, since: Mono },
+    Skip { reader: BodyReader, pace: Pace },
     /// Nothing more is read; what is owed is answered.
     Last,
     /// All is sent and our half is shut; what still comes is dropped (RFC 9112 section 9.6).
@@ -103,8 +107,8 @@ pub struct Inbound {
     paused: bool,
     /// Its answer waits for what may come; meanwhile the client's end has to be noticed.
     awaits: bool,
-    /// Bytes of body on the account of memory.
-    charged: u64,
+    /// Bytes of its desk on the account of memory.
+    held: u64,
     /// Bytes that came behind the line's last request.
     ignored: usize,
     /// When bytes last came or went.
@@ -127,7 +131,7 @@ impl Inbound {
             finished: false,
             paused: false,
             awaits: false,
-            charged: 0,
+            held: 0,
             ignored: 0,
             moved: now,
             stalled_since: now,
@@ -203,6 +207,7 @@ impl Inbound {
             unread.consume(used);
         }
         desk.unread = unread;
+        self.afford(context, &mut desk);
         self.desk = Some(desk);
         self.send(context);
     }
@@ -212,8 +217,7 @@ impl Inbound {
         self.close_if_draining(context);
         let Some(desk) = &mut self.desk else { return };
         let had = desk.unsent();
-        desk.charged += desk
-            .replies
+        desk.replies
             .render(context.durable, &mut desk.out, context.date);
         if had == 0 && desk.unsent() > 0 {
             self.stalled_since = context.turn.now.mono;
@@ -262,23 +266,26 @@ impl Inbound {
         if let Some(desk) = &mut self.desk {
             let Desk { replies, out, .. } = &mut **desk;
             replies.answer(context.date, |how| write(out, how));
-            desk.charged += charged;
             self.stalled_since = context.turn.now.mono;
         }
+        // From here on the buffer counts.
+        context.turn.memory.give(charged);
         self.send(context);
     }
 
     /// The answer that was held under that number is known now, and goes once everything up to
     /// `seq` is durable.
-    pub fn settle(&mut self, context: &mut Context<'_>, number: u64, seq: Seq, reply: Reply) {
+    pub fn settle(&mut self, context: &mut Context<'_>, number: u64, seq: Seq, mut reply: Reply) {
+        spread(context.turn, &mut reply);
         let refused = u64::from(matches!(reply, Reply::Problem { .. }));
-        let left = match &mut self.desk {
+        // From here on it counts as a part of the desk, if it has a place there.
+        context.turn.memory.give(reply.bytes());
+        let settled = match &mut self.desk {
             Some(desk) => desk.replies.settle(number, seq, reply),
-            None => Some(reply),
+            None => false,
         };
-        match left {
-            Some(reply) => context.turn.memory.give(reply.bytes()),
-            None => context.turn.stats.add(Counter::RequestsRefused, refused),
+        if settled {
+            context.turn.stats.add(Counter::RequestsRefused, refused);
         }
         self.send(context);
     }
@@ -286,8 +293,7 @@ impl Inbound {
     /// The store lost what was accepted up to `seq` and is not durable.
     pub fn refuse_lost(&mut self, context: &mut Context<'_>, seq: Seq, problem: &Problem) {
         if let Some(desk) = &mut self.desk {
-            let (refused, freed) = desk.replies.fail(context.durable, seq, problem);
-            context.turn.memory.give(freed);
+            let refused = desk.replies.fail(context.durable, seq, problem);
             context.turn.stats.add(Counter::RequestsRefused, refused);
         }
         self.send(context);
@@ -310,7 +316,7 @@ impl Inbound {
         if desk.unsent() > 0 {
             return;
         }
-        context.turn.memory.give(desk.sent_all());
+        desk.sent_all();
         self.rest(context);
     }
 
@@ -340,16 +346,16 @@ impl Inbound {
 
     /// Ends a pause if what caused it is over; true if the caller should go on with `received`.
     /// What the client sent meanwhile was not read, so the time does not count against it.
-    pub fn unpause(&mut self, now: Mono) -> bool {
-        let full = self.desk.as_ref().is_some_and(|desk| desk.is_full());
+    pub fn unpause(&mut self, now: Mono, tight: bool) -> bool {
+        let full = self.desk.as_ref().is_some_and(|desk| desk.is_full(tight));
         let ends = self.paused && !full;
         self.paused &= !ends;
         if ends {
             self.moved = now;
-            if let Phase::Head { since } | Phase::Body { since, .. } | Phase::Skip { since, .. } =
-                &mut self.phase
-            {
-                *since = now;
+            match &mut self.phase {
+                Phase::Head { since } => *since = now,
+                Phase::Body { pace, .. } | Phase::Skip { pace, .. } => *pace = Pace::new(now),
+                _ => {}
             }
         }
         ends
@@ -357,13 +363,17 @@ impl Inbound {
 
     fn rest(&mut self, context: &mut Context<'_>) {
         let idle = matches!(self.phase, Phase::Idle | Phase::Linger { .. } | Phase::Gone);
-        if !(idle && self.desk.as_ref().is_some_and(|desk| desk.is_clear())) {
+        let Some(mut desk) = self.desk.take() else {
             return;
-        }
-        if let Some(mut desk) = self.desk.take() {
+        };
+        if idle && desk.is_clear() {
+            context.turn.memory.give(mem::take(&mut self.held));
             desk.trim();
             context.desks.give(desk);
+            return;
         }
+        self.weigh(&mut context.turn.memory, &desk);
+        self.desk = Some(desk);
     }
 
     /// The client has sent its FIN. A complete request is still answered.
@@ -398,10 +408,16 @@ impl Inbound {
             self.phase = Phase::Gone;
             return;
         }
-        let counter = match self.phase {
+        let limits = context.limits;
+        let counter = match &self.phase {
             Phase::Securing { .. } => Counter::TimeoutsHandshake,
             Phase::Head { .. } => Counter::TimeoutsHead,
-            Phase::Body { .. } | Phase::Skip { .. } => Counter::TimeoutsBody,
+            Phase::Body { pace, .. } | Phase::Skip { pace, .. } => {
+                match pace.is_slow(limits, now) {
+                    true => Counter::TimeoutsSlowBody,
+                    false => Counter::TimeoutsBody,
+                }
+            }
             Phase::Idle => Counter::TimeoutsIdle,
             Phase::Linger { .. } => Counter::TimeoutsLinger,
             Phase::Last | Phase::Gone => return,
@@ -425,11 +441,10 @@ impl Inbound {
     /// Nobody listened for so long, which does not count.
     pub fn postpone(&mut self, by: Duration) {
         match &mut self.phase {
-            Phase::Securing { since }
-            | Phase::Head { since }
-            | Phase::Body { since, .. }
-            | Phase::Skip { since, .. }
-            | Phase::Linger { since, .. } => *since = *since + by,
+            Phase::Securing { since } | Phase::Head { since } | Phase::Linger { since, .. } => {
+                *since = *since + by;
+            }
+            Phase::Body { pace, .. } | Phase::Skip { pace, .. } => pace.postpone(by),
             Phase::Idle | Phase::Last | Phase::Gone => {}
         }
         self.moved = self.moved + by;
@@ -449,7 +464,7 @@ impl Inbound {
             Phase::Idle if self.desk.as_ref().is_some_and(|desk| desk.owes()) => Mono::NEVER,
             Phase::Idle => self.moved + limits.idle_timeout,
             Phase::Head { since } => *since + limits.head_timeout,
-            Phase::Body { since, .. } | Phase::Skip { since, .. } => *since + limits.body_timeout,
+            Phase::Body { pace, .. } | Phase::Skip { pace, .. } => pace.deadline(limits),
             Phase::Linger { since, .. } => *since + LINGER_TIMEOUT,
             Phase::Last | Phase::Gone => Mono::NEVER,
         };
@@ -476,13 +491,6 @@ impl Inbound {
         reads && !self.paused
     }
 
-    /// Bytes it has on the account of memory.
-    #[must_use]
-    pub fn charged(&self) -> u64 {
-        let desk = self.desk.as_ref();
-        self.charged + desk.map_or(0, |desk| desk.charged + desk.replies.held())
-    }
-
     /// Whether the client has finished sending.
     #[must_use]
     pub fn is_finished(&self) -> bool {
@@ -497,7 +505,7 @@ impl Inbound {
 
     /// The line was taken out of the slab: what it holds goes back.
     pub fn dismantle(self, context: &mut Context<'_>) {
-        context.turn.memory.give(self.charged());
+        context.turn.memory.give(self.held);
         if let Some(mut desk) = self.desk {
             desk.clear();
             context.desks.give(desk);

@@ -1,7 +1,10 @@
 //! What a line keeps of an answer for whoever looks at the attempt later: its head, the start of
 //! its body, where it sends us. It judges nothing, and its memory is used again.
 
-use super::{Outbound, Phase};
+use super::faults::protocol;
+use super::whole::MEMORY_FULL;
+use super::{Outbound, Phase, Verdict};
+use crate::base::buf::Buf;
 use crate::base::ledger::Ledger;
 use crate::model::{Answer, Ticket, Wants};
 
@@ -129,6 +132,11 @@ impl Kept {
         }
     }
 
+    /// Memory it has beyond what is held.
+    pub(super) fn spare(&self) -> usize {
+        self.bytes.capacity() - self.held()
+    }
+
     /// Memory is short: what is held goes.
     pub(super) fn drop_body(&mut self) {
         self.bytes.truncate(self.head);
@@ -157,18 +165,45 @@ impl Outbound {
     /// it lets go of it.
     pub fn charge(&mut self, memory: &mut Ledger) {
         // It was handed over with the verdict.
-        if self.kept.whole && self.call.is_none() {
+        if self.call.is_none() && !self.kept.owed {
             self.kept.let_go();
         }
         let held = self.kept.held() as u64;
         if held > self.held && !memory.take(held - self.held) {
             self.kept.drop_body();
             memory.give(std::mem::take(&mut self.held));
-            return;
+            return self.weigh(memory);
         }
         if held < self.held {
             memory.give(self.held - held);
         }
         self.held = held;
+        self.weigh(memory);
+    }
+
+    fn buffers(&self) -> u64 {
+        let buffers = self.head.capacity() + self.unread.capacity() + self.kept.spare();
+        (size_of::<Outbound>() + buffers) as u64
+    }
+
+    /// Brings the buffers on the account, or off it: they are there, whatever the bound says.
+    fn weigh(&mut self, memory: &mut Ledger) {
+        let bytes = self.buffers();
+        match bytes.checked_sub(self.buffers) {
+            Some(more) => memory.charge(more),
+            None => memory.give(self.buffers - bytes),
+        }
+        self.buffers = bytes;
+    }
+
+    /// After bytes were put aside that decide nothing yet: without room for them the call ends.
+    pub(super) fn afford(&mut self, memory: &Ledger) -> Option<Verdict> {
+        let more = self.buffers().saturating_sub(self.buffers);
+        if self.unread.is_empty() || more == 0 || memory.has_room(more) {
+            return None;
+        }
+        self.unread = Buf::default();
+        self.phase = Phase::Gone;
+        self.conclude(protocol(MEMORY_FULL))
     }
 }

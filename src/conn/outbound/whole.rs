@@ -27,7 +27,7 @@ impl Whole {
 }
 
 /// The account of memory has no room for the body; the target is not to blame.
-const MEMORY_FULL: &str = "memory_full";
+pub(super) const MEMORY_FULL: &str = "memory_full";
 /// Bodies that may be larger than this are a publisher's, whom anybody may have named.
 const SMALL_BYTES: usize = 4_096;
 

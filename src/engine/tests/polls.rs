@@ -282,11 +282,13 @@ fn no_memory_for_an_answer_is_said() {
     for (line, want) in [(first, 1), (second, 2)] {
         let head = "POST /dispatch?_topic=b HTTP/1.1\r\nHost: h\r\nContent-Length: 200000\r\n\r\n";
         world.say(line, &(head.to_owned() + &"y".repeat(190_000)));
-        assert_eq!(world.engine.turn.memory.held(), want * 190_000);
+        let held = world.engine.turn.memory.held();
+        assert!((want * 190_000..want * 201_000).contains(&held), "{held}");
     }
     let told = world.say(reader, &get("poll=1", ""));
     assert_eq!(status(&told), "503", "{}", told.len());
-    assert_eq!(field(&told, "Retry-After"), Some("1"));
+    let wait: u64 = field(&told, "Retry-After").unwrap().parse().unwrap();
+    assert!((1..=30).contains(&wait), "{wait}");
     assert_eq!(world.engine.topics.streams(), 0);
 }
 

@@ -13,6 +13,8 @@ use crate::hub::name::TopicName;
 
 /// What content is that came without a type (hub.md C18).
 const UNKNOWN_TYPE: &str = "application/octet-stream";
+/// Topics of one ping at most: each may be a fetch, and a body holds tens of thousands.
+const PINGED_MAX: usize = 1_000;
 /// Bytes of a media type at most.
 const TYPE_BYTES_MAX: usize = 256;
 
@@ -91,6 +93,11 @@ fn topics(values: &Values<'_>) -> Result<Vec<TopicName>, Problem> {
     // The sort is stable, so that the first of its key stays.
     order.sort_by(|one, other| key(one).cmp(&key(other)));
     order.dedup_by(|one, other| key(one) == key(other));
+    if order.len() > PINGED_MAX {
+        let count = order.len();
+        let detail = format!("{count} topics at once; allowed: up to {PINGED_MAX}");
+        return Err(Problem::new(Reason::TooManyTopics, detail));
+    }
     order.sort_unstable();
     let mut kept = order.into_iter().peekable();
     let numbered = topics.into_iter().enumerate();

@@ -481,3 +481,14 @@ fn c37_a_plain_name_without_content_is_sent_to_dispatch() {
     let detail = refused("hub.mode=publish&hub.topic=orders");
     assert!(detail.contains("POST /dispatch?_topic=orders"), "{detail}");
 }
+
+#[test]
+fn a_ping_names_so_many_topics_and_no_more() {
+    let body = |count| -> String {
+        let urls = (0..count).map(|n| format!("&hub.url=http://a.test/{n}"));
+        format!("hub.mode=publish{}", urls.collect::<String>())
+    };
+    assert!(ask(&body(1_000), Half::Any).is_ok());
+    let refused = ask(&body(1_001), Half::Any).map(drop).unwrap_err();
+    assert_eq!(refused.reason, Reason::TooManyTopics);
+}

@@ -10,11 +10,16 @@ use mio::{Events, Poll};
 use crate::shell::gate::Scheme;
 
 const FIRST: Token = Token(1000);
+const TERMS: Terms = Terms {
+    has_certificate: false,
+    send_buffer: 64 << 10,
+    receive_buffer: None,
+};
 
 fn bind(count: usize) -> (Poll, Listeners) {
     let poll = Poll::new().unwrap();
     let any = Listen::Tcp("127.0.0.1:0".parse().unwrap(), Scheme::Either);
-    let listeners = Listeners::bind(poll.registry(), FIRST, &vec![any; count], false).unwrap();
+    let listeners = Listeners::bind(poll.registry(), FIRST, &vec![any; count], TERMS).unwrap();
     (poll, listeners)
 }
 
@@ -161,7 +166,7 @@ fn a_taken_port_is_an_error_that_names_it() {
     let (poll, listeners) = bind(1);
     let addr = addrs(&listeners).next().unwrap();
     let again = Listen::Tcp(addr, Scheme::Http);
-    let taken = Listeners::bind(poll.registry(), FIRST, std::slice::from_ref(&again), false);
+    let taken = Listeners::bind(poll.registry(), FIRST, std::slice::from_ref(&again), TERMS);
     let (at, why) = taken.unwrap_err();
     assert_eq!((at, why.kind()), (again, io::ErrorKind::AddrInUse));
 }
