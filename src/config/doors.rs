@@ -80,9 +80,9 @@ pub(super) fn consent(config: &Config) -> Result<(), Refusal> {
         Some((_, addr)) if !config.insecure_no_auth && config.shell.tokens.is_none() => {
             Err(refusal(format!(
                 "{addr} can be reached from other machines, and whoever reaches it could send \
-             requests from here; listen on 127.0.0.1:{}, say who may with --tokens FILE (see hookah \
-             token new), ask all for a certificate with --client-ca, or add --insecure-no-auth if \
-             that is what you want",
+                 requests from here; listen on 127.0.0.1:{}, say who may with --tokens FILE (see \
+                 hookah token new), ask all for a certificate with --client-ca, or add \
+                 --insecure-no-auth if that is what you want",
                 addr.port()
             )))
         }

@@ -85,7 +85,9 @@ pub(super) fn spread(turn: &mut Turn, reply: &mut Reply) {
             problem,
             retry_after: Some(wait @ 1),
             ..
-        } if !matches!(problem.reason, Reason::Starting | Reason::Draining) => {
+        } if problem.reason.row().status == 503
+            && !matches!(problem.reason, Reason::Starting | Reason::Draining) =>
+        {
             *wait = turn.patience();
         }
         _ => {}

@@ -3,7 +3,6 @@
 
 use std::mem;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use crate::base::buf::Pool;
 use crate::base::frame::Gather;
@@ -13,7 +12,7 @@ use crate::base::time::Mono;
 use crate::conn::Limits;
 use crate::conn::reply::{Manner, Reply};
 use crate::http::body::BodyReader;
-use crate::http::problem::{Problem, Reason};
+use crate::http::problem::Problem;
 use crate::http::request::Request;
 use crate::http::write::How;
 use crate::model::Visitor;
@@ -23,6 +22,7 @@ mod account;
 mod desk;
 mod feed;
 mod pace;
+mod times;
 
 use account::spread;
 pub use desk::Desk;
@@ -92,10 +92,6 @@ enum Phase {
 
 /// What is dropped at most while lingering.
 const LINGER_BYTES_MAX: usize = 256 << 10;
-/// A handshake lasts at most this long.
-const SECURING_TIMEOUT: Duration = Duration::from_secs(5);
-/// Lingering lasts at most this long.
-const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A client's line.
 #[derive(Debug)]
@@ -397,80 +393,6 @@ impl Inbound {
         let owes = self.desk.as_ref().is_some_and(|desk| desk.owes());
         if matches!(self.phase, Phase::Idle | Phase::Securing { .. }) && !owes {
             self.phase = Phase::Gone;
-        }
-    }
-
-    /// Its deadline has passed.
-    pub fn expired(&mut self, context: &mut Context<'_>) {
-        let now = context.turn.now.mono;
-        if self.has_output() && self.stalled_since + context.limits.stall_timeout <= now {
-            context.turn.stats.add(Counter::TimeoutsStall, 1);
-            self.phase = Phase::Gone;
-            return;
-        }
-        let limits = context.limits;
-        let counter = match &self.phase {
-            Phase::Securing { .. } => Counter::TimeoutsHandshake,
-            Phase::Head { .. } => Counter::TimeoutsHead,
-            Phase::Body { pace, .. } | Phase::Skip { pace, .. } => {
-                match pace.is_slow(limits, now) {
-                    true => Counter::TimeoutsSlowBody,
-                    false => Counter::TimeoutsBody,
-                }
-            }
-            Phase::Idle => Counter::TimeoutsIdle,
-            Phase::Linger { .. } => Counter::TimeoutsLinger,
-            Phase::Last | Phase::Gone => return,
-        };
-        context.turn.stats.add(counter, 1);
-        match self.phase {
-            Phase::Head { .. } | Phase::Body { .. } => {
-                let mut desk = self.desk.take().unwrap_or_default();
-                let reason = match counter {
-                    Counter::TimeoutsHead => Reason::HeadTimeout,
-                    _ => Reason::BodyTimeout,
-                };
-                self.refuse(context, &mut desk, reason, 0);
-                self.desk = Some(desk);
-                self.send(context);
-            }
-            _ => self.phase = Phase::Gone,
-        }
-    }
-
-    /// Nobody listened for so long, which does not count.
-    pub fn postpone(&mut self, by: Duration) {
-        match &mut self.phase {
-            Phase::Securing { since } | Phase::Head { since } | Phase::Linger { since, .. } => {
-                *since = *since + by;
-            }
-            Phase::Body { pace, .. } | Phase::Skip { pace, .. } => pace.postpone(by),
-            Phase::Idle | Phase::Last | Phase::Gone => {}
-        }
-        self.moved = self.moved + by;
-        self.stalled_since = self.stalled_since + by;
-    }
-
-    /// When `expired` is due.
-    #[must_use]
-    pub fn deadline(&self, limits: &Limits) -> Mono {
-        let waits = match &self.phase {
-            Phase::Securing { since } => *since + SECURING_TIMEOUT,
-            Phase::Idle | Phase::Head { .. } | Phase::Body { .. } | Phase::Skip { .. }
-                if self.paused =>
-            {
-                Mono::NEVER
-            }
-            Phase::Idle if self.desk.as_ref().is_some_and(|desk| desk.owes()) => Mono::NEVER,
-            Phase::Idle => self.moved + limits.idle_timeout,
-            Phase::Head { since } => *since + limits.head_timeout,
-            Phase::Body { pace, .. } | Phase::Skip { pace, .. } => pace.deadline(limits),
-            Phase::Linger { since, .. } => *since + LINGER_TIMEOUT,
-            Phase::Last | Phase::Gone => Mono::NEVER,
-        };
-        match self.has_output() {
-            true => waits.min(self.stalled_since + limits.stall_timeout),
-            false => waits,
         }
     }
 
