@@ -72,13 +72,13 @@ impl Sim {
         self.oracle.draining = false;
         self.is_down = true;
         self.again = false;
-        for client in self.clients.iter_mut().filter(|it| it.link.is_some()) {
-            client.lossy = true;
-        }
-        for link in self.net.living().collect::<Vec<_>>() {
+        // Whoever has come gets no answer any more, even if its line's end is still on the way.
+        for link in self.net.made().filter(|link| !self.callers.contains(link)) {
             if let Peer::Client(client) = self.net.get(link).peer {
                 self.clients[client].lossy = true;
             }
+        }
+        for link in self.net.living().collect::<Vec<_>>() {
             self.oracle.line_closed(&self.world, link);
             self.hub.line_closed(link);
             self.net.cut(&mut self.world, link);

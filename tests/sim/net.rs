@@ -185,6 +185,11 @@ impl Net {
         self.live.get(&key.to_bits()).copied()
     }
 
+    /// All links that ever were, the oldest first.
+    pub fn made(&self) -> impl Iterator<Item = LinkId> + use<> {
+        0..self.links.len()
+    }
+
     /// The links whose keys live, in the order of their keys.
     pub fn living(&self) -> impl Iterator<Item = LinkId> + '_ {
         self.live.values().copied()

@@ -354,6 +354,10 @@ impl Sim {
 
     /// Nobody turns for so long.
     fn stop(&mut self, span: u64) {
+        // What stands still cannot be stopped.
+        if self.is_stopped() {
+            return;
+        }
         self.world.note("stop", 0, span);
         self.stopped_until = self.world.at() + span;
         self.oracle.stopped += span;
