@@ -149,7 +149,7 @@ fn a_second_signal_ends_at_once() {
 fn a_hangup_is_no_reason_to_stop() {
     let mut server = Server::start();
     server.signal("HUP");
-    server.line_with("reload_ignored");
+    server.line_with("reload_done signal=SIGHUP what=nothing");
     drop(begun(&server));
 }
 
