@@ -202,12 +202,9 @@ impl Gate {
             Shown::Ticket(ticket) => Some(book.admit(now, &ticket)?),
             Shown::Wrong => None,
         };
-        match found {
-            Some(who) => Ok(who),
-            // What the owner shows may be meant for somebody else.
-            None if owner => Ok(Who::Owner),
-            None => Err(invalid("", true)),
-        }
+        // Whoever shows something is judged by it, the owner too: a token that is taken away must
+        // not become more than it was.
+        found.ok_or_else(|| invalid("", true))
     }
 
     /// Somebody at that address has shown what is wrong.
@@ -295,6 +292,15 @@ impl Gate {
     #[must_use]
     pub fn mark(&self, who: Who) -> Mark {
         self.entry(who).map_or(UNMARKED, |entry| entry.mark)
+    }
+
+    /// Whoever had that mark; nobody any more if its token is gone or has other rights.
+    #[must_use]
+    pub fn marked(&self, mark: Mark) -> Who {
+        let entries = self.book.iter().flat_map(|book| &book.entries);
+        let mut marks = entries.map(|entry| entry.mark);
+        let found = marks.position(|it| it == mark && mark != UNMARKED);
+        found.map_or(Who::Stranger, Who::Token)
     }
 
     fn token(&self, who: Who) -> Option<&Token> {

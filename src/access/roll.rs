@@ -93,7 +93,7 @@ pub const TABLE: &[Row] = &[
     Row {
         word: "dispatch",
         value: "",
-        help: "send messages to URLs (`_url`), resend and cancel them",
+        help: "send messages to URLs (`_url`), cancel, resend (with `publish:` for topics)",
         take: Take::Flag(|rights| &mut rights.dispatch),
     },
     Row {

@@ -8,7 +8,7 @@ use super::Engine;
 use super::routes::{Handler, Needs, Route};
 use super::serve::{Rooms, wants_json};
 use super::visits::Pass;
-use crate::access::{Claim, Enrolled, Gate, Right, Roll, UNMARKED, Who, Wrong};
+use crate::access::{Claim, Enrolled, Gate, Mark, Right, Roll, UNMARKED, Who, Wrong};
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::base::time::Now;
@@ -29,6 +29,34 @@ pub(super) struct Warrant<'a> {
     pub(super) who: Who,
 }
 
+/// Who has asked for something that is done in a later fact: the roll may be another by then.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asker {
+    /// Its messages go to public addresses only.
+    pub(super) strict: bool,
+    /// It needs no token.
+    free: bool,
+    mark: Mark,
+}
+
+impl Asker {
+    /// Somebody whom nobody has asked for a right.
+    pub(super) const ANYONE: Asker = Asker {
+        strict: false,
+        free: true,
+        mark: UNMARKED,
+    };
+
+    /// What it may do now.
+    pub(super) fn warrant(self, gate: &Gate) -> Warrant<'_> {
+        let who = match self.free {
+            true => Who::Owner,
+            false => gate.marked(self.mark),
+        };
+        Warrant { gate, who }
+    }
+}
+
 impl<'a> Warrant<'a> {
     /// What of the client matters for its messages.
     pub(super) fn caller(self) -> Caller<'a> {
@@ -36,6 +64,27 @@ impl<'a> Warrant<'a> {
             scope: self.gate.scope(self.who),
             strict: self.gate.is_strict(self.who),
             authorized: matches!(self.who, Who::Token(_)),
+        }
+    }
+
+    /// Whether it may name addresses of this machine and its networks at the hub, if it is on this
+    /// machine itself: with tokens, so that nobody does by way of a web server there, only whoever
+    /// could call them by a message.
+    pub(super) fn is_at_home(self) -> bool {
+        !self.gate.is_strict(self.who) && self.gate.may(self.who, Right::Dispatch)
+    }
+
+    /// Whether it may see whom else a message goes to.
+    pub(super) fn sees_all(self) -> bool {
+        self.gate.may(self.who, Right::Read)
+    }
+
+    /// Who it is, for what is done later.
+    pub(super) fn asker(self) -> Asker {
+        Asker {
+            strict: self.gate.is_strict(self.who),
+            free: matches!(self.who, Who::Anyone | Who::Owner),
+            mark: self.gate.mark(self.who),
         }
     }
 

@@ -18,6 +18,7 @@ use crate::dispatch::deliveries::Fate;
 use crate::dispatch::{self, Accepted, Dispatch, intake};
 use crate::http::problem::{Problem, Reason};
 use crate::http::request::Request;
+use crate::hub::name::TopicName;
 use crate::hub::request::{self, Asked, Half};
 use crate::hub::{Client, Content, Decision, Hub, Refused, Ticket, Verdict};
 use crate::model::Visitor;
@@ -71,7 +72,7 @@ impl Office<'_> {
         };
         let from = Client {
             peer: self.visitor.peer,
-            local: self.visitor.is_local(),
+            local: self.visitor.is_local() && self.warrant.is_at_home(),
             free: self.warrant.is_free(),
             host: request.host,
         };
@@ -98,7 +99,10 @@ impl Office<'_> {
         let policy = &self.courier.settings().policy;
         let vet = |target: &_, strict| super::lanes::vet(policy, target, strict);
         let verdict = match asked {
-            Asked::Subscribe(asked) => self.hub.subscribe(turn, asked, from, &vet)?,
+            Asked::Subscribe(asked) => {
+                self.may_subscribe(&asked.topic)?;
+                self.hub.subscribe(turn, asked, from, &vet)?
+            }
             Asked::Unsubscribe(asked) => self.hub.unsubscribe(turn, asked, from, &vet)?,
             Asked::Ping(topics) => {
                 let is_read = |name: &str| self.topics.readers(name.as_bytes()) > 0;
@@ -150,6 +154,19 @@ impl Office<'_> {
 impl Office<'_> {
     /// Content may be published by all if the hub is open; else, with tokens, by whoever has the
     /// right, and without by those on this machine.
+    /// What is published at a URL is for all who ask, by the design of WebSub. A plain name is known
+    /// here alone: where there are tokens, only whoever may read it may have it sent, unless
+    /// `hub-topics` names it for all.
+    fn may_subscribe(&self, topic: &TopicName) -> Result<(), Problem> {
+        let Warrant { gate, who } = self.warrant;
+        let rules = &self.hub.settings().topics;
+        let is_named = rules.iter().any(|rule| rule.admits(topic));
+        match gate.is_open() || topic.is_url() || is_named {
+            true => Ok(()),
+            false => gate.demand(who, Right::Subscribe(topic.key().as_bytes())),
+        }
+    }
+
     fn may_publish(&self, name: &[u8], from: Client<'_>) -> Result<(), Problem> {
         if self.hub.settings().open {
             return Ok(());

@@ -8,6 +8,7 @@
 //! ```
 
 use super::Engine;
+use super::door::Asker;
 use crate::base::slab::{Key, Slab};
 use crate::base::time::Mono;
 use crate::conn::reply::{Reply, Told};
@@ -61,8 +62,8 @@ pub(super) struct Inquiry {
     errand: Errand,
     /// Whether it is refused in JSON.
     json: bool,
-    /// What it sends again goes to public addresses only.
-    pub(super) strict: bool,
+    /// Who it is, for what it sends again.
+    pub(super) asker: Asker,
     /// Questions that are not answered yet.
     open: u32,
     /// It waits for the message to end, at most until then.
@@ -82,7 +83,7 @@ impl Inquiry {
             id,
             errand,
             json,
-            strict: false,
+            asker: Asker::ANYONE,
             open: 0,
             until: None,
             node: None,

@@ -11,7 +11,7 @@ use crate::conn::reply::Reply;
 use crate::http::field;
 use crate::http::problem::{Problem, Reason};
 use crate::http::request::Request;
-use crate::model::record::Question;
+use crate::model::record::{self, Question};
 use crate::model::{MessageId, Method};
 use crate::port::{Seq, StoreOp, Turn};
 
@@ -53,12 +53,10 @@ impl Rooms<'_> {
         let query = request.query.unwrap_or_default();
         match (request.method, query) {
             (Method::Delete, "") => Ok(None),
-            (Method::Delete, _) => Err(Problem::of_value(
+            // It may hold a token, put there by mistake.
+            (Method::Delete, _) => Err(Problem::new(
                 Reason::BadParameter,
-                "query",
-                query.as_bytes(),
-                "is not used",
-                "none with DELETE",
+                "query: there is one; allowed: none with DELETE",
             )),
             _ => messages::wait(query),
         }
@@ -131,13 +129,14 @@ impl Rooms<'_> {
             ),
             asked => asked,
         };
-        let mut search = match asked {
-            Ok(asked) => asked.search,
+        let search = match asked {
+            Ok(asked) if asked.limited => asked.search,
+            Ok(asked) => record::Search {
+                limit: usize::MAX,
+                ..asked.search
+            },
             Err(why) => return problem(why, request),
         };
-        if !query.contains("limit=") {
-            search.limit = usize::MAX;
-        }
         let resending = Resending::new(search);
         let question = resending.question();
         let errand = Errand::ResendMany(Box::new(resending));
@@ -198,7 +197,7 @@ impl Rooms<'_> {
         errand: Errand,
     ) -> Result<Key, Reply> {
         let mut inquiry = Inquiry::new(self.line, id, errand, wants_json(request));
-        inquiry.strict = self.warrant().caller().strict;
+        inquiry.asker = self.warrant().asker();
         let begun = self.inquiries.begin(turn, inquiry);
         begun.map_err(|why| problem(why, request))
     }

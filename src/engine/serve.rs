@@ -334,9 +334,12 @@ impl Rooms<'_> {
         match accepted {
             Ok(accepted) => {
                 let (id, deliveries) = (accepted.id, accepted.deliveries);
+                let hides = accepted.callbacks > 0 && !self.warrant().sees_all();
                 let (seq, reply) = self.taken(request, accepted);
                 match deliveries {
                     0 => (seq, reply),
+                    // Who else gets it is not for everybody's eyes.
+                    _ if hides => (seq, reply),
                     _ => (seq, self.prefer(turn, request, id, reply)),
                 }
             }

@@ -22,12 +22,17 @@ pub(super) fn greeting(places: &[Place], store: &str, settings: &Settings, sum: 
 /// A line to try it with: by the first listener without TLS, for that takes the least.
 fn example(places: &[Place], settings: &Settings) -> String {
     const DATA: &str = "-d _url=http://localhost:9000/ -d hello=world";
+    let token = match settings.tokens {
+        Some(_) => "-H \"Authorization: Bearer $TOKEN\" ",
+        None => "",
+    };
+    let data = format!("{token}{DATA}");
     let plain = |place: &&Place| !matches!(place, Place::Https(_));
     match places.iter().find(plain).or(places.first()) {
         None => String::new(),
-        Some(Place::Http(addr)) => format!("try: curl {DATA} http://{}/dispatch", reachable(addr)),
+        Some(Place::Http(addr)) => format!("try: curl {data} http://{}/dispatch", reachable(addr)),
         Some(Place::Unix(path)) => format!(
-            "try: curl --unix-socket {} {DATA} http://localhost/dispatch",
+            "try: curl --unix-socket {} {data} http://localhost/dispatch",
             path.display()
         ),
         Some(Place::Https(addr)) => {
@@ -36,7 +41,7 @@ fn example(places: &[Place], settings: &Settings) -> String {
             let theirs = files.and_then(|files| files.client_ca.as_ref());
             let theirs = theirs.map(|_| "--cert CLIENT.pem --key CLIENT.key ");
             format!(
-                "try: curl {}{}{DATA} https://{}/dispatch",
+                "try: curl {}{}{data} https://{}/dispatch",
                 ours.unwrap_or_default(),
                 theirs.unwrap_or_default(),
                 reachable(addr)

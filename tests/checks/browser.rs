@@ -64,7 +64,7 @@ pub fn waits_for_a_place() -> Result {
     let server = Server::with(flags.iter().chain(&["--cors-origin", &origin]));
     let addr = server.addr();
     let mut first = Client::connect(addr)?;
-    first.send(b"GET /stream?topic=news HTTP/1.1\r\nHost: hookah\r\n\r\n")?;
+    first.send(b"GET /stream?topic=news HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
     until("the place is taken", PATIENCE, || {
         Ok(metric(addr, "hookah_streams")? == 1)
     })?;

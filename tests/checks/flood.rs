@@ -146,7 +146,7 @@ fn bodies(
     thread::spawn(move || {
         let mut told = Told::default();
         let head = format!(
-            "POST /dispatch?_url=http://{target}/ HTTP/1.1\r\nHost: h\r\n\
+            "POST /dispatch?_url=http://{target}/ HTTP/1.1\r\nHost: localhost\r\n\
              Content-Type: a/b\r\nContent-Length: {}\r\n\r\n",
             1_000_000
         );
@@ -175,7 +175,8 @@ fn halves(addr: SocketAddr, count: usize) -> std::io::Result<Vec<TcpStream>> {
         let begun = match number % 2 {
             0 => format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(20_000)),
             _ => {
-                let head = "POST /dispatch HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n";
+                let head =
+                    "POST /dispatch HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n";
                 head.to_owned() + &"x".repeat(20_000)
             }
         };
@@ -191,7 +192,7 @@ fn readers(addr: SocketAddr, count: usize) -> std::io::Result<Vec<TcpStream>> {
     let mut lines = Vec::with_capacity(count);
     for _ in 0..count {
         let mut stream = TcpStream::connect(addr)?;
-        stream.write_all(b"GET /stream?topic=t HTTP/1.1\r\nHost: h\r\n\r\n")?;
+        stream.write_all(b"GET /stream?topic=t HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
         lines.push(stream);
     }
     Ok(lines)
@@ -201,7 +202,7 @@ fn readers(addr: SocketAddr, count: usize) -> std::io::Result<Vec<TcpStream>> {
 fn normal(addr: SocketAddr, span: Duration) -> std::io::Result<(Duration, Told)> {
     let (mut slowest, mut told) = (Duration::ZERO, Told::default());
     let began = Instant::now();
-    let topic = "POST /dispatch?_topic=t HTTP/1.1\r\nHost: h\r\nContent-Type: a/b\r\n";
+    let topic = "POST /dispatch?_topic=t HTTP/1.1\r\nHost: localhost\r\nContent-Type: a/b\r\n";
     let publish = format!("{topic}Content-Length: 8192\r\n\r\n{}", "y".repeat(8_192));
     while began.elapsed() < span {
         let asked = Instant::now();

@@ -301,11 +301,11 @@ fn come_and_go(addr: SocketAddr) -> Vec<thread::JoinHandle<()>> {
         |stream| stream.set_nodelay(true),
         reset,
         |mut stream| {
-            stream.write_all(b"POST /dispatch HTTP/1.1\r\nHost: h\r\nContent-Le")?;
+            stream.write_all(b"POST /dispatch HTTP/1.1\r\nHost: localhost\r\nContent-Le")?;
             reset(stream)
         },
         |mut stream| {
-            stream.write_all(b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n")?;
+            stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
             reset(stream)
         },
     ];

@@ -16,7 +16,7 @@ use crate::report::{Result, Trouble, ensure};
 use crate::server::{NAMES, Server, hookah};
 
 const OTHERS_MAX: Duration = Duration::from_secs(1);
-const HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nHost: hookah\r\n\r\n";
+const HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /// The limit on descriptors falls under a live server, and 160 connections come.
 pub fn descriptors() -> Result {
@@ -114,7 +114,7 @@ pub fn slow_clients() -> Result {
     let mut slow = Vec::new();
     for _ in 0..1_000 {
         let mut stream = TcpStream::connect(addr)?;
-        stream.write_all(b"POST /dispatch HTTP/1.1\r\nHost: hookah\r\nX-Slow: ")?;
+        stream.write_all(b"POST /dispatch HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")?;
         slow.push(stream);
     }
     let stop = Arc::new(AtomicBool::new(false));

@@ -45,7 +45,7 @@ impl Client {
     }
 
     pub fn get(&mut self, path: &str) -> io::Result<Answer> {
-        self.send(format!("GET {path} HTTP/1.1\r\nHost: hookah\r\n\r\n").as_bytes())?;
+        self.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes())?;
         self.answer()
     }
 
@@ -78,7 +78,7 @@ impl Client {
 pub fn dispatch(form: &str) -> Vec<u8> {
     let length = form.len();
     format!(
-        "POST /dispatch HTTP/1.1\r\nHost: hookah\r\nContent-Length: {length}\r\n\
+        "POST /dispatch HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\
          Content-Type: application/x-www-form-urlencoded\r\n\r\n{form}"
     )
     .into_bytes()

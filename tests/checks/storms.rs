@@ -29,8 +29,8 @@ pub fn come_and_go() -> Result {
         for kind in 0..4 {
             let mut stream = TcpStream::connect(addr)?;
             if kind & 1 == 1 {
-                let _ =
-                    stream.write(b"POST /dispatch HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n");
+                let _ = stream
+                    .write(b"POST /dispatch HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n");
             }
             if kind & 2 == 2 {
                 // Closing now resets.
@@ -70,8 +70,8 @@ pub fn trickle() -> Result {
     for number in 0..5_000 {
         let mut stream = TcpStream::connect(addr)?;
         stream.write_all(match number % 2 {
-            0 => b"POST /dispatch HTTP/1.1\r\nHost: hookah\r\nX-Slow: ",
-            _ => b"POST /dispatch HTTP/1.1\r\nHost: hookah\r\nContent-Length: 999\r\n\r\n",
+            0 => b"POST /dispatch HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
+            _ => b"POST /dispatch HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999\r\n\r\n",
         })?;
         slow.push(stream);
     }

@@ -77,7 +77,7 @@ pub type Tap = Receiver<(Instant, String)>;
 /// A reader in a thread of its own, until its stream ends.
 pub fn tap(addr: SocketAddr, query: &str) -> io::Result<Tap> {
     let mut client = TcpStream::connect(addr)?;
-    let request = format!("GET /stream?{query} HTTP/1.1\r\nHost: hookah\r\n\r\n");
+    let request = format!("GET /stream?{query} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     io::Write::write_all(&mut client, request.as_bytes())?;
     let mut reader = BufReader::new(client);
     let mut line = String::new();
@@ -269,7 +269,8 @@ fn not_reading(addr: SocketAddr, count: usize) -> io::Result<Vec<Client>> {
         let mut client = Client::connect(addr)?;
         let slow = ["disconnect", "drop"][number % 2];
         let query = format!("topic=t{number}&format=json&slow={slow}");
-        client.send(format!("GET /stream?{query} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes())?;
+        client
+            .send(format!("GET /stream?{query} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes())?;
         Ok(client)
     };
     (0..count).map(open).collect()
@@ -323,7 +324,7 @@ pub fn idle() -> Result {
     stillness(|addr| {
         let streams = (0..1_000).map(|_| {
             let mut client = Client::connect(addr)?;
-            client.send(b"GET /stream?topic=t HTTP/1.1\r\nHost: hookah\r\n\r\n")?;
+            client.send(b"GET /stream?topic=t HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
             Ok(client)
         });
         let streams: io::Result<Vec<Client>> = streams.collect();

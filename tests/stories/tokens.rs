@@ -283,6 +283,27 @@ fn what_a_token_resends_goes_where_it_may_send() {
     target.arrival();
 }
 
+#[test]
+fn what_was_published_is_resent_only_by_whoever_may_publish_it() {
+    let (app, app_secret) = token("app", "publish:a*");
+    let (ops, ops_secret) = token("ops", "dispatch");
+    let (all, all_secret) = token("all", "dispatch publish:*");
+    let file = File::new(&[app, ops, all].concat());
+    let server = file.server(&[]);
+    let fields = format!("{FORM}{}", bearer(&app_secret));
+    let sent = ask(&server, post("/dispatch", &fields, "_topic=a&x=1"));
+    let id = sent.fields.get("Hookah-Id").expect("an id");
+    let one = format!("/messages/{id}/resend");
+    let resend = |path: &str, secret| ask(&server, post(path, &bearer(secret), ""));
+    assert_eq!(resend(&one, &ops_secret).status, 403);
+    let many = resend("/messages/resend?topic=a", &ops_secret);
+    assert_eq!(many.status, 202, "{many:?}");
+    assert!(many.body.contains("\"resent\":0"), "{many:?}");
+    assert_eq!(resend(&one, &all_secret).status, 202);
+    let many = resend("/messages/resend?topic=a&%6Cimit=1", &all_secret);
+    assert!(many.body.contains("\"resent\":1"), "{many:?}");
+}
+
 /// Reads a stream until that comes, or its end.
 fn read_to(client: &mut Client, part: &str) -> String {
     let mut read = String::new();

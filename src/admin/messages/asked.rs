@@ -25,6 +25,8 @@ pub struct Asked {
     pub search: Search,
     /// Whether it leaves any out but by the page.
     pub selects: bool,
+    /// Whether it says how many at most.
+    pub limited: bool,
 }
 
 /// Reads the parameters of a search.
@@ -49,7 +51,12 @@ pub fn search(query: &str) -> Result<Asked, Problem> {
     }
     let page: [&[u8]; 2] = [b"limit", b"cursor"];
     let selects = seen.iter().any(|name| !page.contains(&&**name));
-    Ok(Asked { search, selects })
+    let limited = seen.iter().any(|name| **name == *b"limit");
+    Ok(Asked {
+        search,
+        selects,
+        limited,
+    })
 }
 
 fn parameter(search: &mut Search, name: &str, value: &[u8]) -> Result<(), Problem> {

@@ -9,6 +9,7 @@ use crate::base::slab::Key;
 use crate::conn::reply::{Reply, Told};
 use crate::dispatch::Accepted;
 use crate::engine::Engine;
+use crate::engine::door::Asker;
 use crate::engine::lanes;
 use crate::engine::stored::{Awaiting, Origin};
 use crate::http::problem::{Problem, Reason};
@@ -73,7 +74,7 @@ impl Resending {
 
 impl Engine {
     /// A message becomes a new one.
-    fn repeat(&mut self, story: &Story, is_strict: bool) -> Result<Accepted, Problem> {
+    fn repeat(&mut self, story: &Story, asker: Asker) -> Result<Accepted, Problem> {
         if story.message.body.len() as u64 != story.body_bytes {
             let detail = format!("{}: its body is kept no longer", story.message.id);
             return Err(Problem::new(Reason::UnknownMessage, detail));
@@ -86,15 +87,18 @@ impl Engine {
             .map(|told| std::sync::Arc::clone(&told.target))
             .collect();
         let policy = &self.courier.settings().policy;
-        let vet = |target: &_, strict| lanes::vet(policy, target, strict || is_strict);
+        let vet = |target: &_, strict| lanes::vet(policy, target, strict || asker.strict);
         let (hub, now) = (&self.hub, self.turn.now.mono);
+        let warrant = asker.warrant(&self.gate);
+        warrant.sends()?;
+        warrant.publishes(&story.message.topics)?;
         let callbacks_of = |topics: &TopicNames, callbacks: &mut Vec<Callback>| {
             hub.callbacks(now, topics.iter(), false, callbacks);
         };
         let message = &story.message;
         let turn = &mut self.turn;
         self.dispatch
-            .resend(turn, message, &targets, vet, callbacks_of, is_strict)
+            .resend(turn, message, &targets, vet, callbacks_of, asker.strict)
     }
 
     /// The message that is to be sent again is here.
@@ -102,11 +106,11 @@ impl Engine {
         let Some(inquiry) = self.inquiries.slab.get(key) else {
             return;
         };
-        let (of, line, strict) = (inquiry.id, inquiry.line, inquiry.strict);
+        let (of, line, asker) = (inquiry.id, inquiry.line, inquiry.asker);
         let Some(story) = story else {
             return self.refuse_inquiry(key, unknown(of));
         };
-        let accepted = match self.repeat(&story, strict) {
+        let accepted = match self.repeat(&story, asker) {
             Ok(accepted) => accepted,
             Err(why) => return self.refuse_inquiry(key, why),
         };
@@ -198,11 +202,13 @@ impl Engine {
 
     fn send_page(&mut self, key: Key, mut page: Vec<Story>) {
         page.sort_unstable_by_key(|story| std::cmp::Reverse(story.message.id));
-        let strict = self.inquiries.slab.get(key).is_some_and(|it| it.strict);
+        let Some(asker) = self.inquiries.slab.get(key).map(|it| it.asker) else {
+            return;
+        };
         let (mut storing, mut trouble) = (0, None);
         let mut last = None;
         for story in page {
-            match self.repeat(&story, strict) {
+            match self.repeat(&story, asker) {
                 Ok(accepted) => {
                     let origin = Origin::Resend(key, accepted.id);
                     self.await_store(accepted, origin);

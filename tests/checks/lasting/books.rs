@@ -201,7 +201,7 @@ fn post_on(
     let mut line = BufReader::new(stream);
     let length = form.len();
     let request = format!(
-        "POST /dispatch HTTP/1.1\r\nHost: hookah\r\nContent-Length: {length}\r\n\
+        "POST /dispatch HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\
          Content-Type: application/x-www-form-urlencoded\r\n\r\n{form}"
     );
     while !stop.load(Ordering::Relaxed) {

@@ -170,7 +170,7 @@ pub fn full() -> Result {
     let mut canceled = 0;
     for id in &answers.acked {
         let mut client = Client::connect(addr)?;
-        let ask = format!("DELETE /messages/{id} HTTP/1.1\r\nHost: hookah\r\n\r\n");
+        let ask = format!("DELETE /messages/{id} HTTP/1.1\r\nHost: localhost\r\n\r\n");
         client.send(ask.as_bytes())?;
         canceled += u64::from(client.answer()?.status == 200);
     }

@@ -26,7 +26,7 @@ pub fn million() -> Result {
     for first in (0..WAITING).step_by(BATCH as usize) {
         let body: String = (first..first + BATCH).map(item).collect();
         let head = format!(
-            "POST /dispatch/batch HTTP/1.1\r\nHost: hookah\r\nContent-Length: {}\r\n\
+            "POST /dispatch/batch HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\
              Content-Type: application/x-ndjson\r\n\r\n",
             body.len()
         );
