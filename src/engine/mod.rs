@@ -146,6 +146,8 @@ pub struct Engine {
     hub: Hub,
     /// Who may do what.
     gate: Gate,
+    /// When the last turn ended.
+    turned: Mono,
     /// The lines of those who wait for the hub's verdict.
     waiters: Index<Ticket, Key>,
     inquiries: Inquiries,
@@ -198,6 +200,7 @@ impl Engine {
             doomed: Vec::new(),
             hub,
             gate,
+            turned: now.mono,
             waiters: Index::new(rng.u64()),
             inquiries: Inquiries::default(),
             #[cfg(test)]

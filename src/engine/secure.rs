@@ -11,9 +11,9 @@ use crate::conn::Conn;
 use crate::model::Visitor;
 use crate::port::Ended;
 
-/// What a session holds: 10 KB while nothing moves, and at most a record of 16 KiB in either
-/// direction besides.
-pub(super) const SESSION_BYTES: u64 = 24 << 10;
+/// What a session holds: 10 KB while nothing moves, and at most 20 KiB that came and are not
+/// understood yet, and a record of 16 KiB that waits to go out.
+pub(super) const SESSION_BYTES: u64 = 48 << 10;
 /// Lines in the log about handshakes that fail, in each such span of time: whoever wants to can
 /// have as many of them fail as there are packets.
 const REPORTS_MAX: u32 = 10;

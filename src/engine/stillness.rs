@@ -20,7 +20,8 @@ impl Engine {
     /// for, the deadlines of lines and lookups move on by the time that nobody turned, and the
     /// retries that were due meanwhile are spread over as long a time again.
     pub fn woke(&mut self, now: Now) {
-        let last = self.turn.now.mono;
+        // A turn may take long by itself; whoever made it so shall gain nothing by that.
+        let last = self.turn.now.mono.max(self.turned);
         let asked = self.next_wake().unwrap_or(Mono::NEVER).max(last);
         self.turn.now = now;
         let late = now.mono.since(asked);
@@ -38,6 +39,11 @@ impl Engine {
         }
         self.courier.names.postpone(&mut self.turn, gap);
         self.dispatch.deliveries.missed(asked, now.mono);
+    }
+
+    /// The turn has ended at that time.
+    pub fn turned(&mut self, at: Mono) {
+        self.turned = at;
     }
 
     fn postpone(&mut self, key: Key, gap: Duration) {

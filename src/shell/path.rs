@@ -1,10 +1,12 @@
 //! The file of a Unix socket: made, replaced if nobody is behind it any more, and taken away again.
 //! What is not a socket is never touched, and neither is one that somebody answers at.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use mio::net::UnixListener;
 use socket2::{Domain, SockAddr, Type};
@@ -13,6 +15,10 @@ use super::sys;
 
 /// Who may connect: the server's user and its group (unix(7): connecting takes the right to write).
 const MODE: libc::mode_t = 0o660;
+
+/// How often a start tries to have the folder to itself: two seconds in all.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
 /// A socket's file that we have made; it goes when this does, unless another has taken its place.
 #[derive(Debug)]
@@ -25,7 +31,7 @@ impl SocketFile {
     /// `AddrInUse`: somebody answers there. `AlreadyExists`: something else is there. Or what the
     /// system says.
     pub(super) fn open(path: &Path, backlog: i32) -> io::Result<(UnixListener, SocketFile)> {
-        let _lock = lock(path)?;
+        let _lock = lock(path, LOCK_TRIES)?;
         make_way(path)?;
         let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
@@ -45,20 +51,30 @@ impl SocketFile {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         // Nobody is behind ours any more; a file that stays is replaced at the next start.
-        let _ = lock(&self.0).and_then(|_lock| make_way(&self.0));
+        let _ = lock(&self.0, 1).and_then(|_lock| make_way(&self.0));
     }
 }
 
 /// Of two that find the same stale file one would remove the other's fresh one, so they take turns:
 /// by a lock on the folder, which leaves nothing behind.
-fn lock(path: &Path) -> io::Result<File> {
+///
+/// Anybody who can read the folder can lock it, so nobody waits for that for long.
+fn lock(path: &Path, tries: u32) -> io::Result<File> {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     };
     let lock = File::open(folder)?;
-    lock.lock()?;
-    Ok(lock)
+    for tries_left in (0..tries).rev() {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::Error(why)) => return Err(why),
+            Err(TryLockError::WouldBlock) if tries_left > 0 => thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::WouldBlock) => {}
+        }
+    }
+    let text = format!("somebody holds a lock on its folder {}", folder.display());
+    Err(io::Error::new(io::ErrorKind::WouldBlock, text))
 }
 
 /// Removes a socket's file that nobody is behind any more, as after `kill -9`.

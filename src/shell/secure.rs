@@ -108,6 +108,11 @@ impl Server {
             return;
         };
         match session.flush(&mut entry.socket) {
+            Ok(true) if session.let_go() => {
+                let now = self.now;
+                self.guard
+                    .tell(now, Some(key), |engine| engine.wrote(now, key, 1));
+            }
             Ok(true) => {}
             Ok(false) => (entry.writable, entry.blocked) = (false, true),
             Err(why) => self.doom(key, ended(&why)),
@@ -121,6 +126,14 @@ pub(super) fn write_once(gather: &Gather<'_>, entry: &mut Entry) -> Step {
     let Layer::Tls(session) = &mut entry.layer else {
         return Step::Nothing;
     };
+    if session.has_ciphertext() && session.has_held_back() {
+        // What was encrypted before is told of before anything follows it.
+        return match session.flush(&mut entry.socket) {
+            Ok(true) => Step::Wrote(usize::from(session.let_go())),
+            Ok(false) => Step::Full(0),
+            Err(why) => Step::Failed(0, ended(&why)),
+        };
+    }
     if gather.is_empty() && !session.has_ciphertext() {
         return Step::Nothing;
     }
@@ -131,7 +144,7 @@ pub(super) fn write_once(gather: &Gather<'_>, entry: &mut Entry) -> Step {
     entry.written.1 += count;
     match session.flush(&mut entry.socket) {
         Ok(true) => Step::Wrote(count),
-        Ok(false) => Step::Full(count),
+        Ok(false) => Step::Full(session.hold_back(count)),
         Err(why) => Step::Failed(count, ended(&why)),
     }
 }

@@ -84,6 +84,10 @@ pub(super) fn server_name(name: &str) -> Result<ServerName<'static>, Ended> {
     ServerName::try_from(name.to_owned()).map_err(|_| Ended::Tls("tls_bad_name"))
 }
 
+/// Bytes from a client that make nothing whole, at most: a record has 16 KiB, and so has any message
+/// of a handshake that should be; TLS would allow four times that to whoever has shown nothing yet.
+const PENDING_BYTES_MAX: usize = 20 << 10;
+
 /// The TLS session of one line. Ciphertext is fed in and flushed out; plaintext does not stay in it
 /// from one turn to the next.
 pub(super) struct Session {
@@ -92,6 +96,10 @@ pub(super) struct Session {
     ending: bool,
     /// Something of ours went out.
     begun: bool,
+    /// Bytes that came since they last made something whole.
+    pending: usize,
+    /// One byte that is encrypted is not told of yet, because not all ciphertext is out.
+    held_back: bool,
 }
 
 impl Session {
@@ -102,6 +110,8 @@ impl Session {
             connection,
             ending: false,
             begun: false,
+            pending: 0,
+            held_back: false,
         }
     }
 
@@ -128,14 +138,24 @@ impl Session {
     /// # Errors
     /// Why the line has ended; an alert about it waits to be flushed.
     pub(super) fn feed(&mut self, cipher: &mut &[u8]) -> Result<bool, Ended> {
+        let handshaking = self.connection.is_handshaking();
         match self.connection.read_tls(cipher) {
             Ok(0) => return Ok(false),
-            Ok(_) => {}
+            Ok(count) => self.pending += count,
             // The one thing that it complains of: a message without end.
             Err(_) => return Err(Ended::Tls("tls_message_too_large")),
         }
         match self.connection.process_new_packets() {
-            Ok(state) => Ok(!state.peer_has_closed()),
+            Ok(state) => {
+                let whole = state.plaintext_bytes_to_read() > 0;
+                if whole || handshaking != self.connection.is_handshaking() {
+                    self.pending = 0;
+                }
+                if self.is_client_s() && self.pending > PENDING_BYTES_MAX {
+                    return Err(Ended::Tls("tls_message_too_large"));
+                }
+                Ok(!state.peer_has_closed())
+            }
             Err(why) => Err(Ended::Tls(words::word(&why))),
         }
     }
@@ -156,6 +176,24 @@ impl Session {
     /// The session has failed before.
     pub(super) fn encrypt(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.connection.writer().write_vectored(slices)
+    }
+
+    /// So many bytes were encrypted, and not all of their ciphertext is out: how many of them may be
+    /// told as written. The last one is held back until it is, so that nobody takes the line to
+    /// have sent everything.
+    pub(super) fn hold_back(&mut self, count: usize) -> usize {
+        self.held_back |= count > 0;
+        count.saturating_sub(1)
+    }
+
+    /// Whether a byte is held back.
+    pub(super) fn has_held_back(&self) -> bool {
+        self.held_back
+    }
+
+    /// All ciphertext is out: whether a byte was held back until now.
+    pub(super) fn let_go(&mut self) -> bool {
+        std::mem::take(&mut self.held_back)
     }
 
     /// Whether ciphertext waits to be flushed.

@@ -188,9 +188,11 @@ impl Server {
 
     /// How long the turn took.
     fn measure(&mut self) {
-        let took = micros(self.clock.mono().since(self.now.mono));
+        let ends = self.clock.mono();
+        let took = micros(ends.since(self.now.mono));
         self.guard.tell(self.now, None, |engine| {
             engine.stats_mut().observe(Histogram::Turn, took);
+            engine.turned(ends);
         });
     }
 

@@ -93,10 +93,8 @@ fn only_the_own_user_is_the_owner() {
     let [own, other] = [true, false].map(|owner| Door::Unix { owner });
     assert_eq!(look(&gate, own, None, ""), Ok(Who::Owner));
     assert_eq!(look(&gate, other, None, ""), Ok(Who::Stranger));
-    assert_eq!(
-        look(&gate, own, Some("Bearer for-a-target"), ""),
-        Ok(Who::Owner)
-    );
+    let wrong = look(&gate, own, Some("Bearer of-old"), "").unwrap_err();
+    assert_eq!(wrong.problem.reason, Reason::InvalidToken);
     assert_eq!(
         look(&gate, own, Some("Bearer secret of ci"), ""),
         Ok(Who::Token(0))

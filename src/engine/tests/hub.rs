@@ -46,7 +46,7 @@ impl World {
     }
 
     /// A subscriber at port 9001 says yes; the line to it.
-    fn confirm(&mut self) -> Key {
+    pub(super) fn confirm(&mut self) -> Key {
         let (line, request) = self.dial();
         let (_, rest) = request.split_once("hub.challenge=").expect("a challenge");
         let challenge = &rest[..43];
