@@ -154,8 +154,8 @@ impl Office<'_> {
 impl Office<'_> {
     /// Content may be published by all if the hub is open; else, with tokens, by whoever has the
     /// right, and without by those on this machine.
-    /// What is published at a URL is for all who ask, by the design of WebSub. A plain name is known
-    /// here alone: where there are tokens, only whoever may read it may have it sent, unless
+    /// What is published at a URL is for all who ask, by the design of WebSub. A plain name is
+    /// known here alone: where there are tokens, only whoever may read it may have it sent, unless
     /// `hub-topics` names it for all.
     fn may_subscribe(&self, topic: &TopicName) -> Result<(), Problem> {
         let Warrant { gate, who } = self.warrant;

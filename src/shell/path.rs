@@ -5,6 +5,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -16,9 +17,8 @@ use super::sys;
 /// Who may connect: the server's user and its group (unix(7): connecting takes the right to write).
 const MODE: libc::mode_t = 0o660;
 
-/// How often a start tries to have the folder to itself: two seconds in all.
-const LOCK_TRIES: u32 = 20;
-const LOCK_PAUSE: Duration = Duration::from_millis(100);
+/// How long a start waits to have the folder to itself.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A socket's file that we have made; it goes when this does, unless another has taken its place.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl SocketFile {
     /// `AddrInUse`: somebody answers there. `AlreadyExists`: something else is there. Or what the
     /// system says.
     pub(super) fn open(path: &Path, backlog: i32) -> io::Result<(UnixListener, SocketFile)> {
-        let _lock = lock(path, LOCK_TRIES)?;
+        let _lock = lock(path, PATIENCE)?;
         make_way(path)?;
         let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
@@ -51,7 +51,7 @@ impl SocketFile {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         // Nobody is behind ours any more; a file that stays is replaced at the next start.
-        let _ = lock(&self.0, 1).and_then(|_lock| make_way(&self.0));
+        let _ = lock(&self.0, Duration::ZERO).and_then(|_lock| make_way(&self.0));
     }
 }
 
@@ -59,18 +59,22 @@ impl Drop for SocketFile {
 /// by a lock on the folder, which leaves nothing behind.
 ///
 /// Anybody who can read the folder can lock it, so nobody waits for that for long.
-fn lock(path: &Path, tries: u32) -> io::Result<File> {
+fn lock(path: &Path, patience: Duration) -> io::Result<File> {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     };
     let lock = File::open(folder)?;
-    for tries_left in (0..tries).rev() {
-        match lock.try_lock() {
-            Ok(()) => return Ok(lock),
-            Err(TryLockError::Error(why)) => return Err(why),
-            Err(TryLockError::WouldBlock) if tries_left > 0 => thread::sleep(LOCK_PAUSE),
-            Err(TryLockError::WouldBlock) => {}
+    match lock.try_lock() {
+        Ok(()) => return Ok(lock),
+        Err(TryLockError::Error(why)) => return Err(why),
+        Err(TryLockError::WouldBlock) => {}
+    }
+    if patience > Duration::ZERO {
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || tell.send(lock.lock().map(|()| lock)));
+        if let Ok(locked) = told.recv_timeout(patience) {
+            return locked;
         }
     }
     let text = format!("somebody holds a lock on its folder {}", folder.display());
@@ -118,6 +122,20 @@ mod tests {
 
     fn kind(result: io::Result<(UnixListener, SocketFile)>) -> io::ErrorKind {
         result.map(|_| ()).unwrap_err().kind()
+    }
+
+    #[test]
+    fn whoever_locks_the_folder_holds_no_end_up() {
+        let path = place("locked");
+        let made = SocketFile::open(&path, 4).unwrap();
+        let folder = File::open(path.parent().unwrap()).unwrap();
+        folder.lock().unwrap();
+        drop(made);
+        assert!(path.exists(), "the next start replaces it");
+        folder.unlock().unwrap();
+        drop(SocketFile::open(&path, 4).unwrap());
+        assert!(!path.exists());
+        fs::remove_dir_all(path.parent().unwrap()).unwrap();
     }
 
     #[test]

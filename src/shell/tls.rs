@@ -84,8 +84,9 @@ pub(super) fn server_name(name: &str) -> Result<ServerName<'static>, Ended> {
     ServerName::try_from(name.to_owned()).map_err(|_| Ended::Tls("tls_bad_name"))
 }
 
-/// Bytes from a client that make nothing whole, at most: a record has 16 KiB, and so has any message
-/// of a handshake that should be; TLS would allow four times that to whoever has shown nothing yet.
+/// Bytes from a client that make nothing whole, at most: a record has 16 KiB, and so has any
+/// message of a handshake that should be. TLS would allow four times that to whoever has shown
+/// nothing yet.
 const PENDING_BYTES_MAX: usize = 20 << 10;
 
 /// The TLS session of one line. Ciphertext is fed in and flushed out; plaintext does not stay in it
@@ -178,8 +179,8 @@ impl Session {
         self.connection.writer().write_vectored(slices)
     }
 
-    /// So many bytes were encrypted, and not all of their ciphertext is out: how many of them may be
-    /// told as written. The last one is held back until it is, so that nobody takes the line to
+    /// So many bytes were encrypted, and not all of their ciphertext is out: how many of them may
+    /// be told as written. The last one is held back until it is, so that nobody takes the line to
     /// have sent everything.
     pub(super) fn hold_back(&mut self, count: usize) -> usize {
         self.held_back |= count > 0;

@@ -80,6 +80,41 @@ fn a_large_body_is_taken_and_given_back_whole() {
     }
 }
 
+/// What is encrypted is not yet sent: a reader that takes its time gets all of it.
+#[test]
+fn whoever_reads_late_gets_an_answer_to_its_end() {
+    let authority = Authority::new();
+    let server = serving(&authority, []);
+    let config = config(&authority, None, None);
+    let mut writer = Caller::of(&server, &config);
+    let body = "x".repeat(1_000_000);
+    for _ in 0..4 {
+        writer.say(format!(
+            "POST /dispatch?_topic=late HTTP/1.1\r\nHost: localhost\r\n\
+             Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ));
+        writer.hear("202 Scheduled");
+    }
+    let mut reader = Caller::of(&server, &config);
+    reader.say("GET /stream?topic=late&poll=1&format=raw HTTP/1.0\r\nHost: localhost\r\n\r\n");
+    reader.stream.conn.send_close_notify();
+    reader.stream.flush().unwrap();
+    // It has been answered as far as its socket takes it once a later line gets an answer.
+    for _ in 0..3 {
+        writer.say(HEALTH);
+        writer.hear("HTTP/1.1 200 ");
+    }
+    let said = reader.hear_all();
+    let (head, sent) = said.split_once("\r\n\r\n").expect("a head");
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("Content-Length: "));
+    let length: usize = length.expect("a length").parse().expect("a number");
+    assert_eq!(sent.len(), length, "{head}");
+    assert!(length > 900_000, "{head}");
+}
+
 #[test]
 fn an_end_that_is_not_announced_takes_nothing_from_a_request() {
     let authority = Authority::new();
