@@ -94,6 +94,7 @@ pub const ROWS: &[Row] = &[
             "when_memory_is_full_nothing_more_is_taken_and_everything_taken_arrives",
             "over_half_of_memory_bodies_live_in_the_store_alone",
             "streams: memory while 8 do not read 150 MiB",
+            "memory: a flood in a cgroup of 64 MiB",
         ],
     ),
     (
@@ -242,12 +243,17 @@ pub const ROWS: &[Row] = &[
     ),
     (
         "Clients that drip a head or a body, or do not read",
-        "408 after 10 s and 60 s, 30 s for a write; others do not feel them.",
+        "408 after 10 s for a head; for a body after 10 s and one more for each 256 bytes, 60 s at \
+         most; 30 s for a write; others do not feel them.",
         &[
             "a_head_that_is_not_done_in_time_is_answered_with_408",
             "a_body_that_is_not_done_in_time_is_answered_with_408_and_forgotten",
             "whoever_does_not_read_is_hung_up_on",
             "overload: 1,000 clients that drip",
+            "a_body_that_trickles_is_ended_and_one_that_flows_is_not",
+            "a_body_has_time_as_it_comes",
+            "storms: 5,000 clients that trickle",
+            "storms: slowhttptest",
         ],
     ),
     (
@@ -256,6 +262,7 @@ pub const ROWS: &[Row] = &[
          in 10 s.",
         &[
             "hostile: storms of resets",
+            "storms: connections that come and go",
             "clients_that_come_and_go_leave_nothing_behind",
             "a_flood_of_failures_is_no_flood_of_lines",
         ],
@@ -284,6 +291,17 @@ pub const ROWS: &[Row] = &[
             "a_no_is_a_no_however_much_is_said",
             "a_callback_or_topic_at_the_hub_itself_is_refused",
             "traceparent_passes_and_hops_are_counted",
+        ],
+    ),
+    (
+        "TLS that clients do not finish, or finish badly",
+        "5 s for a handshake, so many of them in a turn; a line that sends too much before it says \
+         anything is closed.",
+        &[
+            "doors: a handshake that never comes",
+            "doors: a storm of 1,000 handshakes",
+            "what_is_no_tls_is_turned_away_with_a_word",
+            "whoever_reads_late_gets_an_answer_to_its_end",
         ],
     ),
     (
