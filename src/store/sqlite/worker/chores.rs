@@ -219,14 +219,18 @@ impl Chores {
     }
 
     /// What is done at a new beginning, or the end, is done alone.
-    pub(super) fn alone(&mut self) {
-        self.copier.close();
+    ///
+    /// # Errors
+    /// What was under way failed.
+    pub(super) fn alone(&mut self) -> Result<(), Failed> {
+        self.copier.close()
     }
 
     /// At the end of the process: nothing is left in the log, if nobody else reads.
     pub(super) fn last(&mut self, db: &Connection) {
-        self.alone();
-        if let Err(failed) = Log::emptied(db) {
+        // What was copied without lasting is copied again at the next start, as long as it is there.
+        let emptied = self.alone().and_then(|()| Log::emptied(db));
+        if let Err(failed) = emptied {
             log::debug!("store_log_left why={:?}", failed.why);
         }
     }
