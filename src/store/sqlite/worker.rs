@@ -281,7 +281,9 @@ impl Worker {
             let now = Instant::now();
             let idle = call == Call::Idle;
             self.chores.after(writer.db(), now, idle)?;
-            self.retention.after(writer.db(), idle, &self.opening)?;
+            if self.retention.after(writer.db(), idle, &self.opening)? {
+                self.chores.written(writer.db(), now, true)?;
+            }
             self.say_usable();
         }
     }
