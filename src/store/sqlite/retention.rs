@@ -85,7 +85,7 @@ impl Retention {
     }
 
     /// After a transaction, or when the time was up: a step, if one is due and nobody is kept
-    /// waiting by it; whether it wrote anything. What is damaged ends it for good, but nothing else.
+    /// waiting by it; whether it wrote. What is damaged ends it for good, but nothing else.
     pub(super) fn after(
         &mut self,
         db: &Connection,

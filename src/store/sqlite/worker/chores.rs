@@ -260,7 +260,7 @@ impl Chores {
 
     /// At the end of the process: nothing is left in the log, if nobody else reads.
     pub(super) fn last(&mut self, db: &Connection) {
-        // What was copied without lasting is copied again at the next start, as long as it is there.
+        // What was copied without lasting is copied again at the next start; it is still there.
         let emptied = self.alone().and_then(|()| Log::emptied(db));
         if let Err(failed) = emptied {
             log::debug!("store_log_left why={:?}", failed.why);
