@@ -175,6 +175,17 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
+/// What comes of `doing` if nobody else's lock is waited out.
+pub(super) fn impatient<T>(
+    db: &Connection,
+    doing: impl FnOnce(&Connection) -> Result<T, Failed>,
+) -> Result<T, Failed> {
+    db.busy_timeout(Duration::ZERO)?;
+    let done = doing(db);
+    db.busy_timeout(BUSY)?;
+    done
+}
+
 /// Writes the write-ahead log over itself and syncs it. After a sync that failed, in this process
 /// or one before it, the system may show bytes that are not on the disk and think they are; what is
 /// written after them would be lost with them. Bytes that are the same cannot do harm.

@@ -3,6 +3,7 @@
 //! The loop's side of it never waits, except at the end of the process.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use exchange::{Exchange, Handed};
 use file::{Failed, Trouble};
 use reader::Reader;
 use schema::Kind;
-use worker::{Copier, Worker};
+use worker::{Copier, Sync, Worker};
 
 mod check;
 mod exchange;
@@ -57,6 +58,11 @@ pub struct Sqlite {
 /// # Errors
 /// It cannot be created or used, another process has it, or it is not ours.
 pub fn open(path: &Path, opening: Opening) -> Result<Sqlite, Refusal> {
+    open_with(path, opening, File::sync_data)
+}
+
+/// The same, where what is copied from the log into the file lasts by `sync`.
+fn open_with(path: &Path, opening: Opening, sync: Sync) -> Result<Sqlite, Refusal> {
     // Relative names must mean the same in every thread and at all times.
     let path = std::path::absolute(path).map_err(|why| uncreated(path, &why))?;
     let lock = lock::take(&path)?;
@@ -73,7 +79,7 @@ pub fn open(path: &Path, opening: Opening) -> Result<Sqlite, Refusal> {
     let told = Arc::clone(&exchange);
     let out = Arc::new(move |done| told.tell([done]));
     let reader = Reader::start(&path, opening.target, out).map_err(unstarted)?;
-    let copier = Copier::start(&path, Arc::clone(&exchange)).map_err(unstarted)?;
+    let copier = Copier::start(&path, Arc::clone(&exchange), sync).map_err(unstarted)?;
     let worker = Worker::new(path, opening, Arc::clone(&exchange), reader, copier);
     let started = thread::Builder::new()
         .name("store".to_owned())

@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::wall;
@@ -27,12 +28,20 @@ const BUSY: Duration = Duration::from_secs(5);
 /// Statements that stay prepared.
 const STATEMENTS_MAX: usize = 32;
 
+/// What the thread is told to do.
+enum Order {
+    /// To answer under that ticket.
+    Answer(u64, Box<Question>),
+    /// To close its connection, and to drop this when that is done.
+    Rest(Sender<()>),
+}
+
 /// Takes an answer.
 pub(super) type Out = Arc<dyn Fn(StoreDone) + Send + Sync>;
 
 /// The thread that answers. Dropped, it answers what it was asked before and ends.
 pub(super) struct Reader {
-    questions: Option<Sender<(u64, Box<Question>)>>,
+    orders: Option<Sender<Order>>,
     out: Out,
     thread: Option<JoinHandle<()>>,
 }
@@ -43,7 +52,7 @@ impl Reader {
     /// # Errors
     /// The system has no thread for it.
     pub(super) fn start(path: &Path, targets: Targets, out: Out) -> io::Result<Reader> {
-        let (questions, asked) = channel();
+        let (orders, ordered) = channel();
         let desk = Desk {
             path: path.to_owned(),
             targets,
@@ -52,9 +61,9 @@ impl Reader {
         let told = Arc::clone(&out);
         let thread = thread::Builder::new()
             .name("reader".to_owned())
-            .spawn(move || desk.run(&asked, &told))?;
+            .spawn(move || desk.run(&ordered, &told))?;
         Ok(Reader {
-            questions: Some(questions),
+            orders: Some(orders),
             out,
             thread: Some(thread),
         })
@@ -62,12 +71,25 @@ impl Reader {
 
     /// Asks; the answer is told under the same ticket, after those to earlier questions.
     pub(super) fn ask(&self, ticket: u64, question: Box<Question>) {
-        let asked = (ticket, question);
-        let sent = self.questions.as_ref().map(|to| to.send(asked).is_ok());
-        if sent != Some(true) {
+        if !self.tell(Order::Answer(ticket, question)) {
             let found = Found::Failed("the thread that reads has ended");
             (self.out)(StoreDone::Found { ticket, found });
         }
+    }
+
+    /// Waits until everything asked before is answered and the connection is closed; the next
+    /// question opens it again.
+    pub(super) fn rest(&self) {
+        let (rests, at_rest) = channel();
+        if self.tell(Order::Rest(rests)) {
+            // It never comes: the other end is dropped, then or with the thread.
+            let _ = at_rest.recv();
+        }
+    }
+
+    fn tell(&self, order: Order) -> bool {
+        let sent = self.orders.as_ref().map(|to| to.send(order).is_ok());
+        sent == Some(true)
     }
 }
 
@@ -79,7 +101,7 @@ impl fmt::Debug for Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        self.questions = None;
+        self.orders = None;
         if let Some(thread) = self.thread.take() {
             // One that panicked has said so, and there is nothing else to be done for it.
             let _ = thread.join();
@@ -96,8 +118,15 @@ struct Desk {
 }
 
 impl Desk {
-    fn run(mut self, asked: &Receiver<(u64, Box<Question>)>, out: &Out) {
-        while let Ok((ticket, question)) = asked.recv() {
+    fn run(mut self, ordered: &Receiver<Order>, out: &Out) {
+        while let Ok(order) = ordered.recv() {
+            let (ticket, question) = match order {
+                Order::Answer(ticket, question) => (ticket, question),
+                Order::Rest(_rests) => {
+                    self.db = None;
+                    continue;
+                }
+            };
             let found = self.answer(&question).unwrap_or_else(|error| {
                 log::error!("store_read_failed error={:?}", error.to_string());
                 self.db = None;
@@ -146,6 +175,8 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(BUSY)?;
+    // It may be the last to close, after a failure.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     db.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(db)

@@ -85,21 +85,22 @@ impl Retention {
     }
 
     /// After a transaction, or when the time was up: a step, if one is due and nobody is kept
-    /// waiting by it. What is damaged ends it for good, but nothing else.
+    /// waiting by it; whether it wrote. What is damaged ends it for good, but nothing else.
     pub(super) fn after(
         &mut self,
         db: &Connection,
         idle: bool,
         opening: &Opening,
-    ) -> rusqlite::Result<()> {
+    ) -> rusqlite::Result<bool> {
         let now = Instant::now();
         if !idle {
             let due = self.rests.max(now + PAUSE);
             self.due = Some(self.due.map_or(due, |it| it.min(due)));
         }
         if self.due.is_none_or(|due| now < due) || (!idle && now < self.stepped + BREATH) {
-            return Ok(());
+            return Ok(false);
         }
+        let changes = db.total_changes();
         let step = match self.step(db, wall(), opening) {
             Err(error) => match Trouble::of(&error) {
                 Trouble::Busy => Step::Done(Some(PAUSE)),
@@ -117,7 +118,7 @@ impl Retention {
             Step::More => Some(self.stepped),
             Step::Done(pause) => pause.map(|pause| self.rests.max(self.stepped + pause)),
         };
-        Ok(())
+        Ok(db.total_changes() > changes)
     }
 
     /// Removes a little of what need not be kept any longer, in a transaction of its own. On an

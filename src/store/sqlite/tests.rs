@@ -10,6 +10,7 @@ use crate::model::record::{Parked, Restored, Table};
 use testing::{Folder, THEN, attempt, end, id, message, target, work};
 
 mod copying;
+mod losing;
 pub(in crate::store::sqlite) mod testing;
 
 /// How long a completion is waited for. A bound on failure, never on success.

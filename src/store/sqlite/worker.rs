@@ -34,7 +34,8 @@ mod chores;
 mod copier;
 
 use chores::Chores;
-pub(super) use copier::Copier;
+use copier::Log;
+pub(super) use copier::{Copier, Sync};
 
 /// Things that are told at once of the time before.
 const RESTORED_MAX: usize = 512;
@@ -195,7 +196,9 @@ impl Worker {
 
     /// A connection after a failure: nothing is taken in before what was left is in the file.
     fn next_session(&mut self) -> Result<(), (Failed, bool)> {
-        self.chores.alone();
+        // Whatever was under way, the file is looked at anew, and nobody remembers what it was.
+        let _ = self.chores.alone();
+        self.reader.rest();
         let db = self.reopen().map_err(|failed| (failed, false))?;
         let mut writer = self.repair(&db).map_err(|failed| (failed, false))?;
         log::info!("store_usable path={}", self.path.display());
@@ -204,6 +207,7 @@ impl Worker {
 
     fn reopen(&self) -> Result<Connection, Failed> {
         let db = file::open(&self.path)?;
+        Log::demand_uncopied(&db)?;
         file::refresh(&db, &self.path)?;
         let bytes = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
         let bytes: i64 = db.query_row(bytes, [], |row| row.get(0))?;
@@ -277,7 +281,9 @@ impl Worker {
             let now = Instant::now();
             let idle = call == Call::Idle;
             self.chores.after(writer.db(), now, idle)?;
-            self.retention.after(writer.db(), idle, &self.opening)?;
+            if self.retention.after(writer.db(), idle, &self.opening)? {
+                self.chores.written(writer.db(), now, true)?;
+            }
             self.say_usable();
         }
     }
@@ -399,7 +405,8 @@ impl Worker {
         let until = Instant::now() + wait;
         loop {
             match self.exchange.next(&mut self.batch, Some(until)) {
-                Call::Idle => return true,
+                // News of the copier change nothing.
+                Call::Idle => {}
                 Call::Work => self.settle(false),
                 Call::Close => {
                     self.settle(false);

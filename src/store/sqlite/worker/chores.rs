@@ -8,6 +8,7 @@
 //! Once all of it is in the database the log begins anew, so the last of it has to be copied while
 //! nobody writes to it.
 
+use std::fs;
 use std::mem;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -16,7 +17,8 @@ use rusqlite::Connection;
 
 use super::copier::{Copier, Log, SMALL_PAGES};
 use crate::store::Opening;
-use crate::store::sqlite::file::Failed;
+use crate::store::sqlite::file::{self, Failed};
+use crate::store::sqlite::lock::beside;
 
 /// Without operations for so long the log is taken over.
 const QUIET: Duration = Duration::from_millis(500);
@@ -24,7 +26,7 @@ const QUIET: Duration = Duration::from_millis(500);
 const WAL_BYTES: u64 = 16 << 20;
 /// From so many on commits wait for it.
 const WAL_BYTES_MAX: u64 = 64 << 20;
-/// Its size is asked for after so many transactions.
+/// Its size is asked for after so many transactions, or when much was written.
 const WAL_LOOK: u32 = 16;
 /// How often the free space is looked at while something is written, or there is too little.
 const LOOK: Duration = Duration::from_secs(1);
@@ -32,6 +34,8 @@ const LOOK: Duration = Duration::from_secs(1);
 /// What is due, and when.
 pub(super) struct Chores {
     folder: PathBuf,
+    /// The write-ahead log's file.
+    log: PathBuf,
     free: fn(&Path) -> Option<u64>,
     min_free: u64,
     low: bool,
@@ -58,6 +62,7 @@ impl Chores {
     pub(super) fn new(path: &Path, opening: &Opening, copier: Copier) -> Chores {
         let mut chores = Chores {
             folder: path.parent().unwrap_or(path).to_owned(),
+            log: beside(path, "-wal"),
             free: opening.free,
             min_free: opening.min_free,
             low: false,
@@ -133,6 +138,9 @@ impl Chores {
             let pages: i64 = db.query_row("PRAGMA freelist_count", [], |row| row.get(0))?;
             self.spare = pages.cast_unsigned() * self.page_bytes;
             self.look(now);
+            if self.low && idle {
+                self.make_room(db, now)?;
+            }
         }
         if let Some(done) = self.copier.done() {
             done?;
@@ -145,12 +153,36 @@ impl Chores {
             }
             return Ok(());
         }
+        self.written(db, now, much)
+    }
+
+    /// Something was written to the log, perhaps much at once.
+    pub(super) fn written(
+        &mut self,
+        db: &Connection,
+        now: Instant,
+        much: bool,
+    ) -> Result<(), Failed> {
         self.worked = now;
         self.dirty = true;
         self.commits += 1;
-        if self.commits >= WAL_LOOK {
+        if much || self.commits >= WAL_LOOK {
             self.commits = 0;
             self.look_at_log(db)?;
+        }
+        Ok(())
+    }
+
+    /// The log's bytes are given back: nothing may come that would make it begin anew.
+    fn make_room(&mut self, db: &Connection, now: Instant) -> Result<(), Failed> {
+        if !fs::metadata(&self.log).is_ok_and(|log| log.len() > 0) {
+            return Ok(());
+        }
+        self.copier.wait()?;
+        // Whoever reads holds it up, until another time.
+        if file::impatient(db, Log::emptied)?.pages == 0 {
+            self.wal_pages_next = 0;
+            self.look(now);
         }
         Ok(())
     }
@@ -219,14 +251,18 @@ impl Chores {
     }
 
     /// What is done at a new beginning, or the end, is done alone.
-    pub(super) fn alone(&mut self) {
-        self.copier.close();
+    ///
+    /// # Errors
+    /// What was under way failed.
+    pub(super) fn alone(&mut self) -> Result<(), Failed> {
+        self.copier.close()
     }
 
     /// At the end of the process: nothing is left in the log, if nobody else reads.
     pub(super) fn last(&mut self, db: &Connection) {
-        self.alone();
-        if let Err(failed) = Log::emptied(db) {
+        // What was copied without lasting is copied again at the next start; it is still there.
+        let emptied = self.alone().and_then(|()| Log::emptied(db));
+        if let Err(failed) = emptied {
             log::debug!("store_log_left why={:?}", failed.why);
         }
     }

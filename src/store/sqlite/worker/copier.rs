@@ -23,9 +23,12 @@ const PASSES_MAX: u32 = 4;
 enum Order {
     /// To take over what is in the log, and to say what came of it.
     Copy,
-    /// To close its connection: the next one may lead to another file.
+    /// To close its connection, and to say so: the next one may lead to another file.
     Close,
 }
+
+/// Sees to it that what was written to a file is on the disk.
+pub(in crate::store::sqlite) type Sync = fn(&File) -> io::Result<()>;
 
 /// The store's thread's side. Dropped, it waits for what is under way.
 pub(in crate::store::sqlite) struct Copier {
@@ -36,13 +39,15 @@ pub(in crate::store::sqlite) struct Copier {
 }
 
 impl Copier {
-    /// Starts a thread for the file at `path`, which wakes the store's thread by `exchange`.
+    /// Starts a thread for the file at `path`, which wakes the store's thread by `exchange`. What
+    /// it copies lasts by `sync`.
     ///
     /// # Errors
     /// The system has no thread for it.
     pub(in crate::store::sqlite) fn start(
         path: &Path,
         exchange: Arc<Exchange>,
+        sync: Sync,
     ) -> io::Result<Copier> {
         let (orders, ordered) = channel();
         let (tell, copied) = channel();
@@ -50,15 +55,22 @@ impl Copier {
             path: path.to_owned(),
             db: None,
             files: Vec::new(),
+            sync,
         };
         let thread = thread::Builder::new()
             .name("copier".to_owned())
             .spawn(move || {
                 while let Ok(order) = ordered.recv() {
-                    match order {
-                        Order::Close => hand.db = None,
-                        Order::Copy if tell.send(hand.copy()).is_ok() => exchange.nudge(),
-                        Order::Copy => return,
+                    let told = match order {
+                        Order::Copy => tell.send(hand.copy()).inspect(|()| exchange.nudge()),
+                        // Whoever closes it waits for that.
+                        Order::Close => {
+                            hand.db = None;
+                            tell.send(Ok(()))
+                        }
+                    };
+                    if told.is_err() {
+                        return;
                     }
                 }
             })?;
@@ -102,11 +114,12 @@ impl Copier {
         self.copied.recv().unwrap_or(Ok(()))
     }
 
-    /// Waits until it is at rest and has nothing to do with the file any more.
-    pub(super) fn close(&mut self) {
-        // Whatever it was, the file is looked at anew, or for the last time.
-        let _ = self.wait();
-        self.tell(Order::Close);
+    /// Waits until it is at rest and has closed its connection; what came of the order, if there
+    /// was one.
+    pub(super) fn close(&mut self) -> Result<(), Failed> {
+        let done = self.wait();
+        self.busy = self.tell(Order::Close);
+        done.and(self.wait())
     }
 
     fn tell(&self, order: Order) -> bool {
@@ -132,6 +145,7 @@ struct Hand {
     /// The database's own file, the last one under its name; none is closed before all connections
     /// are, because with any of them the system would drop the locks that these hold on it.
     files: Vec<File>,
+    sync: Sync,
 }
 
 impl Hand {
@@ -148,13 +162,14 @@ impl Hand {
             Some(db) => db,
             None => file::open(&self.path)?,
         };
+        let sync = self.sync;
         let file = self.file()?;
         let mut before = 0;
         for _ in 0..PASSES_MAX {
             let log = Log::copied(&db)?;
             // SQLite syncs only if nobody wrote to the log meanwhile, and else leaves all of it to
             // whoever copies last.
-            file.sync_data()?;
+            sync(file)?;
             let copied = log.copied.saturating_sub(before);
             before = log.copied;
             if copied <= SMALL_PAGES || Log::seen(&db)?.left() <= SMALL_PAGES / 2 {
@@ -205,6 +220,25 @@ impl Log {
         Log::read(db, "PRAGMA wal_checkpoint(TRUNCATE)")
     }
 
+    /// Demands that nothing of the log is taken to be in the database, right after a failure. What
+    /// was copied before it may never have reached the disk, while the index that all connections
+    /// share says that it need not be copied again; it begins anew once all of them are closed.
+    ///
+    /// # Errors
+    /// Somebody else has the file open, or locked.
+    pub(super) fn demand_uncopied(db: &Connection) -> Result<(), Failed> {
+        let text = "PRAGMA wal_checkpoint(NOOP)";
+        let (busy, copied): (bool, i64) =
+            db.query_row(text, [], |row| Ok((row.get(0)?, row.get(2)?)))?;
+        if !busy && copied == 0 {
+            return Ok(());
+        }
+        Err(Failed {
+            trouble: Trouble::Failed,
+            why: "another program has it open since before the failure; end that program".into(),
+        })
+    }
+
     /// Pages that are not in the database.
     pub(super) fn left(self) -> u64 {
         self.pages.saturating_sub(self.copied)
@@ -244,7 +278,7 @@ mod tests {
         db.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (randomblob(2000000))")
             .unwrap();
         let exchange = Arc::new(Exchange::new(Arc::new(|| {})));
-        let copier = Copier::start(&path, Arc::clone(&exchange)).unwrap();
+        let copier = Copier::start(&path, Arc::clone(&exchange), File::sync_data).unwrap();
         (folder, path, db, exchange, copier)
     }
 
@@ -301,9 +335,29 @@ mod tests {
         assert!(copier.order());
         copier.wait().unwrap();
         assert_eq!(Log::seen(&db).unwrap().left(), 0);
-        copier.close();
+        copier.close().unwrap();
+        fs::rename(&path, &away).unwrap();
         assert!(copier.order());
-        copier.close();
+        assert!(copier.close().is_err(), "what was under way has failed");
+    }
+
+    #[test]
+    fn what_was_copied_is_copied_again_only_once_all_have_closed() {
+        let (_folder, path, db, _, mut copier) = rig();
+        let pages = Log::seen(&db).unwrap().pages;
+        assert!(copier.order());
+        copier.wait().unwrap();
+        drop(db);
+        // The copier's own connection is enough to keep what all of them share.
+        let db = file::open(&path).unwrap();
+        let failed = Log::demand_uncopied(&db).unwrap_err();
+        assert!(failed.why.contains("another program"), "{failed:?}");
+        drop(db);
+        copier.close().unwrap();
+        let db = file::open(&path).unwrap();
+        Log::demand_uncopied(&db).unwrap();
+        let log = Log::seen(&db).unwrap();
+        assert_eq!((log.pages, log.copied), (pages, 0));
     }
 
     #[test]
@@ -313,6 +367,7 @@ mod tests {
             path: path.clone(),
             db: None,
             files: Vec::new(),
+            sync: File::sync_data,
         };
         for _ in 0..3 {
             hand.copy().unwrap();
