@@ -36,7 +36,8 @@ impl Folder {
         fs::create_dir_all(&folder)?;
         let folder = Folder(folder);
         let make = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
-                    -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout";
+                    -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
+                    -addext basicConstraints=critical,CA:FALSE -keyout";
         let mut openssl = Command::new("openssl");
         openssl.args(make.split_whitespace());
         run(openssl
