@@ -13,7 +13,14 @@ use crate::store::Refusal;
 /// The lock, held as long as this lives.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough while a child that is being started still has the descriptor too.
+        let _ = self.file.unlock();
+    }
 }
 
 /// Takes the lock of the database at `path`.
@@ -49,7 +56,7 @@ pub(super) fn take(path: &Path) -> Result<Lock, Refusal> {
     if let Err(why) = note(&mut file) {
         log::warn!("store_lock_unwritten path={} why={why}", place.display());
     }
-    Ok(Lock { _file: file })
+    Ok(Lock { file })
 }
 
 /// Takes the lock for a look at the database, if there ever was one; nothing is made or written.
@@ -63,7 +70,7 @@ pub(super) fn look(path: &Path) -> Result<Option<Lock>, Refusal> {
             &mut file,
             "it can be checked once that one has ended",
         )),
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(Lock { _file: file })),
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(Lock { file })),
     }
 }
 
