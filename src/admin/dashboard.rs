@@ -7,21 +7,39 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::digest::{SHA256, digest};
 
-const STYLE: &str = include_str!("dashboard/page.css");
-const SCRIPT: &str = include_str!("dashboard/page.js");
+/// The document. Comments and indentation are for whoever reads the source.
+pub static PAGE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "<!doctype html>\n<html lang=en>\n<meta charset=utf-8>\n<title>Hookah</title>\n\
+         <style>{}</style>\n{}<footer>Hookah {}</footer>\n<script>{}</script>\n</html>\n",
+        *STYLE,
+        include_str!("dashboard/page.html"),
+        env!("CARGO_PKG_VERSION"),
+        *SCRIPT,
+    )
+});
 
-/// The document.
-pub const PAGE: &str = concat!(
-    "<!doctype html>\n<html lang=en>\n<meta charset=utf-8>\n<title>Hookah</title>\n<style>",
-    include_str!("dashboard/page.css"),
-    "</style>\n",
-    include_str!("dashboard/page.html"),
-    "<footer>Hookah ",
-    env!("CARGO_PKG_VERSION"),
-    "</footer>\n<script>",
-    include_str!("dashboard/page.js"),
-    "</script>\n</html>\n"
-);
+static STYLE: LazyLock<String> = LazyLock::new(|| {
+    let text = bare(include_str!("dashboard/page.css"));
+    let spaces = [
+        (": ", ":"),
+        ("; ", ";"),
+        (", ", ","),
+        (" {\n", "{"),
+        (";\n", ";"),
+    ];
+    let squeeze = |text: String, (from, to): (&str, &str)| text.replace(from, to);
+    spaces.into_iter().fold(text, squeeze)
+});
+
+static SCRIPT: LazyLock<String> = LazyLock::new(|| bare(include_str!("dashboard/page.js")));
+
+/// A text without the spaces that its lines begin with, and without lines that only comment.
+fn bare(text: &str) -> String {
+    let lines = text.lines().map(str::trim_start);
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("//"));
+    lines.fold(String::new(), |text, line| text + line + "\n")
+}
 
 /// What a browser may do with the page: run this script and this style, talk to us, and nothing
 /// else (Content Security Policy, level 3; Trusted Types).
@@ -30,14 +48,14 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
         "default-src 'none'; script-src '{}'; style-src '{}'; connect-src 'self'; img-src data:; \
          base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
          require-trusted-types-for 'script'; trusted-types 'none'",
-        hash(SCRIPT),
-        hash(STYLE)
+        hash(&SCRIPT),
+        hash(&STYLE)
     )
 });
 
 /// The page's entity tag.
 static TAG: LazyLock<String> =
-    LazyLock::new(|| format!("\"{}\"", STANDARD.encode(&sha256(PAGE)[..12])));
+    LazyLock::new(|| format!("\"{}\"", STANDARD.encode(&sha256(&PAGE)[..12])));
 
 static FIELDS: LazyLock<[(&str, &str); 8]> = LazyLock::new(|| {
     [

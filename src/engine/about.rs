@@ -41,7 +41,7 @@ impl Rooms<'_> {
                 "text/html; charset=utf-8"
             },
             fields: dashboard::fields(),
-            body: Cow::Borrowed(if known { "" } else { dashboard::PAGE }),
+            body: Cow::Borrowed(if known { "" } else { &dashboard::PAGE }),
         }
     }
 

@@ -49,7 +49,10 @@ impl Chromium {
             // Everything it visits is ours, and root may not have a sandbox.
             .args(["--no-sandbox", "--disable-dev-shm-usage"])
             .args(["--disable-background-networking", "--disable-sync"])
-            .arg(format!("--user-data-dir={}", folder.join("profile").display()))
+            .arg(format!(
+                "--user-data-dir={}",
+                folder.join("profile").display()
+            ))
             // Nothing but loopback has an address for it.
             .arg("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
             .envs([("TO", &to), ("FROM", &from)])
@@ -130,7 +133,9 @@ impl Chromium {
         let mut decoder = Command::new("base64")
             .arg("-d")
             .stdin(Stdio::piped())
-            .stdout(File::create(PathBuf::from(folder).join(format!("{name}.png")))?)
+            .stdout(File::create(
+                PathBuf::from(folder).join(format!("{name}.png")),
+            )?)
             .spawn()?;
         if let Some(mut stdin) = decoder.stdin.take() {
             stdin.write_all(data.as_bytes())?;

@@ -7,8 +7,6 @@
 #[allow(dead_code)]
 #[path = "../support/decode.rs"]
 mod decode;
-#[path = "../support/folder.rs"]
-mod folder;
 #[path = "../support/hostile.rs"]
 mod hostile;
 #[path = "../support/message.rs"]

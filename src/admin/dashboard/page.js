@@ -6,7 +6,7 @@ const $ = (id) => document.getElementById(id);
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 let token = sessionStorage.getItem(KEY) || '';
 let epoch = 0; // Another one whoever signs in or out: what began before is not shown.
-let recent = [], source = null, watching = null, changed = false, drawing = false;
+let recent = [], source = null, watching = null, drawing = 0;
 const rates = new Map();
 const closed = new Set(); // Panels whose right is missing.
 
@@ -27,7 +27,7 @@ async function request(path, init = {}) {
   if (token) headers.Authorization = 'Bearer ' + token;
   const began = epoch;
   const answer = await fetch(path, { ...init, headers, cache: 'no-store' });
-  if (began !== epoch) throw new Error('Somebody else signed in.');
+  if (began !== epoch) throw new Error('');
   if (answer.ok) return answer;
   const text = await answer.text();
   let why = text;
@@ -45,17 +45,15 @@ async function ask(path, init) {
 }
 
 const PANELS = {
-  messages: ['Recent messages', 'Nothing yet.',
+  messages: ['Recent messages',
     'Time', 'Target', 'Outcome', 'Answer', 'Attempts', 'Message', ''],
-  topics: ['Topics', 'Nobody has published yet.',
-    'Topic', 'Streams', 'Callbacks', 'Kept', 'Published', ''],
-  lanes: ['Lanes', 'No target has been called yet.',
-    'Origin', 'Waiting', 'In flight', 'Breaker', ''],
-  subscriptions: ['Subscriptions', 'Nobody subscribes yet.',
+  topics: ['Topics', 'Topic', 'Streams', 'Callbacks', 'Kept', 'Published', ''],
+  lanes: ['Lanes', 'Origin', 'Waiting', 'In flight', 'Breaker', ''],
+  subscriptions: ['Subscriptions',
     'Topic', 'Callback', 'State', 'Lease', 'Waiting', 'Last answer'],
 };
 
-for (const [name, [title, , ...heads]] of Object.entries(PANELS)) {
+for (const [name, [title, ...heads]] of Object.entries(PANELS)) {
   const section = make('section', ''), box = make('div', '', 'scroll ' + name);
   const table = make('table', ''), row = table.createTHead().insertRow();
   section.id = name;
@@ -72,7 +70,7 @@ $('messages').prepend($('only'));
 
 // Rows stay the same elements while their keys do, so that nobody loses the focus.
 function fill(panel, items, why) {
-  const [, none, ...heads] = PANELS[panel];
+  const [, ...heads] = PANELS[panel];
   const body = $(panel).querySelector('tbody');
   const old = new Map([...body.rows].map((row) => [row.dataset.key, row]));
   let at = body.firstElementChild;
@@ -93,10 +91,10 @@ function fill(panel, items, why) {
     else body.insertBefore(row, at);
   }
   for (const row of old.values()) row.remove();
-  $(panel).querySelector('.hint').textContent = why || (items.length ? '' : none);
+  $(panel).querySelector('.hint').textContent = why || (items.length ? '' : 'Nothing yet.');
 }
 
-// A cell is a text, or a list of a text, its class and its title, or buttons and what they do.
+// A cell is a text, or a list of a text and its class, or buttons and what they do.
 function paint(row, cell, given) {
   if (given instanceof Object && !Array.isArray(given)) {
     const names = Object.keys(given);
@@ -119,10 +117,9 @@ function paint(row, cell, given) {
     }));
     return;
   }
-  const [text, kind = '', title = ''] = [given].flat();
+  const [text, kind = ''] = [given].flat();
   if (cell.textContent !== String(text)) cell.textContent = text;
   cell.className = kind;
-  cell.title = title;
 }
 
 function say(text, title) {
@@ -134,25 +131,22 @@ function say(text, title) {
 const short = (text, kind = '') => [text, 'short ' + kind];
 const KINDS = { delivered: 'good', failed: 'bad', expired: 'bad', canceled: 'wait', retrying: 'wait' };
 const PENDING = ['scheduled', 'queued', 'active', 'retrying'];
-const clock = (at) => [at.toLocaleTimeString(), 'short', at.toLocaleString()];
 
-function span(ms) {
-  const units = [[86400e3, 'd'], [3600e3, 'h'], [60e3, 'min'], [1e3, 's']];
-  const [size, unit] = units.find(([size]) => ms >= size) || units[3];
-  return ms > 0 ? Math.floor(ms / size) + ' ' + unit : 'over';
+function left(until) {
+  const minutes = (new Date(until) - Date.now()) / 6e4;
+  return minutes > 2880 ? Math.floor(minutes / 1440) + ' d' : Math.ceil(minutes) + ' min';
 }
 
-function rowsOf(it) {
-  const base = { id: it.id, at: new Date(it.accepted_at), label: it.label || '' };
-  const topics = (it.topics || []).join(', ');
-  if (!it.deliveries.length) {
-    return [{ ...base, url: topics, outcome: 'published', answer: '', attempts: '', key: it.id }];
+function rowsOf({ id, accepted_at, label = '', topics = [], deliveries }) {
+  const base = { id, key: id, at: new Date(accepted_at), label };
+  if (!deliveries.length) {
+    return [{ ...base, url: topics.join(', '), outcome: 'published', answer: '', attempts: '' }];
   }
-  return it.deliveries.map((one) => {
-    const last = one.attempts[one.attempts.length - 1] || {};
+  return deliveries.map(({ n, url, status, attempts }) => {
+    const last = attempts.at(-1) || {};
     return {
-      ...base, url: one.url, outcome: one.status, answer: last.status || last.error || '',
-      attempts: one.attempts.length, key: it.id + ' ' + one.n,
+      ...base, key: id + ' ' + n, url, outcome: status, answer: last.status || last.error || '',
+      attempts: attempts.length,
     };
   });
 }
@@ -162,26 +156,22 @@ function ended(event) {
   const { id, url, outcome, attempts, status, error, label = '' } = data;
   const now = { id, url, outcome, attempts, answer: status || error || '', label };
   const row = recent.find((row) => row.id === id && row.url === url && PENDING.includes(row.outcome));
-  const wanted = $('status').value;
   if (row) Object.assign(row, now);
-  else if (!wanted || wanted === outcome) {
+  else if (['', outcome].includes($('status').value)) {
     recent.unshift({ ...now, at: new Date(time * 1000), key: id + ' ' + url });
-    recent.length = Math.min(recent.length, ROWS);
+    recent.splice(ROWS);
   }
-  changed = true;
-  if (!drawing) {
-    drawing = true;
-    setTimeout(() => { drawing = false; draw(); }, 100);
-  }
+  if (!drawing) drawing = setTimeout(draw, 100);
 }
 
 function draw() {
+  drawing = 0;
   fill('messages', recent.map(({ id, key, at, url, outcome, answer, attempts, label }) => {
     const acts = { Resend: () => act('POST', id, '/resend') };
     if (PENDING.includes(outcome)) acts.Cancel = () => act('DELETE', id, '');
     const more = { [label || '…' + id.slice(-8)]: () => details(id) };
     const shown = short(outcome, KINDS[outcome]);
-    return { key, cells: [clock(at), url, shown, short(answer), short(attempts), more, acts] };
+    return { key, cells: [short(at.toLocaleTimeString()), url, shown, short(answer), short(attempts), more, acts] };
   }));
 }
 
@@ -196,31 +186,25 @@ async function details(id) {
 
 // Each panel asks for what it shows; one whose right is missing says which, and is left alone.
 async function panel(name, load) {
-  if (closed.has(name)) return;
   try {
-    await load();
+    if (!closed.has(name)) await load();
   } catch (why) {
-    if (why.status === 403) {
-      closed.add(name);
-      fill(name, [], why.message);
-    }
-    if (!why.status) throw why;
+    if (why.status !== 403) throw why;
+    closed.add(name);
+    fill(name, [], why.message);
   }
 }
 
 const messages = () => panel('messages', async () => {
-  changed = false;
   const status = $('status').value;
   const found = await ask('messages?limit=' + ROWS + (status && '&status=' + status));
   recent = found.messages.flatMap(rowsOf).slice(0, ROWS);
   draw();
-  // What ended meanwhile may be shown as it was before.
-  if (changed) setTimeout(quietly, 1000, messages);
 });
 
 const topics = () => panel('topics', async () => {
   const found = await ask('topics?limit=' + ROWS), now = performance.now();
-  fill('topics', found.topics.map((it) => {
+  fill('topics', found.topics.filter((it) => it.topic !== OWN).map((it) => {
     const last = rates.get(it.topic) || { count: it.published, now };
     const rate = Math.max(0, it.published - last.count) * 1000 / Math.max(1, now - last.now);
     rates.set(it.topic, { count: it.published, now });
@@ -251,48 +235,42 @@ const subscriptions = () => panel('subscriptions', async () => {
   fill('subscriptions', found.subscriptions.map((it) => ({
     key: it.topic + ' ' + it.callback,
     cells: [it.topic, it.callback, short(it.state),
-      short(it.lease_ends ? span(new Date(it.lease_ends) - Date.now()) : ''), it.waiting,
+      short(it.lease_ends ? left(it.lease_ends) : ''), it.waiting,
       short(it.last_status || it.last_error || '')],
   })));
 });
 
-// What fails is tried again soon, and the state says so.
-async function quietly(load) {
-  try { await load(); } catch { if ($('door').hidden) state('reconnecting…'); }
-}
+const LOADS = [messages, topics, lanes, subscriptions];
 
-async function refresh() {
-  for (const load of [topics, lanes, subscriptions]) await load();
+// What fails is tried again soon, and the state says so.
+async function quietly(...loads) {
+  try {
+    for (const load of loads) await load();
+  } catch {
+    if ($('door').hidden) state('reconnecting…');
+  }
 }
 
 async function start() {
   const began = epoch;
   state('connecting…');
-  try {
-    await messages();
-    if (began !== epoch || !$('door').hidden) return;
-    await refresh();
-    if (closed.has('messages')) state('signed in', true);
-    else listen();
-  } catch {
-    if (began !== epoch || !$('door').hidden) return;
-    state('reconnecting…');
-    await wait(3000);
-    if (began === epoch && !document.hidden) start();
-  }
+  await quietly(...LOADS, listen);
+  await wait(3000);
+  if (began === epoch && !source && !closed.has('messages') && !document.hidden) start();
 }
 
 function listen() {
-  if (source || document.hidden || !$('door').hidden) return;
+  if (closed.has('messages')) return state('signed in', true);
   const query = new URLSearchParams({ topic: OWN, format: 'sse' });
   if (token) query.set('token', token);
+  hush();
   const it = source = new EventSource('stream?' + query);
   it.onopen = () => { state('live', true); quietly(messages); };
   it.onmessage = ended;
   it.onerror = () => {
-    if (it !== source) return;
     state('reconnecting…');
-    if (it.readyState === EventSource.CLOSED) { hush(); setTimeout(quietly, 3000, start); }
+    // A browser gives up on what is no stream, as while the server starts.
+    if (it === source && it.readyState === EventSource.CLOSED) { hush(); setTimeout(start, 3000); }
   };
 }
 
@@ -398,27 +376,40 @@ function form(id, run) {
   });
 }
 
-async function dispatch(name, { [name]: to, body, 2: type }) {
-  const lines = type.selectedIndex ? body.value : body.value.trim().split(/\s*\n/).join('&');
-  const taken = await ask('dispatch?' + name + '=' + encodeURIComponent(to.value),
-    { method: 'POST', headers: { 'Content-Type': type.value }, body: lines });
-  quietly(async () => { await messages(); await topics(); });
+// JSON, fields of a form, or text: whichever it looks like.
+function dressed(body) {
+  try {
+    JSON.parse(body);
+    return ['application/json', body];
+  } catch { /* It is none. */ }
+  const lines = body.trim().split(/\s*\n/);
+  if (!body.trim() || lines.every((line) => /^[^\s=]+=/.test(line))) {
+    return ['application/x-www-form-urlencoded', lines.join('&')];
+  }
+  return ['text/plain;charset=utf-8', body];
+}
+
+async function dispatch(name, fields) {
+  const [type, body] = dressed(fields.body.value);
+  const taken = await ask('dispatch?' + name + '=' + encodeURIComponent(fields[name].value),
+    { method: 'POST', headers: { 'Content-Type': type }, body });
+  quietly(messages, topics);
   return 'Taken as ' + taken.id;
 }
 
 form('send', (it) => dispatch('_url', it));
 form('publish', (it) => dispatch('_topic', it));
-form('subscribe', async (it) => {
+form('subscribe', async () => {
   await ask('hub', { method: 'POST', body: new URLSearchParams(new FormData($('subscribe'))) });
   quietly(subscriptions);
-  return it[0].value === 'subscribe' ? 'Taken; the callback is asked whether it wants that.' : 'Taken.';
+  return 'Taken; the callback is asked.';
 });
 form('watch', (it) => { follow(it.topic.value); });
 form('door', async (it) => {
   const given = it.token.value.trim();
   it.token.value = '';
   enter(given);
-  await start();
+  start();
 });
 $('stop').addEventListener('click', unfollow);
 $('leave').addEventListener('click', () => { enter(''); start(); });
@@ -429,10 +420,7 @@ document.addEventListener('visibilitychange', () => {
   if (!document.hidden && $('door').hidden) start();
 });
 setInterval(() => {
-  if (!document.hidden && $('door').hidden && source) quietly(refresh);
+  if (source && !document.hidden) quietly(...LOADS);
 }, 5000);
-setInterval(() => {
-  if (!document.hidden && source && recent.some((row) => PENDING.includes(row.outcome))) quietly(messages);
-}, 10000);
 enter(token);
 start();
