@@ -273,24 +273,36 @@ pub fn tokens() -> Result {
     let mut page = Chromium::open()?;
     page.dress(1_300, "light")?;
     page.visit(&format!("http://{}/", server.addr()))?;
+    sign_in(&mut page, &all.1)?;
+    page.visit(&format!("http://{}/", server.addr()))?;
+    page.until(LIVE)?;
+    page.evaluate("document.getElementById('leave').click()")?;
+    page.until("!document.getElementById('door').hidden && sessionStorage.length === 0")?;
+    page.until("document.querySelectorAll('tbody tr').length === 0")?;
+    with_few_rights(&mut page, &reads.1, &news.1)?;
+    Ok("asked, refused, let in; read and subscribe show what they may; signed out".to_owned())
+}
+
+/// With a wrong token, then with one that may do everything.
+fn sign_in(page: &mut Chromium, secret: &str) -> Done {
     page.until("!document.getElementById('door').hidden")?;
     page.picture("door", 1_300, "light")?;
-    fill(&mut page, "door", &[("token", "hk_wrong")])?;
+    fill(page, "door", &[("token", "hk_wrong")])?;
     page.until("document.getElementById('asks').textContent.includes('oken')")?;
     page.until("document.getElementById('state').textContent === 'not signed in'")?;
     page.complaints()?;
-    fill(&mut page, "door", &[("token", &all.1)])?;
+    fill(page, "door", &[("token", secret)])?;
     page.until(LIVE)?;
     fill(
-        &mut page,
+        page,
         "publish",
         &[("_topic", "news"), ("body", "title=kept")],
     )?;
     page.until(&row("messages", "news", "published"))?;
-    press(&mut page, "topics", "news", "Watch")?;
+    press(page, "topics", "news", "Watch")?;
     page.until("document.getElementById('seen').textContent.includes('kept')")?;
-    quiet(&mut page, "with a token")?;
-    let secret = Value::from(all.1.as_str());
+    quiet(page, "with a token")?;
+    let secret = Value::from(secret);
     let kept = page.evaluate(&format!(
         "sessionStorage.length === 1 && localStorage.length === 0 && document.cookie === '' \
          && !location.href.includes({secret}) && !document.body.innerText.includes({secret})"
@@ -298,34 +310,30 @@ pub fn tokens() -> Result {
     ensure(kept == Value::Bool(true), || {
         "the token is where it should not be".to_owned()
     })?;
-    page.visit(&format!("http://{}/", server.addr()))?;
+    Ok(())
+}
+
+/// What is not allowed says which right it takes; all else goes on.
+fn with_few_rights(page: &mut Chromium, reads: &str, news: &str) -> Done {
+    fill(page, "door", &[("token", reads)])?;
     page.until(LIVE)?;
-    page.evaluate("document.getElementById('leave').click()")?;
-    page.until("!document.getElementById('door').hidden && sessionStorage.length === 0")?;
-    page.until("document.querySelectorAll('tbody tr').length === 0")?;
-    fill(&mut page, "door", &[("token", &reads.1)])?;
-    page.until(LIVE)?;
-    press(&mut page, "messages", "news", "Resend")?;
+    press(page, "messages", "news", "Resend")?;
     page.until("document.querySelector('dialog[open] pre')?.textContent.includes('dispatch')")?;
     page.evaluate("document.querySelector('dialog[open] button').click()")?;
     page.evaluate("document.getElementById('leave').click()")?;
     page.until("!document.getElementById('door').hidden")?;
-    fill(&mut page, "door", &[("token", &news.1)])?;
+    fill(page, "door", &[("token", news)])?;
     page.until(
         "[...document.querySelectorAll('#panels .hint')].every((it) => \
          it.textContent.includes('right: read is missing'))",
     )?;
-    fill(&mut page, "watch", &[("topic", "news")])?;
+    fill(page, "watch", &[("topic", "news")])?;
     page.until("document.getElementById('seen').textContent.includes('kept')")?;
-    fill(&mut page, "watch", &[("topic", "other")])?;
+    fill(page, "watch", &[("topic", "other")])?;
     page.until("document.querySelector('#watch output').textContent.includes('subscribe')")?;
-    fill(
-        &mut page,
-        "publish",
-        &[("_topic", "other"), ("body", "a=1")],
-    )?;
+    fill(page, "publish", &[("_topic", "other"), ("body", "a=1")])?;
     page.until("document.querySelector('#publish output').textContent.includes('publish')")?;
-    Ok("asked, refused, let in; read and subscribe show what they may; signed out".to_owned())
+    Ok(())
 }
 
 /// A token that the binary makes: its line and its secret.

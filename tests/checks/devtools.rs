@@ -1,5 +1,5 @@
-//! A headless Chromium that is told what to do, by its DevTools protocol over two named pipes. It
-//! keeps whatever the page complains of: errors, warnings, breaches of its policy, network failures.
+//! A headless Chromium that is told what to do, by its DevTools protocol over two named pipes.
+//! It keeps whatever the page complains of: errors, warnings, breaches of its policy, failures.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};

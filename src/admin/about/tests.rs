@@ -46,83 +46,62 @@ fn first(asked: &Asked<'_>) -> String {
     format!("{options} {url}")
 }
 
+const HERE_LINE: &str = "curl http://127.0.0.1:8080/dispatch";
+
+fn all() -> Doors {
+    let tcp = [
+        ("127.0.0.1:8080", false),
+        ("[::]:8443", true),
+        ("0.0.0.0:80", false),
+    ];
+    doors(&tcp, Some(SOCKET))
+}
+
 #[test]
 fn lines_lead_to_where_whoever_asks_has_found_us() {
-    let all = doors(
-        &[
-            ("127.0.0.1:8080", false),
-            ("[::]:8443", true),
-            ("0.0.0.0:80", false),
-        ],
-        Some(SOCKET),
-    );
-    let tcp = |door, secure| visitor(door, secure);
-    let (here, near) = ("curl http://127.0.0.1:8080/dispatch", Door::Loopback);
-    let rows = [
-        // As the client says.
-        (
-            "127.0.0.1:9",
-            tcp(near, false),
-            "curl http://127.0.0.1:9/dispatch",
-        ),
-        (
-            "localhost",
-            tcp(near, false),
-            "curl http://localhost/dispatch",
-        ),
-        (
-            "Box_1.example.:81",
-            tcp(near, false),
-            "curl http://Box_1.example.:81/dispatch",
-        ),
-        (
-            "[::1]:8080",
-            tcp(near, false),
-            "curl 'http://[::1]:8080/dispatch'",
-        ),
-        (
-            "a.example:",
-            tcp(Door::Open, false),
-            "curl http://a.example/dispatch",
-        ),
-        (
-            "a.example",
-            tcp(Door::Open, true),
-            "curl https://a.example/dispatch",
-        ),
-        // It says nothing, or what a shell could take for something else.
-        ("", tcp(near, false), here),
-        (
-            "",
-            tcp(Door::Open, false),
-            "curl http://127.0.0.1:80/dispatch",
-        ),
-        (
-            "",
-            tcp(Door::Open, true),
-            "curl 'https://[::1]:8443/dispatch'",
-        ),
-        ("", tcp(near, true), "curl 'https://[::1]:8443/dispatch'"),
-        ("a;reboot", tcp(near, false), here),
-        ("a$(reboot)", tcp(near, false), here),
-        ("a&reboot&", tcp(near, false), here),
-        ("a'b'", tcp(near, false), here),
-        ("a*b", tcp(near, false), here),
-        ("a!b", tcp(near, false), here),
-        ("~root", tcp(near, false), here),
-        ("a%3Cscript%3E", tcp(near, false), here),
-        ("evil\"><script>", tcp(near, false), here),
-        ("a\nb", tcp(near, false), here),
-    ];
-    for (host, visitor, line) in rows {
-        assert_eq!(
-            first(&asked(host, visitor, &all)),
-            line,
-            "{host:?} {visitor:?}"
-        );
+    let (near, open, all) = (Door::Loopback, Door::Open, all());
+    for (host, door, secure, url) in [
+        ("127.0.0.1:9", near, false, "http://127.0.0.1:9/dispatch"),
+        ("localhost", near, false, "http://localhost/dispatch"),
+        ("Box_1.a.:81", near, false, "http://Box_1.a.:81/dispatch"),
+        ("[::1]:80", near, false, "'http://[::1]:80/dispatch'"),
+        ("a.example:", open, false, "http://a.example/dispatch"),
+        ("a.example", open, true, "https://a.example/dispatch"),
+        // It does not say.
+        ("", near, false, "http://127.0.0.1:8080/dispatch"),
+        ("", open, false, "http://127.0.0.1:80/dispatch"),
+        ("", open, true, "'https://[::1]:8443/dispatch'"),
+        ("", near, true, "'https://[::1]:8443/dispatch'"),
+    ] {
+        let line = first(&asked(host, visitor(door, secure), &all));
+        assert_eq!(line, format!("curl {url}"), "{host:?} {door:?} {secure}");
     }
     let none = doors(&[], None);
-    assert_eq!(first(&asked("", visitor(near, false), &none)), here);
+    assert_eq!(first(&asked("", visitor(near, false), &none)), HERE_LINE);
+}
+
+#[test]
+fn a_host_that_means_something_to_a_shell_is_not_repeated() {
+    let all = all();
+    for host in [
+        "a;reboot",
+        "a$(reboot)",
+        "a&reboot&",
+        "a'b'",
+        "a*b",
+        "a!b",
+        "~root",
+        "a%3Cscript%3E",
+        "evil\"><script>",
+        "a`b`",
+        "a b",
+        "a\nb",
+        "\u{202e}b",
+    ] {
+        let asked = asked(host, visitor(Door::Loopback, false), &all);
+        assert_eq!(first(&asked), HERE_LINE, "{host:?}");
+        assert!(!text(&asked, &[]).contains(host), "{host:?}");
+    }
 }
 
 #[test]

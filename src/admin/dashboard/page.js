@@ -211,7 +211,7 @@ const topics = () => panel('topics', async () => {
     return {
       key: it.topic,
       cells: [it.topic, it.streams, it.callbacks, it.messages, short(rate.toFixed(1) + '/s'),
-        { Watch: () => follow(it.topic) }],
+        { Watch: () => { follow(it.topic); } }],
     };
   }));
 });
