@@ -291,7 +291,6 @@ async function follow(topic) {
     const query = new URLSearchParams({ topic, format: 'json' });
     if (last) query.set('last_event_id', last);
     else query.set('since', 'all');
-    told.textContent = 'connecting…';
     try {
       const answer = await request('stream?' + query, { signal: mine.signal });
       told.textContent = 'Watching ' + topic;
