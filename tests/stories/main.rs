@@ -43,6 +43,7 @@ mod lying;
 mod naming;
 mod pacing;
 mod pasting;
+mod planted;
 mod posting;
 mod refusing;
 mod retrying;
