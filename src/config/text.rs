@@ -1,10 +1,11 @@
 //! What people read about the knobs: `--help` and README's table, made of the rows.
 //! It parses nothing.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
-use super::knob::{Group, Knob};
-use super::knobs;
+use super::knob::{Group, Knob, Reload};
+use super::{file, knobs, manual};
 
 /// Where the explanations begin: behind the longest flag of the page.
 const COLUMN: usize = 29;
@@ -58,7 +59,8 @@ pub fn help() -> String {
         "  -h --help, -V --version"
     );
     out.push_str(
-        "\nhookah check [--store …]   looks for damage in a store that no server has open\n\
+        "\nhookah config [flags]      prints the configuration as a file for --config\n\
+         hookah check [--store …]   looks for damage in a store that no server has open\n\
          hookah token new NAME RIGHTS  makes a line for --tokens FILE, and the secret\n",
     );
     out.push_str("\n--retries 3 can be said as HOOKAH_RETRIES=3 in the environment; flags win.\n");
@@ -97,7 +99,9 @@ fn rows(group: Group, column: usize, out: &mut String) {
 /// README's table of knobs, from the same rows.
 #[must_use]
 pub fn readme_table() -> String {
-    let mut out = String::from("| flag | default | allowed | what it is |\n|---|---|---|---|\n");
+    let mut out = String::from(
+        "| flag | default | allowed | what it is | SIGHUP |\n|---|---|---|---|---|\n",
+    );
     for knob in knobs::all() {
         let default = match knob.default {
             "" => "–".to_owned(),
@@ -106,11 +110,22 @@ pub fn readme_table() -> String {
         let (key, help) = (knob.key, knob.help);
         let _ = writeln!(
             out,
-            "| `--{key}` | {default} | {} | {help} |",
-            knob.form.allowed()
+            "| `--{key}` | {default} | {} | {help} | {} |",
+            knob.form.allowed(),
+            knob.reload.mark(),
         );
     }
     out
+}
+
+impl Reload {
+    /// In README's table.
+    fn mark(self) -> &'static str {
+        match self {
+            Reload::Signal => "yes",
+            Reload::Restart => "",
+        }
+    }
 }
 
 /// The known flag that was most likely meant, if one is near.
@@ -118,9 +133,32 @@ pub(super) fn nearest(name: &str) -> Option<&'static str> {
     let known = knobs::all()
         .map(|knob: &Knob| knob.key)
         .chain(PAGES.iter().map(|(_, flag, _)| *flag))
-        .chain(["help", "version"]);
+        .chain(["help", "version", manual::FLAG]);
+    nearest_of(name, known)
+}
+
+/// The known key of a file that was most likely meant, if one is near.
+pub(super) fn nearest_key(name: &str) -> Option<&'static str> {
+    let keys = knobs::all().map(|knob: &Knob| knob.key);
+    let keys = keys.filter(|key| *key != file::KEY);
+    nearest_of(name, keys.chain(["sign", "topic"]))
+}
+
+fn nearest_of(name: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     let near = known.map(|key| (distance(name, key), key)).min()?;
     (near.0 <= 2.max(near.1.len() / 3)).then_some(near.1)
+}
+
+/// A text as it may be shown: a URL without the credentials in it.
+pub(super) fn shown(text: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return Cow::Borrowed(text);
+    };
+    let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest.get(..authority).and_then(|it| it.rfind('@')) {
+        Some(at) => Cow::Owned(format!("{scheme}://…{}", rest.get(at..).unwrap_or_default())),
+        None => Cow::Borrowed(text),
+    }
 }
 
 /// How many letters must be put in, left out or replaced to make `one` of the other (Levenshtein).
