@@ -153,9 +153,10 @@ fn environment(all: &mut Vec<Piece>) {
 fn endpoints(all: &mut Vec<Piece>) {
     all.push(Head("Endpoints".into()));
     for route in engine::routes() {
+        let (allow, path) = (route.allow, route.path);
         let path = match route.tail {
-            true => format!("{} {0}, {0}/...", route.allow).replace("{0}", route.path),
-            false => format!("{} {}", route.allow, route.path),
+            true => format!("{allow} {path}, {path}/..."),
+            false => format!("{allow} {path}"),
         };
         let right = route.rights();
         all.push(Term(path, format!("{} With tokens: {right}.", sentence(route.help))));

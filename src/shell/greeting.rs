@@ -84,6 +84,7 @@ mod tests {
                 client_ca: None,
             }),
             tokens: None,
+            config_file: None,
         }
     }
 
