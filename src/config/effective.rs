@@ -1,5 +1,5 @@
-//! `hookah config`: all that was said and what holds by default, as a file that says the same. Where
-//! each value came from stands beside it. Secrets are named and not shown.
+//! `hookah config`: all that was said and what holds by default, as a file that says the same.
+//! Where each value came from stands beside it. Secrets are named and not shown.
 
 use std::fmt::Write;
 
@@ -43,7 +43,10 @@ fn row(out: &mut String, sayings: &Sayings, (knob, said): (&Knob, &Said), heard:
     }
     let value = value(&knob.form, &said.texts);
     if said.texts.iter().any(|text| text::shown(text) != *text) {
-        let _ = writeln!(out, "# {key} = \"…\"  # {from}; set, with credentials, not shown");
+        let _ = writeln!(
+            out,
+            "# {key} = \"…\"  # {from}; set, with credentials, not shown"
+        );
     } else if key == file::KEY {
         let _ = writeln!(out, "# {key} = {value}  # {from}; not for a file");
     } else if !heard {
@@ -57,7 +60,9 @@ fn row(out: &mut String, sayings: &Sayings, (knob, said): (&Knob, &Said), heard:
 
 fn is_of_form(knob: &Knob, texts: &[String]) -> bool {
     let mut scratch = super::blank::blank();
-    texts.iter().all(|text| knob.form.apply(&mut scratch, text).is_ok())
+    texts
+        .iter()
+        .all(|text| knob.form.apply(&mut scratch, text).is_ok())
 }
 
 /// Where a value came from.

@@ -99,7 +99,10 @@ fn malformed(at: At<'_>, wrong: &toml::de::Error) -> Refusal {
 /// A table's keys as they stand in the file.
 pub(super) fn in_order<'a, 'i>(
     table: &'a DeTable<'i>,
-) -> Vec<(&'a Spanned<std::borrow::Cow<'i, str>>, &'a Spanned<DeValue<'i>>)> {
+) -> Vec<(
+    &'a Spanned<std::borrow::Cow<'i, str>>,
+    &'a Spanned<DeValue<'i>>,
+)> {
     let mut pairs: Vec<_> = table.iter().collect();
     pairs.sort_by_key(|(key, value)| (key.span().start, value.span().start));
     pairs
@@ -161,7 +164,10 @@ pub(super) fn said(
     let mut said = Said::new(Source::File, vec![]);
     let complain = |place, what: String| {
         let (key, kinds, allowed) = (knob.key, kinds(&knob.form), knob.form.allowed());
-        at.refusal(place, format_args!("{key}: {what}; allowed: {kinds}: {allowed}"))
+        at.refusal(
+            place,
+            format_args!("{key}: {what}; allowed: {kinds}: {allowed}"),
+        )
     };
     let single = [value];
     let values: Vec<&Spanned<DeValue<'_>>> = match (value.get_ref(), &knob.form) {

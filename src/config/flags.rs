@@ -26,9 +26,7 @@ pub(super) enum Wanted {
 ///
 /// # Errors
 /// An unknown flag or subcommand, or a flag without its value.
-pub(super) fn read(
-    args: impl IntoIterator<Item = OsString>,
-) -> Result<(Wanted, Voice), Refusal> {
+pub(super) fn read(args: impl IntoIterator<Item = OsString>) -> Result<(Wanted, Voice), Refusal> {
     let mut said: Voice = knobs::all().map(|_| None).collect();
     let mut parser = Parser::from_args(args);
     let mut words = Vec::new();
@@ -95,12 +93,10 @@ fn subcommand(words: &[String]) -> Result<Wanted, Refusal> {
         ["token", ..] => Err(Refusal::usage(
             "token needs more words; allowed: token new NAME RIGHTS, such as token new ci dispatch",
         )),
-        ["serve" | "check" | "config", word, ..] | [word, ..] => {
-            Err(Refusal::usage(format_args!(
-                "{word:?} is not a subcommand; there are serve, the default, check, config and \
+        ["serve" | "check" | "config", word, ..] | [word, ..] => Err(Refusal::usage(format_args!(
+            "{word:?} is not a subcommand; there are serve, the default, check, config and \
                  token new"
-            )))
-        }
+        ))),
     }
 }
 

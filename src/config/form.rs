@@ -146,8 +146,8 @@ impl Form {
 }
 
 impl Form {
-    /// Whether a file may have a bare number for it: seconds where it is a time, bytes where it is a
-    /// size.
+    /// Whether a file may have a bare number for it: seconds where it is a time, bytes where it is
+    /// a size.
     pub(super) fn takes_numbers(&self) -> bool {
         match self {
             Form::Count { .. }
@@ -157,7 +157,9 @@ impl Form {
             | Form::SpanOr { .. }
             | Form::Size { .. }
             | Form::SizeOr { .. } => true,
-            Form::Switch { .. } | Form::Path { .. } | Form::Text { .. } | Form::List { .. } => false,
+            Form::Switch { .. } | Form::Path { .. } | Form::Text { .. } | Form::List { .. } => {
+                false
+            }
         }
     }
 }

@@ -17,9 +17,7 @@ pub(super) const PREFIX: &str = "HOOKAH_SIGN_";
 ///
 /// # Errors
 /// A value that can sign under no scheme; the text names the variable and not its value.
-pub(super) fn of_environment(
-    variables: &[(OsString, OsString)],
-) -> Result<Vec<NamedKey>, Refusal> {
+pub(super) fn of_environment(variables: &[(OsString, OsString)]) -> Result<Vec<NamedKey>, Refusal> {
     let mut keys: Vec<NamedKey> = Vec::new();
     for (variable, value) in variables {
         let Some(given) = variable.to_str().and_then(|it| it.strip_prefix(PREFIX)) else {

@@ -4,8 +4,8 @@
 use std::fmt;
 
 use super::knob::Reload;
-use super::sayings::{Given, Sayings};
 use super::said::Said;
+use super::sayings::{Given, Sayings};
 use super::sections::TopicRow;
 use super::{Outside, ReadFile, knobs, text};
 use crate::shell::{Anew, Change, Reread};
@@ -95,7 +95,9 @@ impl Live {
         names.dedup();
         for name in names {
             let of = |keys: &[super::sections::NamedKey]| {
-                keys.iter().find(|key| key.name == *name).map(|key| key.secret.clone())
+                keys.iter()
+                    .find(|key| key.name == *name)
+                    .map(|key| key.secret.clone())
             };
             let (from, to) = (of(old), of(new));
             let said = match (&from, &to) {

@@ -60,7 +60,10 @@ const SIGNALS: [(&str, &str); 4] = [
          config_needs_restart. A file that is wrong changes nothing.",
     ),
     ("SIGPIPE", "Is ignored."),
-    ("SIGKILL", "Loses nothing that was answered 202, with the store sqlite:PATH."),
+    (
+        "SIGKILL",
+        "Loses nothing that was answered 202, with the store sqlite:PATH.",
+    ),
 ];
 
 fn pieces() -> Vec<Piece> {
@@ -83,9 +86,15 @@ fn pieces() -> Vec<Piece> {
         all.push(Head(format!("Flags: {title}")));
         all.extend(knobs::all().filter(|knob| knob.group == group).map(flag));
     }
-    all.push(Term("-h, --help; -V, --version".into(), "The first page; the version.".into()));
+    all.push(Term(
+        "-h, --help; -V, --version".into(),
+        "The first page; the version.".into(),
+    ));
     let own = format!("--{FLAG}, --{ROFF_FLAG}");
-    all.push(Term(own, "This text; the same as a manual page's source.".into()));
+    all.push(Term(
+        own,
+        "This text; the same as a manual page's source.".into(),
+    ));
     the_file(&mut all);
     environment(&mut all);
     all.push(Head("Signals".into()));
@@ -121,8 +130,8 @@ fn the_file(all: &mut Vec<Piece>) {
     all.push(Text(format!(
         "The file of --{} is TOML. A key means what its flag means, its relative paths too: they \
          begin in the working directory. What may be repeated is an array. A section [sign] has \
-         keys to sign with, by name; a section [topic.\"NAME\"] or [topic.\"BEGINNING*\"] has {keys} \
-         for those topics: the own name wins, then the longest beginning.",
+         keys to sign with, by name; a section [topic.\"NAME\"] or [topic.\"BEGINNING*\"] has \
+         {keys} for those topics: the own name wins, then the longest beginning.",
         file::KEY
     )));
     all.push(Lines(
@@ -143,8 +152,14 @@ fn the_file(all: &mut Vec<Piece>) {
 fn environment(all: &mut Vec<Piece>) {
     all.push(Head("Environment".into()));
     let rows = [
-        ("HOOKAH_SOME_KEY", "A flag's value; of one that may be repeated all, with commas."),
-        ("HOOKAH_SIGN_NAME", "A key to sign with, by its name; wins over [sign]."),
+        (
+            "HOOKAH_SOME_KEY",
+            "A flag's value; of one that may be repeated all, with commas.",
+        ),
+        (
+            "HOOKAH_SIGN_NAME",
+            "A key to sign with, by its name; wins over [sign].",
+        ),
         ("RUST_LOG", "As HOOKAH_LOG, which wins."),
     ];
     all.extend(rows.map(|(name, text)| Term(name.into(), text.into())));
@@ -159,7 +174,10 @@ fn endpoints(all: &mut Vec<Piece>) {
             false => format!("{allow} {path}"),
         };
         let right = route.rights();
-        all.push(Term(path, format!("{} With tokens: {right}.", sentence(route.help))));
+        all.push(Term(
+            path,
+            format!("{} With tokens: {right}.", sentence(route.help)),
+        ));
     }
     all.push(Head("Rights of tokens".into()));
     let rows = roll::TABLE.iter();
@@ -227,7 +245,9 @@ pub(super) fn roff() -> String {
         let _ = match piece {
             Head(text) => writeln!(out, ".SH \"{}\"", escaped(&text.to_uppercase())),
             Text(text) => writeln!(out, ".PP\n{}", escaped(&text)),
-            Term(term, text) => writeln!(out, ".TP\n\\fB{}\\fR\n{}", escaped(&term), escaped(&text)),
+            Term(term, text) => {
+                writeln!(out, ".TP\n\\fB{}\\fR\n{}", escaped(&term), escaped(&text))
+            }
             Lines(text) => writeln!(out, ".PP\n.nf\n{}.fi", escaped(&text)),
         };
     }
@@ -237,10 +257,12 @@ pub(super) fn roff() -> String {
 /// Text as roff takes it: no escapes, no requests at the start of a line.
 fn escaped(text: &str) -> String {
     let plain = text.replace('\\', "\\e").replace('-', "\\-");
-    let lines = plain.split('\n').map(|line| match line.starts_with(['.', '\'']) {
-        true => format!("\\&{line}"),
-        false => line.to_owned(),
-    });
+    let lines = plain
+        .split('\n')
+        .map(|line| match line.starts_with(['.', '\'']) {
+            true => format!("\\&{line}"),
+            false => line.to_owned(),
+        });
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -261,7 +283,10 @@ mod tests {
             assert!(text.contains(&term), "{term}");
         }
         for exit in Exit::ALL {
-            assert!(text.contains(&format!("\n    {}\n", exit.code())), "{exit:?}");
+            assert!(
+                text.contains(&format!("\n    {}\n", exit.code())),
+                "{exit:?}"
+            );
         }
         for row in roll::TABLE {
             assert!(text.contains(&format!("    {}{}\n", row.word, row.value)));

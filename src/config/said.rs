@@ -93,7 +93,10 @@ pub(super) type Voice = Vec<Option<Said>>;
 /// The stronger of what several sources say, the weakest first; else the default.
 pub(super) fn strongest(voices: &[&Voice]) -> Vec<Said> {
     let each = knobs::all().enumerate().map(|(place, knob)| {
-        let said = voices.iter().rev().find_map(|voice| voice.get(place)?.clone());
+        let said = voices
+            .iter()
+            .rev()
+            .find_map(|voice| voice.get(place)?.clone());
         said.unwrap_or_else(|| Said::by_default(knob))
     });
     each.collect()

@@ -25,10 +25,7 @@ pub(super) struct Given {
 impl Given {
     /// # Errors
     /// A variable that should name a key and does not.
-    pub(super) fn new(
-        flags: Voice,
-        variables: &[(OsString, OsString)],
-    ) -> Result<Given, Refusal> {
+    pub(super) fn new(flags: Voice, variables: &[(OsString, OsString)]) -> Result<Given, Refusal> {
         let keys = keys::of_environment(variables)?;
         let variables = knobs::all()
             .map(|knob| Said::by_environment(knob, variables))
@@ -44,7 +41,9 @@ impl Given {
     pub(super) fn path(&self) -> Option<PathBuf> {
         let place = place_of(file::KEY)?;
         let said = [&self.flags, &self.variables];
-        let said = said.into_iter().find_map(|voice| voice.get(place)?.as_ref());
+        let said = said
+            .into_iter()
+            .find_map(|voice| voice.get(place)?.as_ref());
         said?.texts.last().map(PathBuf::from)
     }
 
@@ -141,7 +140,10 @@ impl Sayings {
             Source::Flag => (format!("--{}", knob.key), Exit::Usage),
             Source::File => {
                 let name = self.file.as_deref().unwrap_or_default();
-                (format!("{name}:{}: {}", said.line(number), knob.key), Exit::Config)
+                (
+                    format!("{name}:{}: {}", said.line(number), knob.key),
+                    Exit::Config,
+                )
             }
             Source::Environment | Source::Default => (knob.variable(), Exit::Config),
         };

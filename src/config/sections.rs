@@ -1,5 +1,5 @@
-//! The file's sections: `[sign]`, keys by name, and `[topic."NAME"]`, what topics of that name keep.
-//! No key is ever shown.
+//! The file's sections: `[sign]`, keys by name, and `[topic."NAME"]`, what topics of that name
+//! keep. No key is ever shown.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -71,7 +71,9 @@ pub(super) fn keys(at: At<'_>, table: &DeTable<'_>) -> Result<Vec<NamedKey>, Ref
         };
         let checked = secret.and_then(|secret| {
             let added = Keys::default().add(&name, secret.clone());
-            added.map(|()| secret).map_err(|why| format!("the key {why}"))
+            added
+                .map(|()| secret)
+                .map_err(|why| format!("the key {why}"))
         });
         let secret = checked.map_err(|why| {
             let what = format!(
@@ -136,7 +138,8 @@ fn topic(
                 (_, Some(_)) => format!("{given} is for all topics; allowed: {known}"),
                 // A name with a dot that was not put in quotes.
                 ("a section", None) => format!(
-                    "{given:?} is not a key; put the whole name in quotes: [topic.\"{name}.{given}\"]"
+                    "{given:?} is not a key; put the whole name in quotes: \
+                     [topic.\"{name}.{given}\"]"
                 ),
                 _ => format!("{given:?} is not a key; allowed: {known}"),
             };

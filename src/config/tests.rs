@@ -12,6 +12,7 @@ use form::Form;
 use knob::Knob;
 
 mod files;
+mod printing;
 
 /// What an environment and a file say. The file is read by `--config FILE`.
 fn outside(variables: &[(&str, &str)]) -> Outside {

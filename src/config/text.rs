@@ -99,9 +99,8 @@ fn rows(group: Group, column: usize, out: &mut String) {
 /// README's table of knobs, from the same rows.
 #[must_use]
 pub fn readme_table() -> String {
-    let mut out = String::from(
-        "| flag | default | allowed | what it is | SIGHUP |\n|---|---|---|---|---|\n",
-    );
+    let mut out =
+        String::from("| flag | default | allowed | what it is | SIGHUP |\n|---|---|---|---|---|\n");
     for knob in knobs::all() {
         let default = match knob.default {
             "" => "–".to_owned(),
@@ -156,7 +155,10 @@ pub(super) fn shown(text: &str) -> Cow<'_, str> {
     };
     let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     match rest.get(..authority).and_then(|it| it.rfind('@')) {
-        Some(at) => Cow::Owned(format!("{scheme}://…{}", rest.get(at..).unwrap_or_default())),
+        Some(at) => Cow::Owned(format!(
+            "{scheme}://…{}",
+            rest.get(at..).unwrap_or_default()
+        )),
         None => Cow::Borrowed(text),
     }
 }

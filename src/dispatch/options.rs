@@ -325,7 +325,8 @@ const DONE_WITH: [&str; 8] = [
     "event",
 ];
 
-const SIGN_FORM: &str = "the NAME of a key in [sign] of the server's file, or in its HOOKAH_SIGN_<NAME>";
+const SIGN_FORM: &str =
+    "the NAME of a key in [sign] of the server's file, or in its HOOKAH_SIGN_<NAME>";
 
 /// Bytes of the longest field name that spells an option, its underscore included.
 pub const NAME_BYTES_MAX: usize = 32;

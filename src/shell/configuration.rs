@@ -54,8 +54,8 @@ pub struct Change {
 /// What the system says.
 pub fn read(path: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
-    let read = File::open(path)
-        .and_then(|file| file.take(CONFIG_BYTES_MAX + 1).read_to_end(&mut bytes));
+    let read =
+        File::open(path).and_then(|file| file.take(CONFIG_BYTES_MAX + 1).read_to_end(&mut bytes));
     read.map_err(|why| format!("cannot be read: {why}"))?;
     Ok(bytes)
 }

@@ -179,7 +179,8 @@ fn not_listening(out: &mut fmt::Formatter<'_>, at: &Listen, why: &io::Error) -> 
 }
 
 /// Serves until a signal asks to stop and the drain is over. Prints what it listens on, where it
-/// keeps things and how to try it to stderr, once connections are taken in. `reread` is asked at SIGHUP.
+/// keeps things and how to try it to stderr, once connections are taken in. `reread` is asked at
+/// SIGHUP.
 ///
 /// # Errors
 /// See [`Failure`]. A second signal ends the process without returning from here.
@@ -189,6 +190,9 @@ pub fn run(
     reread: Box<dyn Reread>,
 ) -> Result<(), Failure> {
     guard::log_panics();
+    if let Some(path) = &settings.config_file {
+        configuration::warn_if_open(path);
+    }
     let serve = || start(settings, engine, reread)?.run();
     // What no finer boundary has caught is a fault that a restart may cure.
     catch_unwind(AssertUnwindSafe(serve)).unwrap_or(Err(Failure::Broken))
@@ -207,10 +211,6 @@ fn start(
     let tls = tls::Client::new(settings.ca_file.as_deref()).map_err(Failure::File)?;
     let identity = settings.identity.clone().map(tls::Identity::read);
     let identity = identity.transpose().map_err(Failure::File)?;
-    settings
-        .config_file
-        .iter()
-        .for_each(|path| configuration::warn_if_open(path));
     let roll = settings.tokens.as_deref().map(|path| {
         tokens::warn_if_open(path);
         let path = path.to_path_buf();

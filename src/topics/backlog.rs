@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use super::Topics;
-use super::post::Until;
 use super::channel::{Channel, Kind};
 use super::keep::Keep;
+use super::post::Until;
 use crate::base::slab::Key;
 use crate::base::time::Mono;
 use crate::model::{Message, MessageId};

@@ -134,7 +134,11 @@ pub fn all(
 ) -> Vec<(Kept, Kept)> {
     let mut topics: BTreeMap<&str, BTreeMap<usize, Kept>> = BTreeMap::new();
     for topic in history.iter().flat_map(|it| &it.topics) {
-        let kept = || of_topic(history, topic, editions, span).into_iter().collect();
+        let kept = || {
+            of_topic(history, topic, editions, span)
+                .into_iter()
+                .collect()
+        };
         topics.entry(topic).or_insert_with(kept);
     }
     let fate = |(place, message): (usize, &Published)| {

@@ -121,7 +121,7 @@ fn a_target_that_is_not_open_any_more_is_not_called() {
     let order = place(&mut sim, 0, target, |_| ());
     sim.run_for(2 * SECOND);
     assert_eq!(end(&sim, order).0, Outcome::Delivered);
-    // The network refuses to carry what the new rules should have stopped, on a kept-alive line too.
+    // The network refuses to carry what the new rules should have stopped.
     sim.settings.courier.policy.preset = Preset::Public;
     sim.rules = Rules::of(&sim.settings.courier.policy);
     sim.retune();

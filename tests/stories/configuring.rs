@@ -50,19 +50,29 @@ impl Configured {
         command.args(words).args(["--config", self.path()]);
         let output = command.output().expect("it runs");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-        (output.status.code(), text(output.stdout), text(output.stderr))
+        (
+            output.status.code(),
+            text(output.stdout),
+            text(output.stderr),
+        )
     }
 }
 
 #[test]
 fn a_file_says_where_to_listen_and_what_to_sign_with() {
-    let text = format!("listen = [\"127.0.0.1:0\"]\nstore = \"memory\"\n[sign]\nbilling = \"{KEY}\"\n");
+    let text =
+        format!("listen = [\"127.0.0.1:0\"]\nstore = \"memory\"\n[sign]\nbilling = \"{KEY}\"\n");
     let server = Configured::new(&text).server();
     let target = Target::willing();
     let body = format!("_url={}&a=1", target.url("/"));
     let fields = format!("{FORM}Hookah-Sign: billing\r\n");
     assert_eq!(ask(&server, post("/dispatch", &fields, &body)).status, 202);
-    assert!(target.arrival().field("webhook-signature").starts_with("v1,"));
+    assert!(
+        target
+            .arrival()
+            .field("webhook-signature")
+            .starts_with("v1,")
+    );
     let fields = format!("{FORM}Hookah-Sign: other\r\n");
     assert_eq!(ask(&server, post("/dispatch", &fields, &body)).status, 400);
 }
@@ -82,28 +92,46 @@ fn a_wrong_file_stops_the_start_with_its_line() {
     file.says("timeout = \"soon\"\n");
     let (code, _, said) = file.run(&[]);
     assert_eq!(code, Some(78));
-    assert!(said.contains(":1: timeout: \"soon\" is not a duration; allowed: "), "{said}");
+    assert!(
+        said.contains(":1: timeout: \"soon\" is not a duration; allowed: "),
+        "{said}"
+    );
     fs::remove_file(&file.file).expect("the file");
     let (code, _, said) = file.run(&[]);
     assert_eq!(code, Some(78));
-    assert!(said.contains(file.path()) && said.contains("cannot be read"), "{said}");
+    assert!(
+        said.contains(file.path()) && said.contains("cannot be read"),
+        "{said}"
+    );
 }
 
 #[test]
 fn the_printed_configuration_is_a_file_that_prints_the_same() {
-    let text = format!("retries = 3\n[sign]\nbilling = \"{KEY}\"\n[topic.\"a*\"]\nbacklog-age = 60\n");
+    let text =
+        format!("retries = 3\n[sign]\nbilling = \"{KEY}\"\n[topic.\"a*\"]\nbacklog-age = 60\n");
     let file = Configured::new(&text);
     let (code, first, said) = file.run(&["config", "--timeout=7s"]);
     assert_eq!((code, said.as_str()), (Some(0), ""));
-    assert!(first.contains(&format!("\nretries = 3  # file {}:1\n", file.path())), "{first}");
-    assert!(first.contains("\ntimeout = \"7s\"  # flag --timeout\n"), "{first}");
-    assert!(!first.contains(&KEY[6..]) && first.contains("# billing = "), "{first}");
+    assert!(
+        first.contains(&format!("\nretries = 3  # file {}:1\n", file.path())),
+        "{first}"
+    );
+    assert!(
+        first.contains("\ntimeout = \"7s\"  # flag --timeout\n"),
+        "{first}"
+    );
+    assert!(
+        !first.contains(&KEY[6..]) && first.contains("# billing = "),
+        "{first}"
+    );
     let other = Configured::new(&first);
     let (code, second, said) = other.run(&["config"]);
     assert_eq!((code, said.as_str()), (Some(0), ""));
     let values = |text: &str| -> Vec<String> {
         let lines = text.lines().filter(|line| !line.starts_with('#'));
-        lines.filter_map(|it| Some(it.split_once("  # ")?.0.to_owned())).collect()
+        lines
+            .filter_map(|it| Some(it.split_once("  # ")?.0.to_owned()))
+            .collect()
     };
     assert!(values(&first).len() > 30, "{first}");
     assert_eq!(values(&second), values(&first));
@@ -140,13 +168,19 @@ fn sighup_changes_what_it_can_and_says_what_it_cannot() {
         "reload_done signal=SIGHUP what=config",
     ] {
         let line = server.line_with(part);
-        assert!(!line.contains(secret) && !line.contains(&KEY[6..]), "{line}");
+        assert!(
+            !line.contains(secret) && !line.contains(&KEY[6..]),
+            "{line}"
+        );
     }
     attempts(&server, 3);
     file.says("retries = 5\nretrys = 5\n");
     server.signal("HUP");
     let line = server.line_with("reload_failed what=config");
-    assert!(line.contains(":2: ") && line.contains("did you mean retries?"), "{line}");
+    assert!(
+        line.contains(":2: ") && line.contains("did you mean retries?"),
+        "{line}"
+    );
     server.line_with("reload_done signal=SIGHUP what=nothing");
     attempts(&server, 3);
     server.signal("TERM");
@@ -163,7 +197,9 @@ fn a_file_with_secrets_that_others_can_read_is_told() {
     let server = file.server();
     server.signal("TERM");
     let (_, said) = server.wait();
-    let mut lines = said.lines().filter(|line| line.contains("config_file_open"));
+    let mut lines = said
+        .lines()
+        .filter(|line| line.contains("config_file_open"));
     let line = lines.next().expect("a line");
     assert!(line.contains("mode=644 advice=\"chmod 600\""), "{line}");
 }
@@ -184,9 +220,19 @@ fn readmes_example_is_a_file_that_starts() {
 fn the_whole_reference_is_printed() {
     let (code, text, _) = Configured::new("").run(&["--help-all"]);
     assert_eq!(code, Some(0));
-    for part in ["--retry-schedule WAITS", "SIGHUP", "POST", "/dispatch", "EXIT CODES", "HOOKAH_SIGN_"] {
+    for part in [
+        "--retry-schedule WAITS",
+        "SIGHUP",
+        "POST",
+        "/dispatch",
+        "EXIT CODES",
+        "HOOKAH_SIGN_",
+    ] {
         assert!(text.contains(part), "{part}");
     }
     let (code, roff, _) = Configured::new("").run(&["--man"]);
-    assert!(code == Some(0) && roff.starts_with(".TH HOOKAH 1"), "{roff}");
+    assert!(
+        code == Some(0) && roff.starts_with(".TH HOOKAH 1"),
+        "{roff}"
+    );
 }

@@ -4,24 +4,21 @@
 use std::cell::RefCell;
 
 use super::*;
-use crate::base::rng::Rng;
-use crate::config::knob::Reload;
 use crate::dispatch::sign::Secret;
-use crate::shell::{Anew, Reread};
 
-const KEY: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
+pub(super) const KEY: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
 
 thread_local! {
     /// What the file says that the next reading finds.
     static FILE: RefCell<Result<Vec<u8>, String>> = const { RefCell::new(Ok(Vec::new())) };
 }
 
-fn write(text: impl Into<Vec<u8>>) {
+pub(super) fn write(text: impl Into<Vec<u8>>) {
     let text = text.into();
     FILE.with(|file| *file.borrow_mut() = Ok(text));
 }
 
-fn filed(args: &[&str], variables: &[(&str, &str)]) -> Result<Command, Refusal> {
+pub(super) fn filed(args: &[&str], variables: &[(&str, &str)]) -> Result<Command, Refusal> {
     let found: ReadFile = |_| FILE.with(|file| file.borrow().clone());
     let outside = Outside {
         read: found,
@@ -32,7 +29,7 @@ fn filed(args: &[&str], variables: &[(&str, &str)]) -> Result<Command, Refusal> 
     command(all.map(OsString::from), &outside)
 }
 
-fn with(text: &str, args: &[&str], variables: &[(&str, &str)]) -> Config {
+pub(super) fn with(text: &str, args: &[&str], variables: &[(&str, &str)]) -> Config {
     write(text);
     match filed(args, variables) {
         Ok(Command::Serve(config)) => *config,
@@ -52,7 +49,7 @@ fn said(text: impl Into<Vec<u8>>) -> String {
 }
 
 /// What `hookah config` prints.
-fn printed(args: &[&str], variables: &[(&str, &str)]) -> String {
+pub(super) fn printed(args: &[&str], variables: &[(&str, &str)]) -> String {
     let args: Vec<&str> = ["config"].iter().chain(args).copied().collect();
     match filed(&args, variables) {
         Ok(Command::Print(text)) => text,
@@ -61,7 +58,7 @@ fn printed(args: &[&str], variables: &[(&str, &str)]) -> String {
 }
 
 /// A configuration without what depends on its sources.
-fn plain(config: &Config) -> String {
+pub(super) fn plain(config: &Config) -> String {
     let mut config = config.clone();
     config.shell.config_file = None;
     format!("{config:?}")
@@ -114,37 +111,118 @@ fn flags_and_the_environment_win_over_the_file() {
 
 /// Files, and what is said of them.
 const WRONG: &[(&str, &str)] = &[
-    ("\nretries = 1001", "h.toml:2: retries: \"1001\" is too large; allowed: 0 to 1000"),
-    ("retries = -1", "h.toml:1: retries: \"-1\" is not a number; allowed: 0 to 1000"),
-    ("retries = 1.5", "h.toml:1: retries: is a number with a fraction; allowed: a whole number"),
-    ("retries = true", "h.toml:1: retries: is true or false; allowed: a whole number or a string"),
+    (
+        "\nretries = 1001",
+        "h.toml:2: retries: \"1001\" is too large; allowed: 0 to 1000",
+    ),
+    (
+        "retries = -1",
+        "h.toml:1: retries: \"-1\" is not a number; allowed: 0 to 1000",
+    ),
+    (
+        "retries = 1.5",
+        "h.toml:1: retries: is a number with a fraction; allowed: a whole number",
+    ),
+    (
+        "retries = true",
+        "h.toml:1: retries: is true or false; allowed: a whole number or a string",
+    ),
     ("retries = [1]", "h.toml:1: retries: is an array; allowed: "),
-    ("hub-open = 1", "h.toml:1: hub-open: is a number; allowed: true, false, or a string"),
-    ("[retries]\na = 1", "h.toml:1: retries: is a section; allowed: a whole number"),
-    ("timeout = 2024-01-01", "h.toml:1: timeout: is a date; allowed: "),
-    ("listen = []", "h.toml:1: listen: is empty; allowed: a string or an array of strings"),
-    ("listen = [\"127.0.0.1:1\",\n\n\"x\"]", "h.toml:3: listen: \"x\" is not an address"),
-    ("a = 1\nretrys = 1", "h.toml:1: \"a\" is not a key; they are those of the flags"),
-    ("retrys = 1", "h.toml:1: \"retrys\" is not a key; did you mean retries?"),
-    ("retry_schedule = \"1s\"", "h.toml:1: \"retry_schedule\" is not a key; did you mean retry-sch"),
-    ("[webhooks]", "h.toml:1: \"webhooks\" is not a section; there are [sign] and [topic.\"NAME\"]"),
-    ("config = \"x\"", "h.toml:1: config: a file names no other; say it with --config or HOOKAH"),
-    ("sign = 1", "h.toml:1: sign: is a number; allowed: a section, [sign] and"),
-    ("retries = 1\nretries = 1", "h.toml:2: retries: stands there twice"),
+    (
+        "hub-open = 1",
+        "h.toml:1: hub-open: is a number; allowed: true, false, or a string",
+    ),
+    (
+        "[retries]\na = 1",
+        "h.toml:1: retries: is a section; allowed: a whole number",
+    ),
+    (
+        "timeout = 2024-01-01",
+        "h.toml:1: timeout: is a date; allowed: ",
+    ),
+    (
+        "listen = []",
+        "h.toml:1: listen: is empty; allowed: a string or an array of strings",
+    ),
+    (
+        "listen = [\"127.0.0.1:1\",\n\n\"x\"]",
+        "h.toml:3: listen: \"x\" is not an address",
+    ),
+    (
+        "a = 1\nretrys = 1",
+        "h.toml:1: \"a\" is not a key; they are those of the flags",
+    ),
+    (
+        "retrys = 1",
+        "h.toml:1: \"retrys\" is not a key; did you mean retries?",
+    ),
+    (
+        "retry_schedule = \"1s\"",
+        "h.toml:1: \"retry_schedule\" is not a key; did you mean retry-sch",
+    ),
+    (
+        "[webhooks]",
+        "h.toml:1: \"webhooks\" is not a section; there are [sign] and [topic.\"NAME\"]",
+    ),
+    (
+        "config = \"x\"",
+        "h.toml:1: config: a file names no other; say it with --config or HOOKAH",
+    ),
+    (
+        "sign = 1",
+        "h.toml:1: sign: is a number; allowed: a section, [sign] and",
+    ),
+    (
+        "retries = 1\nretries = 1",
+        "h.toml:2: retries: stands there twice",
+    ),
     ("retries", "h.toml:1: is not TOML: "),
     ("a = \"", "h.toml:1: is not TOML: "),
-    ("[topic.a]\nretries = 1", "h.toml:2: topic.\"a\": retries is for all topics; allowed: backlog-"),
-    ("[topic.a]\nbacklog = 1", "h.toml:2: topic.\"a\": \"backlog\" is not a key; allowed: backlog-"),
-    ("[topic.a.b]", "h.toml:1: topic.\"a\": \"b\" is not a key; put the whole name in quotes: [top"),
-    ("[topic.a]\nbacklog-age = \"0s\"", "h.toml:2: backlog-age: \"0s\" is too small; allowed: 1s"),
-    ("[topic]\na = 1", "h.toml:2: topic.\"a\": is a number; allowed: a section [topic."),
-    ("[topic.\"\"]", "h.toml:1: [topic]: \"\" is no topic's name; allowed: "),
-    ("[sign]\na = \"whsec_c2hvcnQ=\"", "h.toml:2: sign.a: the key is too short a key; allowed: "),
-    ("[sign]\na = 123456789", "h.toml:2: sign.a: is a number; allowed: a string: whsec_"),
-    ("[sign]\na-b = \"x\"\nA_B = \"x\"", "h.toml:3: sign.A_B: stands there twice (a-b)"),
-    ("[sign]\n\"a b\" = \"x\"", "h.toml:2: [sign]: a name is none; allowed: 1 to 64 letters"),
+    (
+        "[topic.a]\nretries = 1",
+        "h.toml:2: topic.\"a\": retries is for all topics; allowed: backlog-",
+    ),
+    (
+        "[topic.a]\nbacklog = 1",
+        "h.toml:2: topic.\"a\": \"backlog\" is not a key; allowed: backlog-",
+    ),
+    (
+        "[topic.a.b]",
+        "h.toml:1: topic.\"a\": \"b\" is not a key; put the whole name in quotes: [top",
+    ),
+    (
+        "[topic.a]\nbacklog-age = \"0s\"",
+        "h.toml:2: backlog-age: \"0s\" is too small; allowed: 1s",
+    ),
+    (
+        "[topic]\na = 1",
+        "h.toml:2: topic.\"a\": is a number; allowed: a section [topic.",
+    ),
+    (
+        "[topic.\"\"]",
+        "h.toml:1: [topic]: \"\" is no topic's name; allowed: ",
+    ),
+    (
+        "[sign]\na = \"whsec_c2hvcnQ=\"",
+        "h.toml:2: sign.a: the key is too short a key; allowed: ",
+    ),
+    (
+        "[sign]\na = 123456789",
+        "h.toml:2: sign.a: is a number; allowed: a string: whsec_",
+    ),
+    (
+        "[sign]\na-b = \"x\"\nA_B = \"x\"",
+        "h.toml:3: sign.A_B: stands there twice (a-b)",
+    ),
+    (
+        "[sign]\n\"a b\" = \"x\"",
+        "h.toml:2: [sign]: a name is none; allowed: 1 to 64 letters",
+    ),
     ("tls-cert = \"c\"", "--tls-cert needs --tls-key beside it"),
-    ("listen = \"0.0.0.0:1\"", "0.0.0.0:1 can be reached from other machines"),
+    (
+        "listen = \"0.0.0.0:1\"",
+        "0.0.0.0:1 can be reached from other machines",
+    ),
 ];
 
 #[test]
@@ -154,7 +232,10 @@ fn a_wrong_file_is_told_with_its_line_and_what_is_allowed() {
         assert!(said.starts_with(expected), "{text:?}: {said}");
         assert!(!said.contains('\n'), "{said}");
     }
-    assert_eq!(said(b"a = 1\nb = \"\xff\"".as_slice()), "h.toml:2: is not UTF-8");
+    assert_eq!(
+        said(b"a = 1\nb = \"\xff\"".as_slice()),
+        "h.toml:2: is not UTF-8"
+    );
     let long = vec![b'#'; (1 << 20) + 1];
     assert_eq!(said(long), "h.toml: is too long; allowed: 1048576 bytes");
     FILE.with(|file| *file.borrow_mut() = Err("cannot be read: gone".to_owned()));
@@ -166,7 +247,10 @@ fn a_wrong_file_is_told_with_its_line_and_what_is_allowed() {
 fn a_wrong_value_is_one_even_where_a_flag_wins() {
     write("retries = \"x\"");
     let refusal = filed(&["--retries=1"], &[]).unwrap_err().to_string();
-    assert!(refusal.starts_with("h.toml:1: retries: \"x\" is not"), "{refusal}");
+    assert!(
+        refusal.starts_with("h.toml:1: retries: \"x\" is not"),
+        "{refusal}"
+    );
 }
 
 #[test]
@@ -196,17 +280,26 @@ fn secrets_are_in_no_complaint_and_in_no_print() {
     let printed = printed(&[], &[("HOOKAH_SIGN_OTHER", KEY)]);
     assert!(!printed.contains(secret), "{printed}");
     assert!(printed.contains("\n# billing-1 = \"…\"  # file h.toml:3; set, not shown\n"));
-    assert!(printed.contains("\n# other = \"…\"  # environment HOOKAH_SIGN_OTHER; set, not shown\n"));
+    assert!(
+        printed.contains("\n# other = \"…\"  # environment HOOKAH_SIGN_OTHER; set, not shown\n")
+    );
     let config = with(&text, &[], &[("HOOKAH_SIGN_BILLING_1", "literal")]);
     assert!(!format!("{config:?}").contains(secret));
     let keys = &config.engine.dispatch.keys;
-    assert_eq!(keys.get("billing-1"), Some(&Secret::new("literal")), "the environment wins");
+    assert_eq!(
+        keys.get("billing-1"),
+        Some(&Secret::new("literal")),
+        "the environment wins"
+    );
 }
 
 #[test]
 fn every_value_is_printed_with_where_it_came_from() {
     write("timeout = 5\n\n[topic.\"a\\\"*\"]\nbacklog-age = \"1m\"\n");
-    let text = printed(&["--retries=1", "--port=3"], &[("HOOKAH_EXPIRES", "1h"), ("RUST_LOG", "x/y")]);
+    let text = printed(
+        &["--retries=1", "--port=3"],
+        &[("HOOKAH_EXPIRES", "1h"), ("RUST_LOG", "x/y")],
+    );
     for line in [
         "retries = 1  # flag --retries",
         "timeout = \"5\"  # file h.toml:1",
@@ -221,140 +314,9 @@ fn every_value_is_printed_with_where_it_came_from() {
         "[topic.\"a\\\"*\"]  # file h.toml:3",
         "backlog-age = \"1m\"  # file h.toml:4",
     ] {
-        assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
-    }
-}
-
-/// Values that each row may have, in the form of flags.
-fn values(knob: &Knob) -> Vec<String> {
-    let mut values = vec![knob.default.to_owned()];
-    let more: &[&str] = match (knob.key, &knob.form) {
-        ("listen", _) => &["127.0.0.1:0", "unix:/tmp/a \"b\"\\.sock", "[::1]:7"],
-        ("tokens" | "ca-file", _) => &["a b.pem", "/x/\u{e9}\t\"q\".txt"],
-        ("store", _) => &["memory", "sqlite:a'b.db"],
-        ("log", _) => &["warn", "debug,hookah::shell=trace"],
-        ("public-url", _) => &["https://hub.example/x"],
-        ("resolver", _) => &["10.0.0.1", "[fd00::1]:5353"],
-        ("allow-target" | "deny-target", _) => &["10.0.0.0/8", "db.example:6379"],
-        ("cors-origin", _) => &["https://app.example", "*"],
-        ("host-name", _) => &["hookah.example"],
-        ("hub-topics" | "hub-diff", _) => &["https://a.example/*"],
-        ("hub-approve-url", _) => &["https://a.example/ask?x=1"],
-        ("retry-schedule" | "hub-retry-schedule", _) => &["1s,5s", "exponential(1s,2,1m)", "7"],
-        (_, Form::Count { .. }) => &["8", "9"],
-        (_, Form::CountOr { .. }) => &["10", "007"],
-        (_, Form::Percent { .. }) => &["0", "7%"],
-        (_, Form::Span { .. } | Form::SpanOr { .. }) => &["30", "1m1s"],
-        (_, Form::Size { .. } | Form::SizeOr { .. }) => &["1MiB", "1200k"],
-        (_, Form::Switch { .. }) => &["1", "true", "0"],
-        _ => &[],
-    };
-    values.extend(more.iter().map(|text| (*text).to_owned()));
-    values
-}
-
-#[test]
-fn what_is_printed_comes_to_the_same_again() {
-    let mut rng = Rng::new([9; 32]);
-    for _ in 0..200 {
-        let mut args = Vec::new();
-        for knob in knobs::all() {
-            // Certificates come in pairs, and what makes no sense together is not the point here.
-            let alone = ["tls-cert", "tls-key", "client-ca", "config", "max-memory", "port"];
-            let values = values(knob);
-            if alone.contains(&knob.key) || rng.below(3) > 0 || values.is_empty() {
-                continue;
-            }
-            for _ in 0..=u64::from(knob.is_repeatable()) * rng.below(3) {
-                let value = &values[rng.below(values.len() as u64) as usize];
-                if !value.is_empty() {
-                    args.push(format!("--{}={value}", knob.key));
-                }
-            }
-        }
-        if rng.below(4) == 0 {
-            args.push("--port=0".to_owned());
-        }
-        let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        write("[topic.\"x*\"]\nbacklog-bytes = \"2k\"\nbacklog-messages = 7\n");
-        let first = match filed(&args, &[]) {
-            Ok(Command::Serve(config)) => plain(&config),
-            other => panic!("{args:?}: {other:?}"),
-        };
-        let text = printed(&args, &[]);
-        assert_eq!(plain(&with(&text, &[], &[])), first, "{args:?}\n{text}");
-        write(text.clone());
-        let again = printed(&[], &[]);
-        let values = |text: &str| -> Vec<String> {
-            let lines = text.lines().filter(|line| !line.starts_with('#'));
-            lines.filter_map(|line| Some(line.split_once("  # ")?.0.to_owned())).collect()
-        };
-        assert_eq!(values(&again), values(&text));
-    }
-}
-
-fn reread(config: &mut Config, text: &str) -> Result<Anew, String> {
-    write(text);
-    config.live.reread().map(|anew| anew.expect("there is a file"))
-}
-
-fn told(anew: &Anew) -> Vec<String> {
-    let changes = anew.changes.iter();
-    let word = |restart| if restart { "restart" } else { "changed" };
-    changes
-        .map(|it| format!("{} {} {} {}", word(it.needs_restart), it.key, it.from, it.to))
-        .collect()
-}
-
-#[test]
-fn what_changed_is_told_and_what_needs_a_restart_stays() {
-    let text = format!("retries = 3\nkeep-age = \"1d\"\n[sign]\na = \"{KEY}\"\nb = \"x\"\n");
-    let mut config = with(&text, &["--timeout=5s"], &[]);
-    let text = "retries = 4\nkeep-age = \"2d\"\ntimeout = \"9s\"\nlisten = \"127.0.0.1:1\"\n\
-                [sign]\na = \"another\"\nc = \"y\"\n[topic.x]\nbacklog-messages = 5\n";
-    let anew = reread(&mut config, text).unwrap();
-    assert_eq!(
-        told(&anew),
-        [
-            "restart listen 127.0.0.1:8080 127.0.0.1:1",
-            "changed retries 3 4",
-            "restart keep-age 1d 2d",
-            "changed sign.a set another",
-            "changed sign.b set none",
-            "changed sign.c none set",
-            "changed topic.x none backlog-messages=5",
-        ]
-    );
-    let engine = &anew.engine;
-    assert_eq!(engine.dispatch.retries, 4);
-    assert_eq!(engine.dispatch.timeout, Duration::from_secs(5), "the flag wins");
-    assert_eq!(engine.topics.keep_of(b"x").messages, 5);
-    assert_eq!(engine.dispatch.keys.get("b"), None);
-    // It is told as long as it is so; what has changed is told once.
-    let again = reread(&mut config, text).unwrap();
-    let restarts = ["restart listen 127.0.0.1:8080 127.0.0.1:1", "restart keep-age 1d 2d"];
-    assert_eq!(told(&again), restarts);
-    let why = reread(&mut config, "retries = 5\nretrys = 5\n").err();
-    assert!(why.unwrap().starts_with("h.toml:2: \"retrys\" is not a key"));
-    let back = reread(&mut config, "retries = 4\n").unwrap();
-    assert!(!told(&back).iter().any(|it| it.contains("retries")), "a bad file changed something");
-}
-
-#[test]
-fn every_row_says_whether_a_signal_is_enough_and_keeps_its_word() {
-    for knob in knobs::all() {
-        let alone = ["tls-cert", "tls-key", "client-ca", "config", "port", "max-memory"];
-        let other = values(knob).into_iter().rev().find(|it| !it.is_empty() && it != knob.default);
-        let Some(other) = other.filter(|_| !alone.contains(&knob.key)) else {
-            continue;
-        };
-        let mut config = with("", &[], &[]);
-        let before = format!("{:?}", config.engine);
-        let anew = reread(&mut config, &format!("{} = {other:?}\n", knob.key)).unwrap();
-        let restart = knob.reload == Reload::Restart;
-        assert_eq!(anew.changes.len(), 1, "{}", knob.key);
-        assert_eq!(anew.changes[0].needs_restart, restart, "{}", knob.key);
-        let same = format!("{:?}", anew.engine) == before && anew.log == "info";
-        assert_eq!(same, restart, "{} = {other}", knob.key);
+        assert!(
+            text.lines().any(|it| it == line),
+            "{line} is not in\n{text}"
+        );
     }
 }

@@ -53,7 +53,11 @@ fn a_short_age_is_not_kept_waiting_by_a_long_one() {
     assert_eq!(topics.next_sweep(), Some(hour));
     publish(&mut topics, 2, &["s"], "two");
     let soon = Mono(2) + Duration::from_secs(5);
-    assert_eq!(topics.next_sweep(), Some(soon), "it must be armed for earlier");
+    assert_eq!(
+        topics.next_sweep(),
+        Some(soon),
+        "it must be armed for earlier"
+    );
     assert_eq!(topics.next_sweep(), None);
     assert_eq!(topics.sweep(soon), Some(hour));
     assert_eq!(kept(&mut topics, "s"), [""; 0]);
