@@ -27,6 +27,7 @@ mod hosts;
 mod journal;
 mod listen;
 mod path;
+mod planted;
 mod reload;
 mod secure;
 mod signals;
