@@ -7,8 +7,8 @@ use crate::base::slab::Key;
 
 impl Topics {
     /// Goes by other settings from now on; what a topic keeps beyond them goes at once. The bound
-    /// on all topics stays what it was, for memory was shared out by it. What is too old goes with the
-    /// next sweep, which may be due at once.
+    /// on all topics stays what it was, for memory was shared out by it. What is too old goes with
+    /// the next sweep, which may be due at once.
     pub fn retune(&mut self, settings: &Settings) {
         let bytes_max = self.settings.bytes_max;
         self.settings = Settings {
