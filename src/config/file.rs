@@ -51,7 +51,7 @@ impl At<'_> {
 /// A wrong configuration.
 pub(super) fn refusal(what: impl Display) -> Refusal {
     Refusal {
-        text: what.to_string(),
+        text: text::without_keys(&what.to_string()),
         exit_code: Exit::Config.code(),
     }
 }

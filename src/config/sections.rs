@@ -138,8 +138,8 @@ fn topic(
                 (_, Some(_)) => format!("{given} is for all topics; allowed: {known}"),
                 // A name with a dot that was not put in quotes.
                 ("a section", None) => format!(
-                    "{given:?} is not a key; put the whole name in quotes: \
-                     [topic.\"{name}.{given}\"]"
+                    "{given:?} is not a key; put the whole name in quotes: [topic.{:?}]",
+                    format!("{name}.{given}")
                 ),
                 _ => format!("{given:?} is not a key; allowed: {known}"),
             };

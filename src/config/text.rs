@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use super::knob::{Group, Knob, Reload};
+use super::sections::KEY_PREFIX;
 use super::{file, knobs, manual};
 
 /// Where the explanations begin: behind the longest flag of the page.
@@ -127,6 +128,20 @@ impl Reload {
     }
 }
 
+/// A text with `whsec_…` in place of each signing key.
+pub(super) fn without_keys(text: &str) -> String {
+    let mut parts = text.split(KEY_PREFIX);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let is_base64 = |letter: char| letter.is_ascii_alphanumeric() || "+/=-_".contains(letter);
+        let rest = part.trim_start_matches(is_base64);
+        out.push_str(KEY_PREFIX);
+        out.push_str(if rest.len() < part.len() { "…" } else { "" });
+        out.push_str(rest);
+    }
+    out
+}
+
 /// The known flag that was most likely meant, if one is near.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
     let known = knobs::all()
@@ -148,8 +163,12 @@ fn nearest_of(name: &str, known: impl Iterator<Item = &'static str>) -> Option<&
     (near.0 <= 2.max(near.1.len() / 3)).then_some(near.1)
 }
 
-/// A text as it may be shown: a URL without the credentials in it.
+/// A text as it may be shown: without a signing key that came to the wrong place, and of a URL
+/// without the credentials in it.
 pub(super) fn shown(text: &str) -> Cow<'_, str> {
+    if text.contains(KEY_PREFIX) {
+        return Cow::Owned(without_keys(text));
+    }
     let Some((scheme, rest)) = text.split_once("://") else {
         return Cow::Borrowed(text);
     };
@@ -202,6 +221,21 @@ mod tests {
                 page.contains(&format!("{flag:column$}{}", knob.help)),
                 "{flag}"
             );
+        }
+    }
+
+    #[test]
+    fn what_proves_who_somebody_is_is_not_shown() {
+        let rows = [
+            ("plain", "plain"),
+            ("http://h/a@b", "http://h/a@b"),
+            ("http://u:p@h/a", "http://…@h/a"),
+            ("http://u:p@x@h", "http://…@h"),
+            ("whsec_AAEC", "whsec_…"),
+            ("a whsec_AA/=, whsec_ b", "a whsec_…, whsec_ b"),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(shown(text), expected, "{text}");
         }
     }
 

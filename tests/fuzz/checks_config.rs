@@ -65,7 +65,7 @@ fn as_flags(text: &str) -> Option<Vec<String>> {
         let one = |value: &DeValue<'_>| match value {
             DeValue::String(text) => Some(format!("--{key}={text}")),
             DeValue::Integer(number) if number.radix() == 10 => {
-                let number = number.as_str().trim_start_matches('+');
+                let number: i128 = number.as_str().parse().ok()?;
                 Some(format!("--{key}={number}"))
             }
             DeValue::Boolean(on) => Some(format!("--{key}={on}")),
