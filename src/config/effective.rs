@@ -35,7 +35,7 @@ pub(super) fn text(sayings: &Sayings) -> String {
 
 fn row(out: &mut String, sayings: &Sayings, (knob, said): (&Knob, &Said), heard: bool) {
     let from = origin(sayings, knob, said);
-    let _ = writeln!(out, "\n# {}: {}", knob.help, knob.form.allowed());
+    let _ = writeln!(out, "\n# {}\n# allowed: {}", knob.help, knob.form.allowed());
     let key = knob.key;
     if said.texts.is_empty() && !matches!(knob.form, Form::List { .. }) {
         let _ = writeln!(out, "# {key} = (none)  # {from}");

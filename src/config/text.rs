@@ -56,8 +56,8 @@ pub fn help() -> String {
     }
     let _ = writeln!(
         out,
-        "{:COLUMN$}this text, the version",
-        "  -h --help, -V --version"
+        "{:COLUMN$}this text, the version\n{:COLUMN$}the whole reference, endpoints and exit codes",
+        "  -h --help, -V --version", "  --help-all"
     );
     out.push_str(
         "\nhookah config [flags]      prints the configuration as a file for --config\n\

@@ -326,7 +326,7 @@ const DONE_WITH: [&str; 8] = [
 ];
 
 const SIGN_FORM: &str =
-    "the NAME of a key in [sign] of the server's file, or in its HOOKAH_SIGN_<NAME>";
+    "the NAME of a HOOKAH_SIGN_<NAME> that the server has, or of a key in its file's [sign]";
 
 /// Bytes of the longest field name that spells an option, its underscore included.
 pub const NAME_BYTES_MAX: usize = 32;
