@@ -223,6 +223,8 @@ fn start(
         has_certificate: identity.is_some(),
         send_buffer: sum.send_buffer,
         receive_buffer: sum.receive_buffer,
+        // A reader that is only slow is judged by the engine, and before.
+        silence: 2 * engine.limits.stall_timeout,
     };
     let listeners = Listeners::bind(registry, turn::LISTENERS, &settings.listen, terms)
         .map_err(|(at, why)| Failure::Listen { at, why })?;
