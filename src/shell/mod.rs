@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use mio::{Poll, Waker};
 
+use crate::access::Roll;
 use crate::base::exit::Exit;
 use crate::engine::{self, Engine};
 use crate::{http, store};
@@ -212,12 +213,7 @@ fn start(
     let tls = tls::Client::new(settings.ca_file.as_deref()).map_err(Failure::File)?;
     let identity = settings.identity.clone().map(tls::Identity::read);
     let identity = identity.transpose().map_err(Failure::File)?;
-    let roll = settings.tokens.as_deref().map(|path| {
-        tokens::warn_if_open(path);
-        let path = path.to_path_buf();
-        tokens::read(&path).map_err(|why| Failure::Tokens { path, why })
-    });
-    let roll = roll.transpose()?;
+    let roll = roll(settings)?;
     let sum = sum::Sum::of(&engine);
     let terms = gate::Terms {
         has_certificate: identity.is_some(),
@@ -260,6 +256,16 @@ fn start(
         store,
         greeting,
     }))
+}
+
+/// Who may do what, if anybody is asked.
+fn roll(settings: &Settings) -> Result<Option<Roll>, Failure> {
+    let roll = settings.tokens.as_deref().map(|path| {
+        tokens::warn_if_open(path);
+        let path = path.to_path_buf();
+        tokens::read(&path).map_err(|why| Failure::Tokens { path, why })
+    });
+    roll.transpose()
 }
 
 /// What the store is told.
