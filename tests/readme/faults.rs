@@ -221,12 +221,13 @@ pub const ROWS: &[Row] = &[
         &["every_seed_keeps_every_promise"],
     ),
     (
-        "TLS: stalls, alerts, certificates that do not hold, chains without end, ends that are not \
-         announced",
+        "TLS: stalls, alerts, certificates that do not hold, SHA-1 and versions before 1.2, chains \
+         without end, ends that are not announced",
         "`tls` with a word; a certificate that does not hold is tried again after 5 minutes at the \
          earliest.",
         &[
             "each_flaw_of_a_certificate_has_its_word_and_waits_five_minutes",
+            "hostile: outdated certificates",
             "a_server_that_is_something_else_is_told_apart",
             "a_handshake_that_stands_still_meets_the_deadline",
             "a_message_without_end_is_not_waited_for",
