@@ -8,24 +8,20 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use hookah::base::exit::Exit;
-use hookah::config::{self, Command};
+use hookah::config::{self, Command, Outside};
 use hookah::http::target;
 use hookah::{shell, store};
 
 fn main() -> ExitCode {
     let descriptors = shell::raise_descriptors();
-    let config = match config::command(
-        env::args_os().skip(1),
-        |name| env::var_os(name),
+    let outside = Outside {
+        variables: env::vars_os().collect(),
         descriptors,
-    ) {
-        Ok(Command::Serve(mut config)) => match config::signing_keys(env::vars_os()) {
-            Ok(keys) => {
-                config.engine.dispatch.keys = keys;
-                config
-            }
-            Err(refusal) => return fail(&refusal, refusal.exit_code),
-        },
+        read: shell::read_config,
+        reread: shell::reread_config,
+    };
+    let config = match config::command(env::args_os().skip(1), &outside) {
+        Ok(Command::Serve(config)) => config,
         Ok(Command::Check(name)) => return check(&name),
         Ok(Command::Token(name, rights)) => return new_token(&name, &rights),
         Ok(Command::Print(text)) => {
@@ -36,7 +32,7 @@ fn main() -> ExitCode {
         Err(refusal) => return fail(&refusal, refusal.exit_code),
     };
     shell::start_log(&config.log);
-    match shell::run(&config.shell, config.engine) {
+    match shell::run(&config.shell, config.engine, Box::new(config.live)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => fail(&failure, failure.exit_code()),
     }

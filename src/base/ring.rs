@@ -23,6 +23,11 @@ impl<T> Ring<T> {
         }
     }
 
+    /// Lets it hold that many values, if it could not before.
+    pub fn widen(&mut self, bound: usize) {
+        self.bound = self.bound.max(bound);
+    }
+
     /// Appends `value` and tells its position. When the ring is full it comes back as the error, so
     /// that the caller can account for what it evicts.
     pub fn push(&mut self, value: T) -> Result<u64, T> {

@@ -2,11 +2,11 @@
 //! It never knows where a value came from.
 
 use super::form::Form;
-use super::knob::{Group, Knob};
+use super::knob::{Group, Knob, Reload};
 use super::knobs::{fitting, small};
 use super::{Config, Refusal};
 use crate::base::exit::Exit;
-use crate::base::units::{SizeText, parse_size};
+use crate::base::units::SizeText;
 use crate::http::field::FIELDS_MAX;
 
 /// Those of bounds, in the order of `--help`.
@@ -17,6 +17,7 @@ pub(super) static KNOBS: [Knob; 9] = [
         value: "SIZE",
         default: "32KiB",
         help: "of a request's head",
+        reload: Reload::Signal,
         form: Form::Size {
             min: 1 << 10,
             max: 1 << 20,
@@ -29,6 +30,7 @@ pub(super) static KNOBS: [Knob; 9] = [
         value: "SIZE",
         default: "16KiB",
         help: "of a request's target: path and query",
+        reload: Reload::Signal,
         form: Form::Size {
             min: 1 << 10,
             max: 1 << 20,
@@ -41,6 +43,7 @@ pub(super) static KNOBS: [Knob; 9] = [
         value: "N",
         default: "100",
         help: "of a request's head",
+        reload: Reload::Signal,
         form: Form::Count {
             min: 8,
             max: FIELDS_MAX as u64,
@@ -53,6 +56,7 @@ pub(super) static KNOBS: [Knob; 9] = [
         value: "SIZE",
         default: "1MiB",
         help: "of a request's body",
+        reload: Reload::Signal,
         form: Form::Size {
             min: 0,
             max: 1 << 30,
@@ -65,6 +69,7 @@ pub(super) static KNOBS: [Knob; 9] = [
         value: "SIZE",
         default: "256B",
         help: "a second, of a body after 10 seconds; 0 for any",
+        reload: Reload::Signal,
         form: Form::Size {
             min: 0,
             max: 1 << 20,
@@ -77,6 +82,7 @@ pub(super) static KNOBS: [Knob; 9] = [
         value: "SIZE",
         default: "256MiB",
         help: "of messages and buffers; beyond it 503",
+        reload: Reload::Restart,
         form: Form::Size {
             min: 1 << 20,
             max: 1 << 40,
@@ -88,14 +94,13 @@ pub(super) static KNOBS: [Knob; 9] = [
         group: Group::Bounds,
         value: "SIZE",
         default: "auto",
-        help: "of all topics, a part of max-memory",
-        form: Form::Text {
-            complaint: "is not a size",
-            allowed: "auto (a quarter of max-memory), or a size up to half of it",
-            set: |config, text| {
-                config.backlog_total = parse_size(text).ok();
-                config.backlog_total.is_some() || text == "auto"
-            },
+        help: "of all topics, half of max-memory at most",
+        reload: Reload::Restart,
+        form: Form::SizeOr {
+            word: "auto",
+            min: 0,
+            max: 1 << 39,
+            set: |config, bytes| config.backlog_total = bytes,
         },
     },
     Knob {
@@ -104,6 +109,7 @@ pub(super) static KNOBS: [Knob; 9] = [
         value: "N",
         default: "auto",
         help: "in and out; auto: by the descriptor limit",
+        reload: Reload::Restart,
         form: Form::CountOr {
             word: "auto",
             min: 4,
@@ -117,6 +123,7 @@ pub(super) static KNOBS: [Knob; 9] = [
         value: "N",
         default: "256",
         help: "from one address, loopback excepted; or off",
+        reload: Reload::Restart,
         form: Form::CountOr {
             word: "off",
             min: 1,

@@ -2,7 +2,7 @@
 //! It never knows where a value came from.
 
 use super::form::Form;
-use super::knob::{Group, Knob};
+use super::knob::{Group, Knob, Reload};
 use crate::access::browser::NAME_FORM;
 use crate::http::origin::ORIGIN_FORM;
 
@@ -14,6 +14,7 @@ pub(super) static KNOBS: [Knob; 2] = [
         value: "ORIGIN",
         default: "",
         help: "whose pages may read and send; may be repeated",
+        reload: Reload::Signal,
         form: Form::List {
             complaint: "is not an origin",
             allowed: ORIGIN_FORM,
@@ -26,6 +27,7 @@ pub(super) static KNOBS: [Knob; 2] = [
         value: "NAME",
         default: "",
         help: "by which browsers may call us; may be repeated",
+        reload: Reload::Signal,
         form: Form::List {
             complaint: "is not a host name",
             allowed: NAME_FORM,

@@ -31,8 +31,9 @@ pub(super) fn furnish(config: &mut Config) -> Result<(), Refusal> {
         {
             let bytes = path.as_os_str().len();
             return Err(refusal(format!(
-                "--listen {at}: the path has {bytes} bytes; a Unix socket's has at most \
-                 {PATH_BYTES_MAX}"
+                "--listen {}: the path has {bytes} bytes; a Unix socket's has at most \
+                 {PATH_BYTES_MAX}",
+                at.to_string().escape_debug()
             )));
         }
     }
@@ -101,12 +102,18 @@ fn refusal(text: impl Into<String>) -> Refusal {
 mod tests {
     use super::*;
 
-    use crate::config::{Command, command};
+    use crate::config::{Command, Outside, command};
 
     /// What comes of these flags: the configuration, or the refusal and its exit code.
     fn read(flags: &str) -> Result<Config, (u8, String)> {
         let args = flags.split_whitespace().map(Into::into);
-        match command(args, |_| None, 4_096) {
+        let outside = Outside {
+            variables: vec![],
+            descriptors: 4_096,
+            read: |_| Err(String::new()),
+            reread: |_| Err(String::new()),
+        };
+        match command(args, &outside) {
             Ok(Command::Serve(config)) => Ok(*config),
             Ok(other) => panic!("{flags}: {other:?}"),
             Err(refusal) => Err((refusal.exit_code, refusal.to_string())),

@@ -45,6 +45,13 @@ pub(super) enum Form {
         max: u64,
         set: fn(&mut Config, u64),
     },
+    /// A number of bytes, or a word that stands for none.
+    SizeOr {
+        word: &'static str,
+        min: u64,
+        max: u64,
+        set: fn(&mut Config, Option<u64>),
+    },
     /// On or off; a bare flag is on.
     Switch { set: fn(&mut Config, bool) },
     /// A file, whose content is the concern of whoever reads it.
@@ -87,6 +94,11 @@ impl Form {
                 let bytes = parse_size(text).map_err(|wrong| wrong.complaint)?;
                 set(config, within(bytes, min, max)?);
             }
+            Form::SizeOr { word, set, .. } if text == word => set(config, None),
+            Form::SizeOr { min, max, set, .. } => {
+                let bytes = parse_size(text).map_err(|wrong| wrong.complaint)?;
+                set(config, Some(within(bytes, min, max)?));
+            }
             Form::Switch { set } => set(config, parse_bool(text).map_err(|wrong| wrong.complaint)?),
             Form::Path { .. } if text.is_empty() => return Err("is not a path"),
             Form::Path { set } => set(config, text.into()),
@@ -118,6 +130,9 @@ impl Form {
                 format!("{word}, or {min} to {max}")
             }
             Form::Size { min, max, .. } => format!("{} to {}", SizeText(*min), SizeText(*max)),
+            Form::SizeOr { word, min, max, .. } => {
+                format!("{word}, or {} to {}", SizeText(*min), SizeText(*max))
+            }
             Form::Switch { .. } => BOOL_FORM.to_owned(),
             Form::Path { .. } => "a path".to_owned(),
             Form::Text { allowed, .. } | Form::List { allowed, .. } => (*allowed).to_owned(),
@@ -127,6 +142,25 @@ impl Form {
     /// Whether a flag of it may stand without a value.
     pub(super) fn is_switch(&self) -> bool {
         matches!(self, Form::Switch { .. })
+    }
+}
+
+impl Form {
+    /// Whether a file may have a bare number for it: seconds where it is a time, bytes where it is
+    /// a size.
+    pub(super) fn takes_numbers(&self) -> bool {
+        match self {
+            Form::Count { .. }
+            | Form::CountOr { .. }
+            | Form::Percent { .. }
+            | Form::Span { .. }
+            | Form::SpanOr { .. }
+            | Form::Size { .. }
+            | Form::SizeOr { .. } => true,
+            Form::Switch { .. } | Form::Path { .. } | Form::Text { .. } | Form::List { .. } => {
+                false
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::form::Form;
-use super::knob::{Group, Knob};
+use super::knob::{Group, Knob, Reload};
 use super::knobs::fitting;
 use crate::dispatch::retry::{SCHEDULE_FORM, Schedule};
 use crate::http::target;
@@ -24,6 +24,7 @@ pub(super) static KNOBS: [Knob; 20] = [
         value: "URL",
         default: "",
         help: "what the hub calls itself in Link fields",
+        reload: Reload::Restart,
         form: Form::Text {
             complaint: "is not an address of the hub",
             allowed: "an http or https URL without userinfo and query",
@@ -42,6 +43,7 @@ pub(super) static KNOBS: [Knob; 20] = [
         value: "TIME",
         default: "10d",
         help: "for subscribers that ask for none",
+        reload: Reload::Signal,
         form: Form::Span {
             min: SECOND,
             max: YEAR,
@@ -54,6 +56,7 @@ pub(super) static KNOBS: [Knob; 20] = [
         value: "TIME",
         default: "5m",
         help: "who asks for less gets this",
+        reload: Reload::Signal,
         form: Form::Span {
             min: SECOND,
             max: YEAR,
@@ -66,6 +69,7 @@ pub(super) static KNOBS: [Knob; 20] = [
         value: "TIME",
         default: "30d",
         help: "who asks for more gets this",
+        reload: Reload::Signal,
         form: Form::Span {
             min: SECOND,
             max: YEAR,
@@ -78,6 +82,7 @@ pub(super) static KNOBS: [Knob; 20] = [
         value: "WHOSE",
         default: "push03",
         help: "who is verified again before the end",
+        reload: Reload::Signal,
         form: Form::Text {
             complaint: "is not a kind of subscriber",
             allowed: Refresh::FORM,
@@ -94,6 +99,7 @@ pub(super) static KNOBS: [Knob; 20] = [
         value: "WAITS",
         default: "10s,1m,5m,30m,2h,6h,12h",
         help: "waits before each retry of an update",
+        reload: Reload::Signal,
         form: Form::Text {
             complaint: "is not a schedule",
             allowed: SCHEDULE_FORM,
@@ -111,6 +117,7 @@ pub(super) static KNOBS: [Knob; 20] = [
         value: "WAITS",
         default: "5s,30s,5m",
         help: "waits where a verification had no answer",
+        reload: Reload::Signal,
         form: Form::Text {
             complaint: "is not a list of waits",
             allowed: Steps::FORM,
@@ -130,6 +137,7 @@ pub(super) static KNOBS: [Knob; 20] = [
         value: "WAITS",
         default: "5s,30s,2m,10m",
         help: "waits where a topic could not be fetched",
+        reload: Reload::Signal,
         form: Form::Text {
             complaint: "is not a list of waits",
             allowed: Steps::FORM,
@@ -149,6 +157,7 @@ pub(super) static KNOBS: [Knob; 20] = [
         value: "TIME",
         default: "0s",
         help: "pings within it lead to one fetch",
+        reload: Reload::Signal,
         form: Form::Span {
             min: Duration::ZERO,
             max: DAY,
@@ -161,6 +170,7 @@ pub(super) static KNOBS: [Knob; 20] = [
         value: "",
         default: "false",
         help: "pass on what did not change, too",
+        reload: Reload::Signal,
         form: Form::Switch {
             set: |config, on| config.engine.hub.distribute_unchanged = on,
         },
@@ -171,6 +181,7 @@ pub(super) static KNOBS: [Knob; 20] = [
         value: "",
         default: "false",
         help: "deny topics that are not their rel=self",
+        reload: Reload::Signal,
         form: Form::Switch {
             set: |config, on| config.engine.hub.strict_self = on,
         },
@@ -181,6 +192,7 @@ pub(super) static KNOBS: [Knob; 20] = [
         value: "",
         default: "false",
         help: "deny topics that do not name this hub",
+        reload: Reload::Signal,
         form: Form::Switch {
             set: |config, on| config.engine.hub.strict_hub_link = on,
         },
@@ -191,6 +203,7 @@ pub(super) static KNOBS: [Knob; 20] = [
         value: "TOPIC",
         default: "",
         help: "who may be subscribed to; may be repeated",
+        reload: Reload::Signal,
         form: Form::List {
             complaint: "is not a rule for topics",
             allowed: TopicRule::FORM,
@@ -208,6 +221,7 @@ pub(super) static KNOBS: [Knob; 20] = [
         value: "TOPIC",
         default: "",
         help: "whose known entries are left out; repeatable",
+        reload: Reload::Signal,
         form: Form::List {
             complaint: "is not a rule for topics",
             allowed: TopicRule::FORM,
@@ -225,6 +239,7 @@ pub(super) static KNOBS: [Knob; 20] = [
         value: "URL",
         default: "",
         help: "who is asked before each subscription",
+        reload: Reload::Restart,
         form: Form::Text {
             complaint: "is not a URL to ask",
             allowed: "an http or https URL",
@@ -241,6 +256,7 @@ pub(super) static KNOBS: [Knob; 20] = [
         value: "",
         default: "false",
         help: "publish content without a token",
+        reload: Reload::Signal,
         form: Form::Switch {
             set: |config, on| config.engine.hub.open = on,
         },
@@ -251,6 +267,7 @@ pub(super) static KNOBS: [Knob; 20] = [
         value: "WHICH",
         default: "public",
         help: "where callbacks and topics may be",
+        reload: Reload::Signal,
         form: Form::Text {
             complaint: "is not a kind of target",
             allowed: "public, local (as the server's own targets)",
@@ -266,6 +283,7 @@ pub(super) static KNOBS: [Knob; 20] = [
         value: "SIZE",
         default: "10MiB",
         help: "a topic's content",
+        reload: Reload::Signal,
         form: Form::Size {
             min: 1_024,
             max: 1 << 30,
@@ -278,6 +296,7 @@ pub(super) static KNOBS: [Knob; 20] = [
         value: "N",
         default: "100000",
         help: "subscriptions at once",
+        reload: Reload::Restart,
         form: Form::Count {
             min: 1,
             max: 10_000_000,
@@ -290,6 +309,7 @@ pub(super) static KNOBS: [Knob; 20] = [
         value: "N",
         default: "1000",
         help: "messages that wait for one subscriber",
+        reload: Reload::Signal,
         form: Form::Count {
             min: 1,
             max: 1_000_000,

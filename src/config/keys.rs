@@ -1,42 +1,71 @@
-//! Named signing keys from the environment: `HOOKAH_SIGN_<NAME>`, until there is a config file.
-//! They are no knobs: a flag would show them in the list of processes, and no text repeats them.
+//! Named signing keys from the environment: `HOOKAH_SIGN_<NAME>`. Those of the file are in its
+//! section `[sign]`; these win. They are no knobs: a flag would show them in the list of processes,
+//! and no text repeats them.
 
 use std::ffi::OsString;
 
 use super::Refusal;
+use super::file::refusal;
+use super::said::Source;
+use super::sections::NamedKey;
 use crate::dispatch::sign::{GITHUB_SECRET_FORM, Keys, SECRET_FORM, Secret};
 
 /// What the names of the variables begin with.
-const PREFIX: &str = "HOOKAH_SIGN_";
+pub(super) const PREFIX: &str = "HOOKAH_SIGN_";
 
 /// The keys that the environment names; an empty variable names none.
 ///
 /// # Errors
 /// A value that can sign under no scheme; the text names the variable and not its value.
-pub fn signing_keys(
-    variables: impl IntoIterator<Item = (OsString, OsString)>,
-) -> Result<Keys, Refusal> {
-    let mut keys = Keys::default();
+pub(super) fn of_environment(variables: &[(OsString, OsString)]) -> Result<Vec<NamedKey>, Refusal> {
+    let mut keys: Vec<NamedKey> = Vec::new();
     for (variable, value) in variables {
-        let Some(name) = variable.to_str().and_then(|it| it.strip_prefix(PREFIX)) else {
+        let Some(given) = variable.to_str().and_then(|it| it.strip_prefix(PREFIX)) else {
             continue;
         };
-        if name.is_empty() || value.is_empty() {
+        if given.is_empty() || value.is_empty() {
             continue;
         }
-        let added = match value.to_str() {
-            Some(text) => keys.add(name, Secret::new(text)),
+        let name = given.to_ascii_lowercase().replace('_', "-");
+        let secret = value.to_str().map(Secret::new);
+        let added = match &secret {
+            Some(secret) => Keys::default().add(&name, secret.clone()),
             None => Err("is not UTF-8"),
         };
-        added.map_err(|complaint| Refusal {
-            text: format!(
-                "{PREFIX}{name}: the key {complaint}; allowed: {SECRET_FORM}, or for the scheme \
+        added.map_err(|complaint| {
+            refusal(format_args!(
+                "{PREFIX}{given}: the key {complaint}; allowed: {SECRET_FORM}, or for the scheme \
                  github {GITHUB_SECRET_FORM}"
-            ),
-            exit_code: 78,
+            ))
         })?;
+        keys.retain(|known| known.name != name);
+        keys.extend(secret.map(|secret| NamedKey {
+            name,
+            secret,
+            source: Source::Environment,
+            line: 0,
+        }));
     }
     Ok(keys)
+}
+
+/// All keys, those that come later winning.
+pub(super) fn together(weak: &[NamedKey], strong: &[NamedKey]) -> Vec<NamedKey> {
+    let beaten = |key: &&NamedKey| strong.iter().all(|other| other.name != key.name);
+    let mut all: Vec<NamedKey> = weak.iter().filter(beaten).cloned().collect();
+    all.extend_from_slice(strong);
+    all.sort_by(|one, other| one.name.cmp(&other.name));
+    all
+}
+
+/// The same as whoever signs wants them.
+pub(super) fn ring(keys: &[NamedKey]) -> Keys {
+    let mut ring = Keys::default();
+    for key in keys {
+        // It was held against both schemes when it was read.
+        let _ = ring.add(&key.name, key.secret.clone());
+    }
+    ring
 }
 
 #[cfg(test)]
@@ -45,7 +74,8 @@ mod tests {
 
     fn read(variables: &[(&str, &str)]) -> Result<Keys, Refusal> {
         let own = |(name, value): &(&str, &str)| (OsString::from(name), OsString::from(value));
-        signing_keys(variables.iter().map(own))
+        let variables: Vec<_> = variables.iter().map(own).collect();
+        of_environment(&variables).map(|keys| ring(&keys))
     }
 
     #[test]

@@ -15,8 +15,19 @@ pub(super) struct Knob {
     pub(super) default: &'static str,
     /// What it is, in a few words.
     pub(super) help: &'static str,
+    /// Whether SIGHUP is enough for another value in the file.
+    pub(super) reload: Reload,
     /// What a value looks like, and where it goes.
     pub(super) form: Form,
+}
+
+/// How another value in the configuration file comes to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reload {
+    /// With the next SIGHUP.
+    Signal,
+    /// With the next start.
+    Restart,
 }
 
 /// Knobs that belong together.

@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use super::bounds;
 use super::browsers;
+use super::calls;
 use super::form::Form;
 use super::hub;
-use super::knob::{Group, Knob};
-use super::listen::{self, LISTEN_FORM, SERVER_FORM};
+use super::knob::{Group, Knob, Reload};
+use super::listening;
 use super::streams;
-use crate::courier::guard::{Preset, RULE_FORM, Rule};
-use crate::dispatch::retry::{SCHEDULE_FORM, Schedule};
 use crate::store;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -21,241 +20,24 @@ const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// All knobs, in the order of README's table.
 pub(super) fn all() -> impl Iterator<Item = &'static Knob> + Clone {
+    let first = listening::KNOBS.iter().chain(&calls::KNOBS);
     let more = browsers::KNOBS.iter().chain(&streams::KNOBS);
-    KNOBS
-        .iter()
+    first
+        .chain(&KNOBS)
         .chain(&bounds::KNOBS)
         .chain(more)
         .chain(&hub::KNOBS)
 }
 
-/// All but those that have pages of their own, in the order of `--help`.
-static KNOBS: [Knob; 29] = [
-    Knob {
-        key: "listen",
-        group: Group::Listening,
-        value: "WHERE",
-        default: "127.0.0.1:8080",
-        help: "ADDR:PORT or unix:PATH; may be repeated",
-        form: Form::List {
-            complaint: "is not an address to listen on",
-            allowed: LISTEN_FORM,
-            add: |config, text| {
-                listen::address(text)
-                    .map(|addr| config.shell.listen.push(addr))
-                    .is_some()
-            },
-        },
-    },
-    Knob {
-        key: "port",
-        group: Group::Listening,
-        value: "N",
-        default: "",
-        help: "short for --listen 127.0.0.1:N",
-        form: Form::Count {
-            min: 0,
-            max: 65_535,
-            set: |config, port| config.shell.listen.extend(listen::local(port)),
-        },
-    },
-    Knob {
-        key: "tokens",
-        group: Group::Listening,
-        value: "FILE",
-        default: "",
-        help: "who may do what; read again at SIGHUP",
-        form: Form::Path {
-            set: |config, path| config.shell.tokens = Some(path),
-        },
-    },
-    Knob {
-        key: "insecure-no-auth",
-        group: Group::Listening,
-        value: "",
-        default: "false",
-        help: "let whoever reaches a public address send",
-        form: Form::Switch {
-            set: |config, on| config.insecure_no_auth = on,
-        },
-    },
-    Knob {
-        key: "tls-cert",
-        group: Group::Tls,
-        value: "FILE",
-        default: "",
-        help: "PEM of our certificate and its chain",
-        form: Form::Path {
-            set: |config, path| config.named.certificate = Some(path),
-        },
-    },
-    Knob {
-        key: "tls-key",
-        group: Group::Tls,
-        value: "FILE",
-        default: "",
-        help: "PEM of its private key",
-        form: Form::Path {
-            set: |config, path| config.named.key = Some(path),
-        },
-    },
-    Knob {
-        key: "client-ca",
-        group: Group::Tls,
-        value: "FILE",
-        default: "",
-        help: "PEM of authorities; clients must be theirs",
-        form: Form::Path {
-            set: |config, path| config.named.client_ca = Some(path),
-        },
-    },
-    Knob {
-        key: "targets",
-        group: Group::Targets,
-        value: "WHICH",
-        default: "auto",
-        help: "what may be called; auto: by the listeners",
-        form: Form::Text {
-            complaint: "is not a kind of target",
-            allowed: "auto, public, local",
-            set: |config, text| {
-                config.preset = match text {
-                    "public" => Some(Preset::Public),
-                    "local" => Some(Preset::Local),
-                    _ => None,
-                };
-                config.preset.is_some() || text == "auto"
-            },
-        },
-    },
-    Knob {
-        key: "allow-target",
-        group: Group::Targets,
-        value: "TARGET",
-        default: "",
-        help: "an exception; may be repeated",
-        form: Form::List {
-            complaint: "is not a target",
-            allowed: RULE_FORM,
-            add: |config, text| {
-                let allow = &mut config.engine.courier.policy.allow;
-                Rule::parse(text).map(|rule| allow.push(rule)).is_some()
-            },
-        },
-    },
-    Knob {
-        key: "deny-target",
-        group: Group::Targets,
-        value: "TARGET",
-        default: "",
-        help: "never called, even if allowed; may be repeated",
-        form: Form::List {
-            complaint: "is not a target",
-            allowed: RULE_FORM,
-            add: |config, text| {
-                let deny = &mut config.engine.courier.policy.deny;
-                Rule::parse(text).map(|rule| deny.push(rule)).is_some()
-            },
-        },
-    },
-    Knob {
-        key: "retries",
-        group: Group::Webhooks,
-        value: "N",
-        default: "9",
-        help: "after the first attempt; 0 tries once",
-        form: Form::Count {
-            min: 0,
-            max: 1000,
-            set: |config, count| config.engine.dispatch.retries = small(count),
-        },
-    },
-    Knob {
-        key: "retry-schedule",
-        group: Group::Webhooks,
-        value: "WAITS",
-        default: "5s,5m,30m,2h,5h,10h,14h,20h,24h",
-        help: "before a retry",
-        form: Form::Text {
-            complaint: "is not a schedule",
-            allowed: SCHEDULE_FORM,
-            set: |config, text| match Schedule::parse(text) {
-                Ok(schedule) => {
-                    config.engine.dispatch.schedule = schedule;
-                    true
-                }
-                Err(_) => false,
-            },
-        },
-    },
-    Knob {
-        key: "retry-jitter",
-        group: Group::Webhooks,
-        value: "PERCENT",
-        default: "20%",
-        help: "random part of each wait, either way",
-        form: Form::Percent {
-            set: |config, percent| config.engine.dispatch.jitter_percent = percent,
-        },
-    },
-    Knob {
-        key: "timeout",
-        group: Group::Webhooks,
-        value: "TIME",
-        default: "15s",
-        help: "for the whole exchange of one attempt",
-        form: Form::Span {
-            min: MILLISECOND,
-            max: HOUR,
-            set: |config, span| config.engine.dispatch.timeout = span,
-        },
-    },
-    Knob {
-        key: "expires",
-        group: Group::Webhooks,
-        value: "TIME",
-        default: "4d",
-        help: "the age at which a delivery is given up",
-        form: Form::Span {
-            min: SECOND,
-            max: YEAR,
-            set: |config, span| config.engine.dispatch.expires = span,
-        },
-    },
-    Knob {
-        key: "parallelism",
-        group: Group::Webhooks,
-        value: "N",
-        default: "64",
-        help: "calls in flight to one origin",
-        form: Form::Count {
-            min: 1,
-            max: 10_000,
-            set: |config, count| config.engine.courier.parallelism = small(count),
-        },
-    },
-    Knob {
-        key: "resolver",
-        group: Group::Webhooks,
-        value: "ADDR",
-        default: "",
-        help: "name server, not resolv.conf's; may be repeated",
-        form: Form::List {
-            complaint: "is not a name server's address",
-            allowed: SERVER_FORM,
-            add: |config, text| {
-                listen::name_server(text)
-                    .map(|addr| config.engine.courier.resolvers.push(addr))
-                    .is_some()
-            },
-        },
-    },
+/// Those of times and of running, in the order of `--help`.
+static KNOBS: [Knob; 13] = [
     Knob {
         key: "head-timeout",
         group: Group::Times,
         value: "TIME",
         default: "10s",
         help: "for a request's head, from its first byte",
+        reload: Reload::Signal,
         form: Form::Span {
             min: MILLISECOND,
             max: HOUR,
@@ -268,6 +50,7 @@ static KNOBS: [Knob; 29] = [
         value: "TIME",
         default: "60s",
         help: "for a request's body",
+        reload: Reload::Signal,
         form: Form::Span {
             min: MILLISECOND,
             max: HOUR,
@@ -280,6 +63,7 @@ static KNOBS: [Knob; 29] = [
         value: "TIME",
         default: "60s",
         help: "for a connection without a request",
+        reload: Reload::Signal,
         form: Form::Span {
             min: MILLISECOND,
             max: HOUR,
@@ -292,6 +76,7 @@ static KNOBS: [Knob; 29] = [
         value: "TIME",
         default: "30s",
         help: "for a client that does not read",
+        reload: Reload::Signal,
         form: Form::Span {
             min: MILLISECOND,
             max: HOUR,
@@ -304,10 +89,23 @@ static KNOBS: [Knob; 29] = [
         value: "TIME",
         default: "8s",
         help: "to finish what is in flight when stopped",
+        reload: Reload::Signal,
         form: Form::Span {
             min: Duration::ZERO,
             max: HOUR,
             set: |config, span| config.engine.drain_timeout = span,
+        },
+    },
+    Knob {
+        key: "config",
+        group: Group::Running,
+        value: "FILE",
+        default: "",
+        help: "TOML with these keys; read again at SIGHUP",
+        reload: Reload::Restart,
+        form: Form::Path {
+            // Whoever reads the file has looked for it before.
+            set: |_, _| (),
         },
     },
     Knob {
@@ -316,6 +114,7 @@ static KNOBS: [Knob; 29] = [
         value: "FILE",
         default: "",
         help: "PEM of authorities to trust besides the usual",
+        reload: Reload::Restart,
         form: Form::Path {
             set: |config, path| config.shell.ca_file = Some(path),
         },
@@ -326,6 +125,7 @@ static KNOBS: [Knob; 29] = [
         value: "N",
         default: "1000",
         help: "deliveries a second while it catches up",
+        reload: Reload::Restart,
         form: Form::Count {
             min: 1,
             max: 1_000_000,
@@ -338,6 +138,7 @@ static KNOBS: [Knob; 29] = [
         value: "NAME",
         default: "sqlite:hookah.db",
         help: "where messages are kept",
+        reload: Reload::Restart,
         form: Form::Text {
             complaint: "is not a store",
             allowed: store::NAMES,
@@ -353,6 +154,7 @@ static KNOBS: [Knob; 29] = [
         value: "SIZE",
         default: "64MiB",
         help: "of the disk; with less nothing is taken in",
+        reload: Reload::Restart,
         form: Form::Size {
             min: 0,
             max: 1 << 40,
@@ -365,6 +167,7 @@ static KNOBS: [Knob; 29] = [
         value: "TIME",
         default: "7d",
         help: "of messages that have ended, in the store",
+        reload: Reload::Restart,
         form: Form::Span {
             min: SECOND,
             max: YEAR,
@@ -377,6 +180,7 @@ static KNOBS: [Knob; 29] = [
         value: "SIZE",
         default: "1GiB",
         help: "of the store; beyond it the oldest ended go",
+        reload: Reload::Restart,
         form: Form::Size {
             min: 1 << 20,
             max: 1 << 40,
@@ -389,6 +193,7 @@ static KNOBS: [Knob; 29] = [
         value: "FILTER",
         default: "info",
         help: "off, error, warn, info, debug, trace",
+        reload: Reload::Signal,
         form: Form::Text {
             complaint: "is not a log filter",
             allowed: "off, error, warn, info, debug, trace, or PART=LEVEL, separated by commas",

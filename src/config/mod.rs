@@ -1,37 +1,42 @@
 //! The command line and the environment, read through the one table of knobs and poured down.
 //! Nobody below reaches up for a value, and nothing here opens a socket or a file.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fmt;
-use std::time::Duration;
+use std::path::Path;
 
-use lexopt::{Arg, Parser};
-
-use crate::access::{browser, mint};
-use crate::admin::about::Doors;
 use crate::base::exit::Exit;
 use crate::courier::guard::Preset;
-use crate::dispatch::retry::Schedule;
-use crate::dispatch::sign::Keys;
-use crate::hub::settings as hub_settings;
-use crate::{conn, courier, dispatch, engine, shell, topics};
-use form::Form;
-use knob::Knob;
+use crate::{engine, shell};
+use flags::Wanted;
+use sayings::{Given, Sayings};
 
+mod blank;
 mod bounds;
 mod browsers;
+mod calls;
 mod doors;
+mod effective;
+mod file;
+mod flags;
 mod form;
 mod hub;
 mod keys;
 mod knob;
 mod knobs;
 mod listen;
+mod listening;
+mod live;
+mod manual;
 mod reached;
+mod said;
+mod sayings;
+mod sections;
 mod streams;
 mod text;
 
-pub use keys::signing_keys;
+pub use live::Live;
+pub use manual::text as manual;
 pub use reached::readme_table as bounds_table;
 pub use text::{help, help_page, readme_table};
 
@@ -62,6 +67,8 @@ pub struct Config {
     pub engine: engine::Settings,
     /// Which log lines are wanted, as an env_logger filter.
     pub log: String,
+    /// What reads the configuration anew.
+    pub live: Live,
     insecure_no_auth: bool,
     named: doors::Named,
     lines_max: Option<usize>,
@@ -95,227 +102,51 @@ impl Refusal {
     }
 }
 
-/// Where a value came from; a later one wins over an earlier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Source {
-    Default,
-    Environment,
-    Flag,
+/// Reads a file as a whole, at most [`shell::CONFIG_BYTES_MAX`] and one more bytes of it, or says
+/// why it cannot be read, in words that follow its name.
+pub type ReadFile = fn(&Path) -> Result<Vec<u8>, String>;
+
+/// What a configuration comes from besides the command line.
+#[derive(Clone)]
+pub struct Outside {
+    /// The environment.
+    pub variables: Vec<(OsString, OsString)>,
+    /// How many descriptors the process may open.
+    pub descriptors: u64,
+    /// Reads the configuration file at the start,
+    pub read: ReadFile,
+    /// and whenever it may have changed.
+    pub reread: ReadFile,
 }
 
-/// What was said about one knob by the strongest source that says something.
-#[derive(Clone, Debug)]
-struct Said {
-    source: Source,
-    texts: Vec<String>,
-}
-
-/// Reads the command line (without the program's name) and the environment. `descriptors` is how
-/// many the process may open.
+/// Reads the command line (without the program's name), the environment and the file that one of
+/// them names.
 ///
 /// # Errors
-/// An unknown flag or subcommand, a value that is not allowed, or a public address without consent.
+/// An unknown flag, key or subcommand, a value that is not allowed, or a public address without
+/// consent.
 pub fn command(
     args: impl IntoIterator<Item = OsString>,
-    variable: impl Fn(&str) -> Option<OsString>,
-    descriptors: u64,
+    outside: &Outside,
 ) -> Result<Command, Refusal> {
-    let mut said: Vec<Said> = knobs::all().map(by_default).collect();
-    for (knob, said) in knobs::all().zip(&mut said) {
-        if let Some(value) = variable(&knob.variable()).filter(|value| counts(knob, value)) {
-            *said = by_environment(knob, &value);
-        }
+    let (wanted, flags) = flags::read(args)?;
+    match wanted {
+        Wanted::Text(text) => return Ok(Command::Print(text)),
+        Wanted::Token(name, rights) => return Ok(Command::Token(name, rights)),
+        Wanted::Serve | Wanted::Check | Wanted::Config => {}
     }
-    let wanted = flags(args, &mut said)?;
-    if let Wanted::Text(text) = wanted {
-        return Ok(Command::Print(text));
-    }
-    if let Wanted::Token(name, rights) = wanted {
-        return Ok(Command::Token(name, rights));
-    }
-    let mut config = blank();
-    apply(&mut config, &said)?;
+    let given = Given::new(flags, &outside.variables)?;
+    let file = given.file(outside.read)?;
+    let sayings = Sayings::new(&given, file);
     if matches!(wanted, Wanted::Check) {
-        return Ok(Command::Check(config.shell.store));
+        return Ok(Command::Check(sayings.heard()?.shell.store));
     }
-    let log = knobs::all()
-        .position(|knob| knob.key == "log")
-        .and_then(|place| said.get(place));
-    if let Some(filter) = variable("RUST_LOG").and_then(|value| value.into_string().ok())
-        && log.is_some_and(|said| said.source == Source::Default)
-    {
-        config.log = filter;
+    let mut config = sayings.config(outside.descriptors)?;
+    if matches!(wanted, Wanted::Config) {
+        return Ok(Command::Print(effective::text(&sayings)));
     }
-    config.engine.lines_max = config.lines_max.unwrap_or_else(|| auto_lines(descriptors));
-    bounds::share_memory(&mut config)?;
-    doors::furnish(&mut config)?;
-    doors::consent(&config)?;
-    choose_targets(&mut config);
+    config.live = Live::new(given, sayings, outside);
     Ok(Command::Serve(Box::new(config)))
-}
-
-fn by_default(knob: &Knob) -> Said {
-    let texts = if knob.default.is_empty() {
-        vec![]
-    } else {
-        vec![knob.default.to_owned()]
-    };
-    Said {
-        source: Source::Default,
-        texts,
-    }
-}
-
-fn by_environment(knob: &Knob, value: &OsStr) -> Said {
-    let text = value.to_string_lossy();
-    let texts = match knob.form {
-        Form::List { .. } => text.split(',').map(|part| part.trim().to_owned()).collect(),
-        _ => vec![text.into_owned()],
-    };
-    Said {
-        source: Source::Environment,
-        texts,
-    }
-}
-
-/// Whether a variable says something. An empty one does not; nor does the HOOKAH_PORT that
-/// Kubernetes and Docker's links set for a service of the name hookah: `tcp://10.0.0.1:80`.
-fn counts(knob: &Knob, value: &OsStr) -> bool {
-    let linked = knob.key == "port" && value.to_string_lossy().contains("://");
-    !value.is_empty() && !linked
-}
-
-/// What the flags ask for.
-enum Wanted {
-    Serve,
-    Check,
-    /// A new token.
-    Token(String, Vec<String>),
-    /// Nothing but this text.
-    Text(String),
-}
-
-/// Takes in the flags and the subcommand.
-fn flags(args: impl IntoIterator<Item = OsString>, said: &mut [Said]) -> Result<Wanted, Refusal> {
-    let mut parser = Parser::from_args(args);
-    let mut words = Vec::new();
-    while let Some(arg) = parser.next().map_err(Refusal::usage)? {
-        if let Arg::Long(name) = arg
-            && let Some(page) = help_page(name)
-        {
-            return Ok(Wanted::Text(page));
-        }
-        let name = match arg {
-            Arg::Long("help") | Arg::Short('h') => return Ok(Wanted::Text(help())),
-            Arg::Long("version") | Arg::Short('V') => {
-                let text = format!("hookah {}\n", env!("CARGO_PKG_VERSION"));
-                return Ok(Wanted::Text(text));
-            }
-            Arg::Value(word) => {
-                words.push(word.to_string_lossy().into_owned());
-                continue;
-            }
-            Arg::Short(letter) => return Err(unknown(&format!("-{letter}"))),
-            Arg::Long(name) => name.to_owned(),
-        };
-        let found = knobs::all()
-            .zip(said.iter_mut())
-            .find(|(knob, _)| knob.key == name);
-        let Some((knob, said)) = found else {
-            return Err(unknown(&format!("--{name}")));
-        };
-        let text = flag_value(&mut parser, knob)?;
-        if said.source < Source::Flag || !knob.is_repeatable() {
-            *said = Said {
-                source: Source::Flag,
-                texts: vec![],
-            };
-        }
-        said.texts.push(text);
-    }
-    subcommand(&words)
-}
-
-/// What the words that are no flags ask for.
-fn subcommand(words: &[String]) -> Result<Wanted, Refusal> {
-    let texts: Vec<_> = words.iter().map(String::as_str).collect();
-    match &texts[..] {
-        [] | ["serve"] => Ok(Wanted::Serve),
-        ["check"] => Ok(Wanted::Check),
-        ["token", "new", name, ..] => {
-            let rights = words.get(3..).unwrap_or_default().to_vec();
-            let checked = mint::check(name, &rights);
-            checked.map_err(|why| Refusal::usage(format_args!("token new: {why}")))?;
-            Ok(Wanted::Token((*name).to_owned(), rights))
-        }
-        ["token", ..] => Err(Refusal::usage(
-            "token needs more words; allowed: token new NAME RIGHTS, such as token new ci dispatch",
-        )),
-        ["serve" | "check", word, ..] | [word, ..] => Err(Refusal::usage(format_args!(
-            "{word:?} is not a subcommand; there are serve, the default, check and token new"
-        ))),
-    }
-}
-
-fn flag_value(parser: &mut Parser, knob: &Knob) -> Result<String, Refusal> {
-    let value = if knob.form.is_switch() {
-        parser
-            .optional_value()
-            .unwrap_or_else(|| OsString::from("true"))
-    } else {
-        let missing = |_| {
-            let allowed = knob.form.allowed();
-            Refusal::usage(format_args!(
-                "--{} needs a value; allowed: {allowed}",
-                knob.key
-            ))
-        };
-        parser.value().map_err(missing)?
-    };
-    Ok(value.to_string_lossy().into_owned())
-}
-
-fn unknown(flag: &str) -> Refusal {
-    match text::nearest(flag.trim_start_matches('-')) {
-        Some(key) => Refusal::usage(format_args!("{flag} is not a flag; did you mean --{key}?")),
-        None => Refusal::usage(format_args!("{flag} is not a flag")),
-    }
-}
-
-/// Sets every knob to what was said about it.
-fn apply(config: &mut Config, said: &[Said]) -> Result<(), Refusal> {
-    let strongest = |keys: [&str; 2]| {
-        let named = knobs::all()
-            .zip(said)
-            .filter(|(knob, _)| keys.contains(&knob.key));
-        named
-            .filter(|(_, said)| !said.texts.is_empty())
-            .map(|(_, said)| said.source)
-            .max()
-    };
-    // Both add to one list, so the weaker of the two must be silent.
-    let listening = strongest(["listen", "port"]);
-    for (knob, said) in knobs::all().zip(said) {
-        if matches!(knob.key, "listen" | "port") && Some(said.source) != listening {
-            continue;
-        }
-        for text in &said.texts {
-            knob.form
-                .apply(config, text)
-                .map_err(|wrong| refuse(knob, said.source, text, wrong))?;
-        }
-    }
-    Ok(())
-}
-
-fn refuse(knob: &Knob, source: Source, text: &str, complaint: &str) -> Refusal {
-    let (name, exit_code) = match source {
-        Source::Flag => (format!("--{}", knob.key), Exit::Usage.code()),
-        Source::Environment | Source::Default => (knob.variable(), Exit::Config.code()),
-    };
-    let allowed = knob.form.allowed();
-    let text = format!("{name}: {text:?} {complaint}; allowed: {allowed} (try hookah --help)");
-    Refusal { text, exit_code }
 }
 
 /// How many lines fit under the limit on descriptors: a tenth stays free, and at least the reserve.
@@ -346,63 +177,6 @@ fn choose_targets(config: &mut Config) {
     };
     config.engine.courier.policy.preset = preset;
     config.shell.targets = about;
-}
-
-/// A place for the values. Whatever is a knob gets its value from its row, the default included.
-fn blank() -> Config {
-    Config {
-        shell: shell::Settings {
-            listen: vec![],
-            store: String::new(),
-            keep_age: Duration::ZERO,
-            keep_bytes: 0,
-            min_free: 0,
-            targets: "",
-            ca_file: None,
-            identity: None,
-            tokens: None,
-        },
-        engine: engine::Settings {
-            limits: conn::Limits::default(),
-            browsers: browser::Settings::default(),
-            courier: courier::Settings::default(),
-            dispatch: dispatch::Settings {
-                retries: 0,
-                schedule: Schedule::default(),
-                jitter_percent: 0,
-                timeout: Duration::ZERO,
-                expires: Duration::ZERO,
-                keys: Keys::default(),
-                notices: dispatch::notice::Settings::default(),
-                recovery_rate: 0,
-                // The engine corrects this, as it knows the store.
-                keeps: false,
-            },
-            topics: topics::Settings {
-                backlog_messages: 0,
-                backlog_age: Duration::ZERO,
-                backlog_bytes: 0,
-                keep_alive: Duration::ZERO,
-                ..topics::Settings::default()
-            },
-            hub: hub_settings::Settings::default(),
-            lines_max: 0,
-            lines_per_address_max: None,
-            memory_bytes_max: 0,
-            drain_timeout: Duration::ZERO,
-            // The shell corrects this when it has opened the store.
-            volatile: true,
-            // The shell reads the file.
-            roll: None,
-            doors: Doors::default(),
-        },
-        log: String::new(),
-        insecure_no_auth: false,
-        named: doors::Named::default(),
-        lines_max: None,
-        backlog_total: None,
-        preset: None,
-    }
 }
 
 #[cfg(test)]

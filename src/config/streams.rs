@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::form::Form;
-use super::knob::{Group, Knob};
+use super::knob::{Group, Knob, Reload};
 use super::knobs::fitting;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -18,6 +18,7 @@ pub(super) static KNOBS: [Knob; 6] = [
         value: "N",
         default: "100",
         help: "that a topic keeps for late readers",
+        reload: Reload::Signal,
         form: Form::Count {
             min: 0,
             max: 1_000_000,
@@ -30,6 +31,7 @@ pub(super) static KNOBS: [Knob; 6] = [
         value: "SIZE",
         default: "1MiB",
         help: "of messages that a topic keeps",
+        reload: Reload::Signal,
         form: Form::Size {
             min: 0,
             max: 1 << 30,
@@ -42,6 +44,7 @@ pub(super) static KNOBS: [Knob; 6] = [
         value: "N",
         default: "auto",
         help: "open streams; auto: what max-conns allows",
+        reload: Reload::Signal,
         form: Form::CountOr {
             word: "auto",
             min: 0,
@@ -55,6 +58,7 @@ pub(super) static KNOBS: [Knob; 6] = [
         value: "TIME",
         default: "1h",
         help: "that a topic keeps a message",
+        reload: Reload::Signal,
         form: Form::Span {
             min: SECOND,
             max: YEAR,
@@ -67,6 +71,7 @@ pub(super) static KNOBS: [Knob; 6] = [
         value: "TIME",
         default: "30s",
         help: "of silence, before a stream gets a sign",
+        reload: Reload::Signal,
         form: Form::Span {
             min: Duration::from_secs(5),
             max: Duration::from_secs(300),
@@ -79,6 +84,7 @@ pub(super) static KNOBS: [Knob; 6] = [
         value: "TIME",
         default: "off",
         help: "of a stream, until its reader must come anew",
+        reload: Reload::Signal,
         form: Form::SpanOr {
             word: "off",
             min: SECOND,

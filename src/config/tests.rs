@@ -3,15 +3,30 @@
 use super::*;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use crate::conn;
+use crate::dispatch::retry::Schedule;
 use crate::shell::{Listen, Scheme};
+use form::Form;
+use knob::Knob;
+
+mod files;
+mod printing;
+
+/// What an environment and a file say. The file is read by `--config FILE`.
+fn outside(variables: &[(&str, &str)]) -> Outside {
+    let own = |(name, value): &(&str, &str)| (OsString::from(name), OsString::from(value));
+    Outside {
+        variables: variables.iter().map(own).collect(),
+        descriptors: 1024,
+        read: |_| Err("is not there".to_owned()),
+        reread: |_| Err("is not there".to_owned()),
+    }
+}
 
 fn read(args: &[&str], variables: &[(&str, &str)]) -> Result<Command, Refusal> {
-    let variable = |name: &str| {
-        let found = variables.iter().find(|(known, _)| *known == name);
-        found.map(|(_, value)| OsString::from(value))
-    };
-    command(args.iter().map(OsString::from), variable, 1024)
+    command(args.iter().map(OsString::from), &outside(variables))
 }
 
 fn config(args: &[&str], variables: &[(&str, &str)]) -> Config {
@@ -281,8 +296,8 @@ fn what_is_no_flag_is_said_with_what_was_meant() {
             "--retries needs a value; allowed: 0 to 1000",
         ),
         (
-            &["send"],
-            "\"send\" is not a subcommand; there are serve, the default, check and token new",
+            &["frob"],
+            "\"frob\" is not a subcommand; there are serve, the default, check, config and token",
         ),
         (&["serve", "serve"], "\"serve\" is not a subcommand"),
     ];

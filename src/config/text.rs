@@ -1,10 +1,12 @@
 //! What people read about the knobs: `--help` and README's table, made of the rows.
 //! It parses nothing.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
-use super::knob::{Group, Knob};
-use super::knobs;
+use super::knob::{Group, Knob, Reload};
+use super::sections::KEY_PREFIX;
+use super::{file, knobs, manual};
 
 /// Where the explanations begin: behind the longest flag of the page.
 const COLUMN: usize = 29;
@@ -54,11 +56,12 @@ pub fn help() -> String {
     }
     let _ = writeln!(
         out,
-        "{:COLUMN$}this text, the version",
-        "  -h --help, -V --version"
+        "{:COLUMN$}this text, the version\n{:COLUMN$}the whole reference, endpoints and exit codes",
+        "  -h --help, -V --version", "  --help-all"
     );
     out.push_str(
-        "\nhookah check [--store …]   looks for damage in a store that no server has open\n\
+        "\nhookah config [flags]      prints the configuration as a file for --config\n\
+         hookah check [--store …]   looks for damage in a store that no server has open\n\
          hookah token new NAME RIGHTS  makes a line for --tokens FILE, and the secret\n",
     );
     out.push_str("\n--retries 3 can be said as HOOKAH_RETRIES=3 in the environment; flags win.\n");
@@ -97,7 +100,8 @@ fn rows(group: Group, column: usize, out: &mut String) {
 /// README's table of knobs, from the same rows.
 #[must_use]
 pub fn readme_table() -> String {
-    let mut out = String::from("| flag | default | allowed | what it is |\n|---|---|---|---|\n");
+    let mut out =
+        String::from("| flag | default | allowed | what it is | SIGHUP |\n|---|---|---|---|---|\n");
     for knob in knobs::all() {
         let default = match knob.default {
             "" => "–".to_owned(),
@@ -106,9 +110,34 @@ pub fn readme_table() -> String {
         let (key, help) = (knob.key, knob.help);
         let _ = writeln!(
             out,
-            "| `--{key}` | {default} | {} | {help} |",
-            knob.form.allowed()
+            "| `--{key}` | {default} | {} | {help} | {} |",
+            knob.form.allowed(),
+            knob.reload.mark(),
         );
+    }
+    out
+}
+
+impl Reload {
+    /// In README's table.
+    fn mark(self) -> &'static str {
+        match self {
+            Reload::Signal => "yes",
+            Reload::Restart => "",
+        }
+    }
+}
+
+/// A text with `whsec_…` in place of each signing key.
+pub(super) fn without_keys(text: &str) -> String {
+    let mut parts = text.split(KEY_PREFIX);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let is_base64 = |letter: char| letter.is_ascii_alphanumeric() || "+/=-_".contains(letter);
+        let rest = part.trim_start_matches(is_base64);
+        out.push_str(KEY_PREFIX);
+        out.push_str(if rest.len() < part.len() { "…" } else { "" });
+        out.push_str(rest);
     }
     out
 }
@@ -118,9 +147,39 @@ pub(super) fn nearest(name: &str) -> Option<&'static str> {
     let known = knobs::all()
         .map(|knob: &Knob| knob.key)
         .chain(PAGES.iter().map(|(_, flag, _)| *flag))
-        .chain(["help", "version"]);
+        .chain(["help", "version", manual::FLAG]);
+    nearest_of(name, known)
+}
+
+/// The known key of a file that was most likely meant, if one is near.
+pub(super) fn nearest_key(name: &str) -> Option<&'static str> {
+    let keys = knobs::all().map(|knob: &Knob| knob.key);
+    let keys = keys.filter(|key| *key != file::KEY);
+    nearest_of(name, keys.chain(["sign", "topic"]))
+}
+
+fn nearest_of(name: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     let near = known.map(|key| (distance(name, key), key)).min()?;
     (near.0 <= 2.max(near.1.len() / 3)).then_some(near.1)
+}
+
+/// A text as it may be shown: without a signing key that came to the wrong place, and of a URL
+/// without the credentials in it.
+pub(super) fn shown(text: &str) -> Cow<'_, str> {
+    if text.contains(KEY_PREFIX) {
+        return Cow::Owned(without_keys(text));
+    }
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return Cow::Borrowed(text);
+    };
+    let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest.get(..authority).and_then(|it| it.rfind('@')) {
+        Some(at) => Cow::Owned(format!(
+            "{scheme}://…{}",
+            rest.get(at..).unwrap_or_default()
+        )),
+        None => Cow::Borrowed(text),
+    }
 }
 
 /// How many letters must be put in, left out or replaced to make `one` of the other (Levenshtein).
@@ -162,6 +221,21 @@ mod tests {
                 page.contains(&format!("{flag:column$}{}", knob.help)),
                 "{flag}"
             );
+        }
+    }
+
+    #[test]
+    fn what_proves_who_somebody_is_is_not_shown() {
+        let rows = [
+            ("plain", "plain"),
+            ("http://h/a@b", "http://h/a@b"),
+            ("http://u:p@h/a", "http://…@h/a"),
+            ("http://u:p@x@h", "http://…@h"),
+            ("whsec_AAEC", "whsec_…"),
+            ("a whsec_AA/=, whsec_ b", "a whsec_…, whsec_ b"),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(shown(text), expected, "{text}");
         }
     }
 

@@ -137,6 +137,13 @@ impl Courier {
         &self.settings
     }
 
+    /// Goes by other rules for targets from now on. What lanes were cut to fit stays as it was.
+    pub fn retune(&mut self, settings: &Settings) {
+        let own = std::mem::take(&mut self.settings.policy.own);
+        self.settings.policy = settings.policy.clone();
+        self.settings.policy.own = own;
+    }
+
     /// Tells it where this process listens: calls to there would be a loop.
     pub fn listening(&mut self, addrs: &[std::net::SocketAddr]) {
         self.settings.policy.own = addrs.to_vec();

@@ -192,6 +192,11 @@ impl Deliveries {
             outcomes: VecDeque::new(),
         }
     }
+
+    /// Goes by other settings from now on: those that are on their way wait by the new schedule.
+    pub(super) fn retune(&mut self, settings: &Settings) {
+        self.settings = settings.clone();
+    }
 }
 
 impl Caller for Deliveries {

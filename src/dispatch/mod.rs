@@ -112,6 +112,16 @@ impl Dispatch {
         }
     }
 
+    /// Goes by other settings from now on; the pace after a start stays, and what the store can do.
+    pub fn retune(&mut self, settings: &Settings) {
+        self.settings = Settings {
+            recovery_rate: self.settings.recovery_rate,
+            keeps: self.settings.keeps,
+            ..settings.clone()
+        };
+        self.deliveries.retune(&self.settings);
+    }
+
     /// Takes in a POST: reads it, vets its targets, hands the message to the store. Its deliveries
     /// are held until the store has it. `vet` says whether a target may be called, or called by a
     /// message that asks for public addresses only; `callbacks_of` appends those that subscribed to

@@ -325,7 +325,8 @@ const DONE_WITH: [&str; 8] = [
     "event",
 ];
 
-const SIGN_FORM: &str = "the NAME of a HOOKAH_SIGN_<NAME> that the server was started with";
+const SIGN_FORM: &str =
+    "the NAME of a HOOKAH_SIGN_<NAME> that the server has, or of a key in its file's [sign]";
 
 /// Bytes of the longest field name that spells an option, its underscore included.
 pub const NAME_BYTES_MAX: usize = 32;

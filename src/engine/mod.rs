@@ -3,10 +3,8 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
-use std::time::Duration;
 
-use crate::access::{Gate, Roll, browser};
-use crate::admin::about::Doors;
+use crate::access::Gate;
 use crate::base::buf::Pool;
 use crate::base::frame::Gather;
 use crate::base::index::Index;
@@ -17,15 +15,15 @@ use crate::base::stats::{Counter, Stats};
 use crate::base::time::{Mono, Now};
 use crate::base::wheel::Wheel;
 use crate::conn::inbound::{Desk, Inbound};
-use crate::conn::{self, Conn, Line};
-use crate::courier::{self, Courier};
+use crate::conn::{Conn, Line};
+use crate::courier::Courier;
 use crate::dispatch::{self, Dispatch};
 use crate::http::date::DateCache;
 use crate::http::problem::Reason;
 use crate::hub::{Hub, Ticket};
 use crate::model::{Owner, Visitor};
 use crate::port::{Action, Ended, Handed, Seq, StoreDone, Timer, Turn};
-use crate::topics::{self, Topics};
+use crate::topics::Topics;
 
 mod about;
 mod batch;
@@ -42,9 +40,11 @@ mod names;
 mod notices;
 mod pages;
 mod polls;
+mod retune;
 mod routes;
 mod secure;
 mod serve;
+mod settings;
 mod slow;
 mod stillness;
 mod stored;
@@ -62,58 +62,8 @@ use visits::Visits;
 
 pub use life::Refusal;
 pub use routes::{Route, routes};
+pub use settings::Settings;
 pub use sum::standing_bytes;
-
-/// Everything the engine is told at the start.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Bounds on clients.
-    pub limits: conn::Limits,
-    /// Whose pages may send and read.
-    pub browsers: browser::Settings,
-    /// Calls out.
-    pub courier: courier::Settings,
-    /// Webhooks.
-    pub dispatch: dispatch::Settings,
-    /// Topics and their streams.
-    pub topics: topics::Settings,
-    /// Subscriptions.
-    pub hub: crate::hub::Settings,
-    /// Lines of all kinds at once; the slab's bound.
-    pub lines_max: usize,
-    /// Inbound lines from one address; `None` for no bound. Never holds for loopback peers.
-    pub lines_per_address_max: Option<u32>,
-    /// Bytes of messages, deliveries and buffers; over it intake answers 503.
-    pub memory_bytes_max: u64,
-    /// From the start of a drain to its end.
-    pub drain_timeout: Duration,
-    /// The store forgets at a restart, and every 202 must say so.
-    pub volatile: bool,
-    /// Who has a token; `None`: nobody needs one.
-    pub roll: Option<Roll>,
-    /// Where it listens, for people.
-    pub doors: Doors,
-}
-
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
-            limits: conn::Limits::default(),
-            browsers: browser::Settings::default(),
-            courier: courier::Settings::default(),
-            dispatch: dispatch::Settings::default(),
-            topics: topics::Settings::default(),
-            hub: crate::hub::Settings::default(),
-            lines_max: 4_096,
-            lines_per_address_max: Some(256),
-            memory_bytes_max: 256 << 20,
-            drain_timeout: Duration::from_secs(8),
-            volatile: true,
-            roll: None,
-            doors: Doors::default(),
-        }
-    }
-}
 
 /// Timers fired in one turn at most; what is left fires in the next, which follows at once.
 const TIMERS_PER_TURN_MAX: usize = 4_096;
@@ -140,6 +90,8 @@ pub struct Engine {
     topics: Topics,
     /// What clients have come for who are to get streams, or wait for messages.
     visits: Visits,
+    /// The node of the topics' next sweep.
+    sweep: Option<Key>,
     /// Streams and polls whose topics were deleted; empty between facts.
     doomed: Vec<Key>,
     hub: Hub,
@@ -196,6 +148,7 @@ impl Engine {
             courier,
             topics: Topics::new(settings.topics.clone(), now.wall, rng.u64()),
             visits: Visits::new(rng.u64()),
+            sweep: None,
             doomed: Vec::new(),
             hub,
             gate,

@@ -17,7 +17,7 @@ use crate::base::time::micros;
 use crate::conn::stream::{Due, Source, Stream, Terms};
 use crate::conn::{Conn, Line};
 use crate::model::Message;
-use crate::port::{Action, Timer};
+use crate::port::Action;
 use crate::topics::format::{Code, Head, Style};
 use crate::topics::wish::Mode;
 use crate::topics::{Feed, Joined, Seat, Topics};
@@ -159,7 +159,7 @@ impl Engine {
     pub(super) fn publish(&mut self, message: &Arc<Message>) {
         self.topics.publish(message, self.turn.now.mono);
         if let Some(at) = self.topics.next_sweep() {
-            self.turn.wheel.arm(at, Timer::Topics);
+            self.arm_sweep(at);
         }
         let (mut number, mut streams) = (0, 0);
         while let Some(channel) = self.topics.touched(number) {
@@ -176,7 +176,7 @@ impl Engine {
     pub(super) fn republish(&mut self, message: &Arc<Message>) {
         self.topics.restore(message, self.turn.now);
         if let Some(at) = self.topics.next_sweep() {
-            self.turn.wheel.arm(at, Timer::Topics);
+            self.arm_sweep(at);
         }
     }
 
@@ -184,7 +184,7 @@ impl Engine {
     pub(super) fn sweep_topics(&mut self) {
         self.topics.purge(&mut self.turn);
         if let Some(at) = self.topics.sweep(self.turn.now.mono) {
-            self.turn.wheel.arm(at, Timer::Topics);
+            self.arm_sweep(at);
         }
     }
 

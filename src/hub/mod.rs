@@ -141,7 +141,18 @@ impl Hub {
         }
     }
 
-    /// What it was told at the start.
+    /// Goes by other settings from now on. How many subscriptions there may be stays, what topics
+    /// are called, and who is asked before a subscription: somebody may be waiting for the answer.
+    pub fn retune(&mut self, settings: &Settings) {
+        self.settings = Settings {
+            subscriptions_max: self.settings.subscriptions_max,
+            public_url: self.settings.public_url.clone(),
+            approve: self.settings.approve.clone(),
+            ..settings.clone()
+        };
+    }
+
+    /// What it was told last.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings

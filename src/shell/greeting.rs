@@ -73,6 +73,7 @@ mod tests {
                 client_ca: None,
             }),
             tokens: None,
+            config_file: None,
         }
     }
 

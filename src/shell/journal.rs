@@ -4,9 +4,9 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 
-use log::{Level, Record};
+use log::{Level, Log, Metadata, Record};
 
 use super::clock;
 use super::throttle::{LINES_MAX, SPAN, Throttle, Verdict};
@@ -15,6 +15,45 @@ use crate::base::time::Wall;
 /// Starts the log with an env_logger filter such as `info` or `warn,hookah::shell=debug`. A second
 /// call changes nothing.
 pub fn start(filter: &str) {
+    if log::set_logger(&JOURNAL).is_ok() {
+        refilter(filter);
+    }
+}
+
+/// Other lines are wanted from now on.
+pub(super) fn refilter(filter: &str) {
+    let logger = logger(filter);
+    log::set_max_level(logger.filter());
+    *JOURNAL.0.write().unwrap_or_else(PoisonError::into_inner) = Some(logger);
+}
+
+/// What every log line goes through, so that its filter can be another one day.
+struct Journal(RwLock<Option<env_logger::Logger>>);
+
+static JOURNAL: Journal = Journal(RwLock::new(None));
+
+impl Journal {
+    fn with<T>(&self, look: impl FnOnce(&env_logger::Logger) -> T) -> Option<T> {
+        let logger = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        logger.as_ref().map(look)
+    }
+}
+
+impl Log for Journal {
+    fn enabled(&self, about: &Metadata<'_>) -> bool {
+        self.with(|logger| logger.enabled(about)).unwrap_or(false)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        self.with(|logger| logger.log(record));
+    }
+
+    fn flush(&self) {
+        self.with(Log::flush);
+    }
+}
+
+fn logger(filter: &str) -> env_logger::Logger {
     let mut builder = env_logger::Builder::new();
     // Why a line's TLS failed is in our own words; rustls' lines are for whoever asks for them.
     builder.filter_module("rustls", log::LevelFilter::Off);
@@ -22,7 +61,7 @@ pub fn start(filter: &str) {
     builder
         .parse_filters(filter)
         .format(move |out, record| line(out, record, &throttle));
-    let _ = builder.try_init();
+    builder.build()
 }
 
 fn line(out: &mut impl Write, record: &Record<'_>, throttle: &Mutex<Throttle>) -> io::Result<()> {

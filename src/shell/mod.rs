@@ -11,11 +11,13 @@ use std::time::Duration;
 
 use mio::{Poll, Waker};
 
+use crate::access::Roll;
 use crate::base::exit::Exit;
 use crate::engine::{self, Engine};
 use crate::{http, store};
 
 mod clock;
+mod configuration;
 mod datagrams;
 mod entry;
 mod gate;
@@ -43,6 +45,9 @@ mod turn;
 use gate::Place;
 use listen::Listeners;
 
+pub use configuration::{
+    Anew, CONFIG_BYTES_MAX, Change, Reread, read as read_config, reread as reread_config,
+};
 pub use gate::{Listen, Scheme};
 pub use journal::start as start_log;
 pub use sys::raise_descriptors;
@@ -80,6 +85,8 @@ pub struct Settings {
     pub identity: Option<Files>,
     /// Who may do what; without it nobody is asked.
     pub tokens: Option<PathBuf>,
+    /// The file of the configuration, if there are secrets in it.
+    pub config_file: Option<PathBuf>,
 }
 
 /// Why the server could not start, or had to stop.
@@ -174,18 +181,30 @@ fn not_listening(out: &mut fmt::Formatter<'_>, at: &Listen, why: &io::Error) -> 
 }
 
 /// Serves until a signal asks to stop and the drain is over. Prints what it listens on, where it
-/// keeps things and how to try it to stderr, once connections are taken in.
+/// keeps things and how to try it to stderr, once connections are taken in. `reread` is asked at
+/// SIGHUP.
 ///
 /// # Errors
 /// See [`Failure`]. A second signal ends the process without returning from here.
-pub fn run(settings: &Settings, engine: engine::Settings) -> Result<(), Failure> {
+pub fn run(
+    settings: &Settings,
+    engine: engine::Settings,
+    reread: Box<dyn Reread>,
+) -> Result<(), Failure> {
     guard::log_panics();
-    let serve = || start(settings, engine)?.run();
+    if let Some(path) = &settings.config_file {
+        configuration::warn_if_open(path);
+    }
+    let serve = || start(settings, engine, reread)?.run();
     // What no finer boundary has caught is a fault that a restart may cure.
     catch_unwind(AssertUnwindSafe(serve)).unwrap_or(Err(Failure::Broken))
 }
 
-fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, Failure> {
+fn start(
+    settings: &Settings,
+    engine: engine::Settings,
+    reread: Box<dyn Reread>,
+) -> Result<turn::Server, Failure> {
     let system = |doing| move |why| Failure::System { doing, why };
     let poll = Poll::new().map_err(system("creating the poll"))?;
     let registry = poll.registry();
@@ -194,12 +213,7 @@ fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, 
     let tls = tls::Client::new(settings.ca_file.as_deref()).map_err(Failure::File)?;
     let identity = settings.identity.clone().map(tls::Identity::read);
     let identity = identity.transpose().map_err(Failure::File)?;
-    let roll = settings.tokens.as_deref().map(|path| {
-        tokens::warn_if_open(path);
-        let path = path.to_path_buf();
-        tokens::read(&path).map_err(|why| Failure::Tokens { path, why })
-    });
-    let roll = roll.transpose()?;
+    let roll = roll(settings)?;
     let sum = sum::Sum::of(&engine);
     let terms = gate::Terms {
         has_certificate: identity.is_some(),
@@ -239,9 +253,20 @@ fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, 
         listeners,
         signals,
         tokens: settings.tokens.clone(),
+        reread,
         store,
         greeting,
     }))
+}
+
+/// Who may do what, if anybody is asked.
+fn roll(settings: &Settings) -> Result<Option<Roll>, Failure> {
+    let roll = settings.tokens.as_deref().map(|path| {
+        tokens::warn_if_open(path);
+        let path = path.to_path_buf();
+        tokens::read(&path).map_err(|why| Failure::Tokens { path, why })
+    });
+    roll.transpose()
 }
 
 /// What the store is told.
@@ -254,7 +279,7 @@ fn opening(settings: &Settings, engine: &engine::Settings, waker: Waker) -> stor
         }),
         free: sys::free_bytes,
         target: http::target::kept,
-        backlog_age: engine.topics.backlog_age,
+        backlog_age: engine.topics.widest().age,
         backlog_bytes: BACKLOG_BYTES_MAX,
         keep_age: settings.keep_age,
         keep_bytes: settings.keep_bytes,

@@ -8,6 +8,9 @@ impl Server {
     /// Reads everything anew that may change. A further file is a further step here.
     pub(super) fn reload(&mut self) {
         let mut read = Vec::new();
+        if self.reread_configuration() {
+            read.push("config");
+        }
         if let Some(identity) = &mut self.identity {
             match identity.reread() {
                 Ok(()) => read.push("certificates"),

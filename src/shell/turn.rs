@@ -21,7 +21,7 @@ use super::signals::Signals;
 use super::socket::{Socket, ended};
 use super::sockets::Sockets;
 use super::tls;
-use super::{Failure, READ_BYTES_MAX};
+use super::{Failure, READ_BYTES_MAX, Reread};
 use crate::base::histogram::Histogram;
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
@@ -64,6 +64,7 @@ pub(super) struct Server {
     signals: Signals,
     /// The file of tokens, if there are any.
     pub(super) tokens: Option<PathBuf>,
+    pub(super) reread: Box<dyn Reread>,
     store: Box<dyn Store>,
     /// The one buffer that all reads share; an idle line owns none.
     pub(super) scratch: Box<[u8]>,
@@ -89,6 +90,8 @@ pub(super) struct Parts {
     pub(super) listeners: Listeners,
     pub(super) signals: Signals,
     pub(super) tokens: Option<PathBuf>,
+    /// Whoever reads the configuration anew.
+    pub(super) reread: Box<dyn Reread>,
     pub(super) store: Box<dyn Store>,
     /// The lines at the start.
     pub(super) greeting: String,
@@ -111,6 +114,7 @@ impl Server {
             listeners: parts.listeners,
             signals: parts.signals,
             tokens: parts.tokens,
+            reread: parts.reread,
             store: parts.store,
             scratch: vec![0; READ_BYTES_MAX].into_boxed_slice(),
             put_off: Vec::new(),

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use super::Topics;
 use super::channel::{Channel, Kind};
+use super::keep::Keep;
+use super::post::Until;
 use crate::base::slab::Key;
 use crate::base::time::Mono;
 use crate::model::{Message, MessageId};
@@ -22,6 +24,8 @@ const SWEEP_MICROS_MIN: u64 = 1_000_000;
 pub(super) struct Backlog {
     /// The topic's name.
     pub(super) name: Arc<[u8]>,
+    /// How much it keeps.
+    pub(super) keep: Keep,
     /// Bytes of the kept messages.
     bytes: usize,
     /// The newest message that was here and is not kept any more; of a topic that may have been
@@ -33,9 +37,10 @@ pub(super) struct Backlog {
 }
 
 impl Backlog {
-    pub(super) fn new(name: Arc<[u8]>, lost: MessageId) -> Backlog {
+    pub(super) fn new(name: Arc<[u8]>, keep: Keep, lost: MessageId) -> Backlog {
         Backlog {
             name,
+            keep,
             bytes: 0,
             lost,
             colder: None,
@@ -57,12 +62,12 @@ impl Topics {
         }
         let lost = self.forgotten.max(self.deleted.lost(name));
         let name: Arc<[u8]> = name.into();
-        let backlog = Backlog::new(Arc::clone(&name), lost);
+        let backlog = Backlog::new(Arc::clone(&name), self.settings.keep_of(&name), lost);
         let kind = Kind::Topic {
             backlog,
             listed: Vec::new(),
         };
-        let channel = Channel::new(kind, self.settings.ring_bound());
+        let channel = Channel::new(kind, self.ring_bound);
         let key = self.channels.insert(channel).ok()?;
         self.posts.bytes += topic_bytes(&name);
         self.by_name.insert(Arc::clone(&name), key);
@@ -86,32 +91,23 @@ impl Topics {
         }
     }
 
-    /// Whether a message of that size is kept at all.
-    pub(super) fn keeps(&self, message: &Message) -> bool {
-        let Settings { messages, bytes } = self.room();
-        messages > 0 && message.bytes() <= bytes
-    }
-
-    fn room(&self) -> Settings {
-        Settings {
-            messages: self.settings.backlog_messages,
-            bytes: self.settings.backlog_bytes,
-        }
-    }
-
     /// The newest post of a topic is kept; what is then too much goes, the oldest first.
-    pub(super) fn keep(&mut self, key: Key, post: Key, message: &Arc<Message>, until: Mono) {
+    pub(super) fn keep(&mut self, key: Key, post: Key, message: &Arc<Message>, until: Until) {
         self.posts.keep(post, message, key, until);
         self.cool(key);
         self.warm(key);
         if let Some(backlog) = self.backlog_mut(key) {
             backlog.bytes += message.bytes();
         }
-        let room = self.room();
+        self.trim_backlog(key);
+    }
+
+    /// What a topic keeps beyond its bounds goes, the oldest first.
+    pub(super) fn trim_backlog(&mut self, key: Key) {
         while let Some(channel) = self.channels.get(key)
             && let Kind::Topic { backlog, .. } = &channel.kind
-            && ((channel.ring.end() - channel.kept) as usize > room.messages
-                || backlog.bytes > room.bytes)
+            && ((channel.ring.end() - channel.kept) as usize > backlog.keep.messages
+                || backlog.bytes > backlog.keep.bytes)
         {
             self.forget_oldest(key);
         }
@@ -195,20 +191,20 @@ impl Topics {
         }
     }
 
-    /// When the next sweep is due, if none is under way; it must be armed then.
+    /// When the next sweep is due, if none is armed for as early; it must be armed then.
     pub fn next_sweep(&mut self) -> Option<Mono> {
-        if self.sweeps {
+        let (_, until) = self.posts.oldest()?;
+        if self.sweeps.is_some_and(|at| at <= until) {
             return None;
         }
-        let (_, until) = self.posts.oldest()?;
-        self.sweeps = true;
+        self.sweeps = Some(until);
         Some(until)
     }
 
     /// Lets go what was kept long enough, a bounded number of messages at a time. Gives the time of
     /// the next sweep.
     pub fn sweep(&mut self, now: Mono) -> Option<Mono> {
-        self.sweeps = false;
+        self.sweeps = None;
         for _ in 0..SWEPT_MAX {
             match self.posts.oldest() {
                 Some((topic, until)) if until <= now => {
@@ -220,7 +216,7 @@ impl Topics {
                 }
             }
         }
-        self.sweeps = true;
+        self.sweeps = Some(now);
         Some(now)
     }
 }
@@ -228,12 +224,6 @@ impl Topics {
 /// What a topic of that name costs on the account.
 pub(super) fn topic_bytes(name: &[u8]) -> usize {
     TOPIC_BYTES + name.len()
-}
-
-/// Two of the settings.
-struct Settings {
-    messages: usize,
-    bytes: usize,
 }
 
 /// The list of topics that keep anything, by the time of their last publish.
@@ -288,8 +278,10 @@ impl Topics {
             channel.ring.end() - channel.kept,
             "a kept post without its message"
         );
-        assert!(bytes <= self.settings.backlog_bytes);
-        assert!((channel.ring.end() - channel.kept) as usize <= self.settings.backlog_messages);
+        let keep = self.settings.keep_of(&backlog.name);
+        assert_eq!(backlog.keep, keep, "a topic goes by an old rule");
+        assert!(bytes <= keep.bytes);
+        assert!((channel.ring.end() - channel.kept) as usize <= keep.messages);
         topic_bytes(&backlog.name)
     }
 

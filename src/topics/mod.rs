@@ -19,7 +19,7 @@ use std::time::Duration;
 use crate::base::frame::Frame;
 use crate::base::index::Index;
 use crate::base::slab::{Key, Slab};
-use crate::base::time::Wall;
+use crate::base::time::{Mono, Wall};
 use crate::model::MessageId;
 
 mod backlog;
@@ -28,9 +28,11 @@ mod check;
 pub mod filter;
 pub mod format;
 mod join;
+pub mod keep;
 mod post;
 mod publish;
 mod restore;
+mod retune;
 pub mod subscribe;
 mod view;
 pub mod window;
@@ -40,6 +42,7 @@ use channel::Channel;
 pub use channel::{Feed, Reading};
 use format::Style;
 pub use join::{Joined, Seat};
+use keep::{Keep, Rules};
 use post::Posts;
 pub use publish::WARNING_PERCENT;
 pub use restore::DELETED_MAX;
@@ -60,6 +63,8 @@ pub struct Settings {
     pub backlog_age: Duration,
     /// Bytes of messages that a topic keeps.
     pub backlog_bytes: usize,
+    /// Topics that keep something else.
+    pub rules: Rules,
     /// Bytes of all that topics hold together.
     pub bytes_max: usize,
     /// Silence after which a stream gets keep-alive bytes, unless its reader says otherwise.
@@ -77,6 +82,7 @@ impl Default for Settings {
             backlog_messages: 100,
             backlog_age: Duration::from_secs(3_600),
             backlog_bytes: 1 << 20,
+            rules: Rules::default(),
             bytes_max: 64 << 20,
             keep_alive: Duration::from_secs(30),
             streams_max: None,
@@ -85,21 +91,24 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
+impl Keep {
     /// Messages that a reader may be behind: more than the longest backlog, which it may ask for.
     fn behind_messages_max(&self) -> u64 {
-        BEHIND_MESSAGES_MAX.max(4 * self.backlog_messages as u64)
+        BEHIND_MESSAGES_MAX.max(4 * self.messages as u64)
     }
 
     /// The same in bytes.
     fn behind_bytes_max(&self) -> u64 {
-        BEHIND_BYTES_MAX.max(4 * self.backlog_bytes as u64)
+        BEHIND_BYTES_MAX.max(4 * self.bytes as u64)
     }
+}
 
+impl Settings {
     /// More than any ring holds.
     fn ring_bound(&self) -> usize {
-        let behind = usize::try_from(self.behind_messages_max()).unwrap_or(usize::MAX);
-        behind.saturating_add(self.backlog_messages + join::REPLAY_MESSAGES_MAX + 2)
+        let widest = self.widest();
+        let behind = usize::try_from(widest.behind_messages_max()).unwrap_or(usize::MAX);
+        behind.saturating_add(widest.messages + join::REPLAY_MESSAGES_MAX + 2)
     }
 }
 
@@ -124,8 +133,10 @@ pub struct Topics {
     /// The newest message that a topic which is not here may have had.
     forgotten: MessageId,
     deleted: Deleted,
-    /// Whether a sweep is armed.
-    sweeps: bool,
+    /// More than any ring holds.
+    ring_bound: usize,
+    /// For when a sweep is armed.
+    sweeps: Option<Mono>,
     /// Channels with readers that the last message went to.
     touched: Vec<Key>,
     /// Channels whose readers have not been woken since something came.
@@ -141,9 +152,10 @@ impl Topics {
     #[must_use]
     pub fn new(settings: Settings, now: Wall, seed: u64) -> Topics {
         Topics {
+            ring_bound: settings.ring_bound(),
+            posts: Posts::new(settings.ages()),
             settings,
             channels: Slab::with_bound(u32::MAX as usize - 1),
-            posts: Posts::new(),
             by_name: Index::new(seed),
             by_order: BTreeMap::new(),
             views: Views::new(seed.rotate_left(48)),
@@ -155,7 +167,7 @@ impl Topics {
             crowded_out: 0,
             forgotten: join::before(now),
             deleted: Deleted::new(join::before(now)),
-            sweeps: false,
+            sweeps: None,
             touched: Vec::new(),
             woken: VecDeque::new(),
             targets: Vec::new(),
@@ -165,7 +177,7 @@ impl Topics {
         }
     }
 
-    /// What it was told at the start.
+    /// What it was told last.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings

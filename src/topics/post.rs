@@ -2,11 +2,12 @@
 //! hold it. They know how many need them and what they weigh, and never who reads.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::format::{Format, Scratch};
 use crate::base::frame::Frame;
 use crate::base::slab::{Key, Slab};
-use crate::base::time::Mono;
+use crate::base::time::{Mono, micros};
 use crate::model::{Message, MessageId};
 
 /// What a post holds besides its message and its frames.
@@ -38,6 +39,8 @@ struct Kept {
     topic: Key,
     /// It is too old then.
     until: Mono,
+    /// The list of those that are kept as long.
+    list: usize,
     older: Option<Key>,
     newer: Option<Key>,
 }
@@ -46,25 +49,41 @@ struct Kept {
 #[derive(Debug, Default)]
 pub(super) struct Encoded([Option<Frame>; Format::COUNT]);
 
+/// How long a post is kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Until {
+    /// It is too old then.
+    pub(super) at: Mono,
+    /// How old it is by then.
+    pub(super) age: Duration,
+}
+
+/// Those that are kept for the same time, in the order in which they were published.
+#[derive(Clone, Copy, Debug)]
+struct List {
+    age: Duration,
+    oldest: Option<Key>,
+    newest: Option<Key>,
+}
+
 /// All posts that are in a backlog or that somebody has yet to pass, and the account of all that
 /// topics hold.
 #[derive(Debug)]
 pub(super) struct Posts {
     slab: Slab<Post>,
-    /// The ends of the list of those in a backlog, in the order in which they were published.
-    oldest: Option<Key>,
-    newest: Option<Key>,
+    /// Those in a backlog, by the time for which they are kept.
+    lists: Box<[List]>,
     /// Bytes on the account: posts, and what rooms beside them charge.
     pub(super) bytes: usize,
     scratch: Scratch,
 }
 
 impl Posts {
-    pub(super) fn new() -> Posts {
+    /// None. `ages` are all times for which posts are kept, in their order.
+    pub(super) fn new(ages: Vec<Duration>) -> Posts {
         Posts {
             slab: Slab::with_bound(u32::MAX as usize - 1),
-            oldest: None,
-            newest: None,
+            lists: lists(ages),
             bytes: 0,
             scratch: Scratch::default(),
         }
@@ -170,15 +189,19 @@ impl Posts {
     }
 }
 
+fn lists(ages: Vec<Duration>) -> Box<[List]> {
+    let empty = |age| List {
+        age,
+        oldest: None,
+        newest: None,
+    };
+    ages.into_iter().map(empty).collect()
+}
+
 /// The backlog's side.
 impl Posts {
     /// The newest post of a topic becomes part of its backlog.
-    pub(super) fn keep(&mut self, key: Key, message: &Arc<Message>, topic: Key, until: Mono) {
-        let older = self.newest.replace(key);
-        match older.and_then(|older| self.slab.get_mut(older)) {
-            Some(Post { kept: Some(it), .. }) => it.newer = Some(key),
-            _ => self.oldest = Some(key),
-        }
+    pub(super) fn keep(&mut self, key: Key, message: &Arc<Message>, topic: Key, until: Until) {
         let Some(post) = self.slab.get_mut(key) else {
             return;
         };
@@ -187,10 +210,46 @@ impl Posts {
         post.kept = Some(Kept {
             message: Arc::clone(message),
             topic,
-            until,
-            older,
+            until: until.at,
+            list: 0,
+            older: None,
             newer: None,
         });
+        self.enlist(key, until.age);
+    }
+
+    /// Puts a kept post at the end of the list of those that are kept as long.
+    fn enlist(&mut self, key: Key, age: Duration) {
+        let found = self.lists.binary_search_by(|list| list.age.cmp(&age));
+        // The ages are those of the settings, of which this is one.
+        let number = found.unwrap_or_else(|near| near.min(self.lists.len() - 1));
+        let list = &mut self.lists[number];
+        let older = list.newest.replace(key);
+        if older.is_none() {
+            list.oldest = Some(key);
+        }
+        if let Some(Post { kept: Some(it), .. }) = older.and_then(|it| self.slab.get_mut(it)) {
+            it.newer = Some(key);
+        }
+        if let Some(Post { kept: Some(it), .. }) = self.slab.get_mut(key) {
+            (it.list, it.older, it.newer) = (number, older, None);
+        }
+    }
+
+    /// All are kept for other times from now on, each as long as its topic's are.
+    pub(super) fn regroup(&mut self, ages: Vec<Duration>, age_of: impl Fn(Key) -> Duration) {
+        let was = std::mem::replace(&mut self.lists, lists(ages));
+        let kept = self.slab.iter().filter(|(_, post)| post.kept.is_some());
+        let mut kept: Vec<_> = kept.map(|(key, it)| (it.id, it.number, key)).collect();
+        kept.sort_unstable();
+        for (_, _, key) in kept {
+            let Some(Post { kept: Some(it), .. }) = self.slab.get_mut(key) else {
+                continue;
+            };
+            let (old, new) = (was[it.list].age, age_of(it.topic));
+            it.until = Mono((it.until + new).0.saturating_sub(micros(old)));
+            self.enlist(key, new);
+        }
     }
 
     /// The post is part of a backlog no more. It goes, if nobody reads it. Gives its message.
@@ -205,19 +264,22 @@ impl Posts {
         }
         match kept.older.and_then(|older| self.slab.get_mut(older)) {
             Some(Post { kept: Some(it), .. }) => it.newer = kept.newer,
-            _ => self.oldest = kept.newer,
+            _ => self.lists[kept.list].oldest = kept.newer,
         }
         match kept.newer.and_then(|newer| self.slab.get_mut(newer)) {
             Some(Post { kept: Some(it), .. }) => it.older = kept.older,
-            _ => self.newest = kept.older,
+            _ => self.lists[kept.list].newest = kept.older,
         }
         Some(kept.message)
     }
 
-    /// The topic of the oldest post in any backlog, and when it is too old.
+    /// The topic of the post that is too old first, and when it is.
     pub(super) fn oldest(&self) -> Option<(Key, Mono)> {
-        let kept = self.slab.get(self.oldest?)?.kept.as_ref()?;
-        Some((kept.topic, kept.until))
+        let oldest = self.lists.iter().filter_map(|list| {
+            let kept = self.slab.get(list.oldest?)?.kept.as_ref()?;
+            Some((kept.topic, kept.until))
+        });
+        oldest.min_by_key(|(_, until)| *until)
     }
 
     /// A kept post's message.
@@ -239,14 +301,17 @@ impl Posts {
             assert_eq!(bytes, post.bytes, "a post's bytes are miscounted");
             sum += bytes;
         }
-        let (mut listed, mut at, mut last) = (0, self.oldest, None);
-        while let Some(key) = at {
-            let kept = self.slab.get(key).and_then(|post| post.kept.as_ref());
-            assert_eq!(kept.and_then(|it| it.older), last, "the list of the kept");
-            (last, at) = (at, kept.and_then(|it| it.newer));
-            listed += 1;
+        let mut listed = 0;
+        for list in &self.lists {
+            let (mut at, mut last) = (list.oldest, None);
+            while let Some(key) = at {
+                let kept = self.slab.get(key).and_then(|post| post.kept.as_ref());
+                assert_eq!(kept.and_then(|it| it.older), last, "the list of the kept");
+                (last, at) = (at, kept.and_then(|it| it.newer));
+                listed += 1;
+            }
+            assert_eq!(list.newest, last, "the end of the list of the kept");
         }
-        assert_eq!(self.newest, last, "the end of the list of the kept");
         let kept = self.slab.iter().filter(|(_, post)| post.kept.is_some());
         assert_eq!(kept.count(), listed, "kept but not listed");
         sum

@@ -2,11 +2,12 @@
 //! It wakes nobody: it says which channels have something new.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Topics;
 use super::channel::{Channel, Kind, Member};
 use super::format::Format;
-use super::post::Encoded;
+use super::post::{Encoded, Until};
 use super::restore::Deleted;
 use crate::base::slab::Key;
 use crate::base::time::Mono;
@@ -19,15 +20,14 @@ impl Topics {
     /// A message goes to all streams that read any of its topics. The channels that got it are
     /// `touched`, and those among them with readers wait in `next_woken`.
     pub fn publish(&mut self, message: &Arc<Message>, now: Mono) {
-        let until = now + self.settings.backlog_age;
-        self.publish_until(message, until, |_, _| true);
+        self.publish_aged(message, (now, Duration::ZERO), |_, _| true);
     }
 
-    /// The same for those of its topics that are `wanted`; it is kept until then.
-    pub(super) fn publish_until(
+    /// The same of a message that is so old, for those of its topics that are `wanted`.
+    pub(super) fn publish_aged(
         &mut self,
         message: &Arc<Message>,
-        until: Mono,
+        when: (Mono, Duration),
         wanted: impl Fn(&Deleted, &[u8]) -> bool,
     ) {
         self.last = self.last.max(message.id);
@@ -35,7 +35,7 @@ impl Topics {
         let mut encoded = Encoded::default();
         for (number, name) in message.topics.iter().enumerate() {
             if wanted(&self.deleted, name) {
-                self.publish_under((number, name), message, &mut encoded, until);
+                self.publish_under((number, name), message, &mut encoded, when);
             }
         }
         self.make_room();
@@ -46,9 +46,11 @@ impl Topics {
         (number, name): (usize, &[u8]),
         message: &Arc<Message>,
         encoded: &mut Encoded,
-        until: Mono,
+        (now, passed): (Mono, Duration),
     ) {
-        let keeps = self.keeps(message);
+        let keep = self.settings.keep_of(name);
+        let left = keep.age.saturating_sub(passed);
+        let keeps = keep.messages > 0 && message.bytes() <= keep.bytes && !left.is_zero();
         let topic = match keeps {
             true => self.topic(name),
             false => self.emptied(name),
@@ -67,7 +69,8 @@ impl Topics {
                 }
             }
             if let (true, Some(topic), Some(post)) = (keeps, own, post) {
-                self.keep(topic, post, message, until);
+                let (at, age) = (now + left, keep.age);
+                self.keep(topic, post, message, Until { at, age });
             }
         }
         if !keeps {
@@ -254,12 +257,12 @@ impl Topics {
 
     fn percent(&self, channel: &Channel, at: u64) -> u32 {
         let (messages, bytes) = channel.behind(at);
-        let (messages_given, bytes_given) = match &channel.kind {
-            Kind::View(view) => view.given,
-            Kind::Topic { .. } => (0, 0),
+        let (keep, (messages_given, bytes_given)) = match &channel.kind {
+            Kind::View(view) => (self.settings.keep(), view.given),
+            Kind::Topic { backlog, .. } => (backlog.keep, (0, 0)),
         };
-        let messages_max = self.settings.behind_messages_max() + messages_given;
-        let bytes_max = self.settings.behind_bytes_max() + bytes_given;
+        let messages_max = keep.behind_messages_max() + messages_given;
+        let bytes_max = keep.behind_bytes_max() + bytes_given;
         // Rounded up: whoever is over a bound by one is over a hundred percent.
         let percent = (messages * 100)
             .div_ceil(messages_max)

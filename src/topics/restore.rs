@@ -89,7 +89,7 @@ fn key(name: &[u8]) -> Box<[u8]> {
 impl Topics {
     /// A topic's messages are deleted, and must not come back after a restart.
     pub(super) fn delete(&mut self, turn: &mut Turn, name: &[u8]) {
-        let until = turn.now.mono + self.settings.backlog_age;
+        let until = turn.now.mono + self.settings.widest().age;
         self.posts.bytes += self.deleted.add(name, self.last, until);
         turn.hand(StoreOp::Keep {
             table: Table::Topics,
@@ -161,7 +161,8 @@ impl Topics {
             self.forgotten = self.forgotten.max(message.id);
             return;
         }
-        self.publish_until(message, now.mono + left, |deleted, name| {
+        let passed = now.wall.since(message.accepted);
+        self.publish_aged(message, (now.mono, passed), |deleted, name| {
             let gone = deleted.by_name.get(name).map(|(id, _)| *id);
             gone.is_none_or(|gone| message.id > gone)
         });
@@ -169,9 +170,9 @@ impl Topics {
         self.woken.clear();
     }
 
-    /// How long something that came then is kept yet.
+    /// How long something that came then may be kept yet, under any name.
     fn left(&self, now: Now, then: Wall) -> std::time::Duration {
         let age = now.wall.since(then);
-        self.settings.backlog_age.saturating_sub(age)
+        self.settings.widest().age.saturating_sub(age)
     }
 }

@@ -8,6 +8,7 @@ use super::*;
 use crate::base::time::Mono;
 use crate::model::{Message, TopicNames};
 
+mod keeping;
 mod model;
 mod restart;
 

@@ -262,7 +262,7 @@ impl Topics {
             given: (0, 0),
             cost: cost_of(selection),
         };
-        let channel = Channel::new(Kind::View(Box::new(view)), self.settings.ring_bound());
+        let channel = Channel::new(Kind::View(Box::new(view)), self.ring_bound);
         let key = self.channels.insert(channel).ok()?;
         self.posts.bytes += cost_of(selection);
         self.standing += cost_of(selection);

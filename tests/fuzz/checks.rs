@@ -4,6 +4,8 @@
 
 #[path = "checks_batch.rs"]
 mod checks_batch;
+#[path = "checks_config.rs"]
+mod checks_config;
 #[path = "checks_forms.rs"]
 mod checks_forms;
 #[path = "checks_hub.rs"]
@@ -22,6 +24,7 @@ mod checks_wishes;
 mod drive;
 
 pub use checks_batch::batch;
+pub use checks_config::config_file;
 pub use checks_forms::{multipart, urlencoded};
 pub use checks_hub::{hub_diff, hub_discover, hub_request};
 pub use checks_json::json;
@@ -50,6 +53,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("json_line", json_line),
     ("wish", wish),
     ("tokens_file", tokens_file),
+    ("config_file", config_file),
 ];
 
 /// Request heads and framing: no split changes the result, and what is accepted has one framing.

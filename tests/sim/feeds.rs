@@ -7,9 +7,10 @@ use hookah::model::{Message, MessageId};
 use hookah::port::{Seq, StoreDone};
 use hookah::store::memory::Book;
 use hookah::topics;
+use hookah::topics::keep::Rule;
 
 use crate::asks::Asks;
-use crate::kept::{Bounds, Published};
+use crate::kept::{Bounds, Edition, Published};
 use crate::net::LinkId;
 use crate::publication::Publication;
 use crate::watch::Watch;
@@ -36,8 +37,8 @@ pub struct Known<'a> {
     pub history: &'a [Published],
     /// What was to be published, by number.
     pub publications: &'a [Publication],
-    /// What is kept.
-    pub bounds: &'a Bounds,
+    /// What is kept, and since when.
+    pub editions: &'a [Edition],
 }
 
 impl Known<'_> {
@@ -56,7 +57,7 @@ pub struct Feeds {
     pub bytes_max: u64,
     by_body: BTreeMap<Vec<u8>, usize>,
     waiting: Vec<(Seq, usize, MessageId, usize)>,
-    bounds: Option<Bounds>,
+    editions: Vec<Edition>,
     /// Silence before keep-alive bytes.
     keep_alive: u64,
     /// For each selection that somebody reads.
@@ -72,21 +73,41 @@ pub struct Feeds {
 const BESIDE_BYTES: u64 = 128 << 10;
 
 impl Feeds {
-    /// What is kept.
-    pub fn keeping(&mut self, settings: &topics::Settings) {
-        self.bounds = Some(Bounds {
+    /// What is kept from then on; `rules` are those of the settings.
+    pub fn keeping(&mut self, since: u64, settings: &topics::Settings, rules: &[Rule]) {
+        let others = Bounds {
             messages: settings.backlog_messages,
             bytes: settings.backlog_bytes,
             age: settings.backlog_age.as_micros() as u64,
             tight: settings.bytes_max < 16 << 20,
+        };
+        let of = |rule: &Rule| {
+            let bounds = Bounds {
+                messages: rule.messages.unwrap_or(others.messages),
+                bytes: rule.bytes.unwrap_or(others.bytes),
+                age: rule.age.map_or(others.age, |age| age.as_micros() as u64),
+                tight: others.tight,
+            };
+            (String::from_utf8_lossy(&rule.name).into_owned(), bounds)
+        };
+        self.editions.push(Edition {
+            since,
+            others,
+            rules: rules.iter().map(of).collect(),
         });
         self.keep_alive = settings.keep_alive.as_micros() as u64;
         self.bytes_max = settings.bytes_max as u64;
     }
 
+    /// How often what is kept was another.
+    pub fn editions(&self) -> usize {
+        self.editions.len()
+    }
+
     /// Messages that a topic keeps.
     pub fn backlog(&self) -> u64 {
-        self.bounds.map_or(0, |bounds| bounds.messages as u64)
+        let last = self.editions.last();
+        last.map_or(0, |edition| edition.others.messages as u64)
     }
 
     /// What all topics may hold at any time, in bytes.
@@ -171,7 +192,7 @@ impl Feeds {
         let publication = &self.publications[number];
         let place = self.history.len() - 1;
         let mut grown: Vec<String> = Vec::new();
-        let tight = self.bounds.is_some_and(|bounds| bounds.tight);
+        let tight = self.editions.iter().any(|edition| edition.others.tight);
         for watch in self.watches.values_mut() {
             if !publication.matches(&watch.asks) {
                 continue;
@@ -225,7 +246,7 @@ impl Feeds {
             log: log.map_or(&[][..], Vec::as_slice),
             history: &self.history,
             publications: &self.publications,
-            bounds: self.bounds.as_ref()?,
+            editions: &self.editions,
         };
         Some((watch, known))
     }

@@ -37,6 +37,7 @@ mod readers;
 mod receipts;
 mod repeats;
 mod requests;
+mod retunes;
 mod rng;
 mod rules;
 mod script;

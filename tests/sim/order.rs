@@ -54,6 +54,10 @@ pub struct Order {
     pub retries: Option<u32>,
     /// `retry-schedule`.
     pub schedule: Option<Vec<u64>>,
+    /// What holds without it.
+    pub retries_default: u32,
+    /// The waits that hold without a schedule.
+    pub schedule_default: Vec<u64>,
     /// `timeout`.
     pub timeout: Option<u64>,
     /// `expires`, as an age.
@@ -118,6 +122,8 @@ impl Order {
             delay: 0,
             retries: None,
             schedule: None,
+            retries_default: 9,
+            schedule_default: SCHEDULE_DEFAULT.to_vec(),
             timeout: None,
             expires: None,
             filler: 0,
@@ -155,12 +161,12 @@ impl Order {
 
     /// Attempts at most: the first and its retries.
     pub fn budget(&self) -> u32 {
-        1 + self.retries.unwrap_or(9)
+        1 + self.retries.unwrap_or(self.retries_default)
     }
 
     /// The wait before attempt `next` (from 2), without jitter.
     pub fn wait_before(&self, next: u32) -> u64 {
-        let schedule = self.schedule.as_deref().unwrap_or(&SCHEDULE_DEFAULT);
+        let schedule = self.schedule.as_ref().unwrap_or(&self.schedule_default);
         let step = (next as usize).saturating_sub(2).min(schedule.len() - 1);
         schedule[step]
     }

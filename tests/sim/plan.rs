@@ -47,7 +47,7 @@ impl Plan {
             return plan;
         }
         let history = &known.history[..joined];
-        let kept = kept::all(history, known.bounds, span, |topic| asks.reads(topic));
+        let kept = kept::all(history, known.editions, span, |topic| asks.reads(topic));
         for (fate, entry) in plan.fates.iter_mut().zip(log) {
             *fate = kept[entry.place].1;
         }

@@ -20,6 +20,7 @@ use crate::order::{Order, Spelling};
 use crate::pages::{self, Page};
 use crate::repeats;
 use crate::requests::{self, Framing};
+use crate::retunes;
 use crate::rng::Rng;
 use crate::script::Step;
 use crate::sim::Sim;
@@ -51,7 +52,7 @@ pub fn settings() -> engine::Settings {
 /// What topics may be told of at a start.
 pub fn backlog_of(settings: &engine::Settings) -> Backlog {
     Backlog {
-        age: settings.topics.backlog_age,
+        age: settings.topics.widest().age,
         bytes: 64 << 20,
     }
 }
@@ -131,6 +132,7 @@ pub fn random(seed: u64) -> Sim {
         client(&mut sim);
     }
     stop(&mut sim);
+    retunes::random(&mut sim);
     sim
 }
 
@@ -212,9 +214,7 @@ fn crashes(sim: &mut Sim) {
 
 /// What topics keep; now and then next to nothing.
 fn backlog(chance: &mut Rng, settings: &mut topics::Settings) {
-    settings.backlog_messages = chance.pick(&[100, 100, 3, 10]);
-    settings.backlog_bytes = chance.pick(&[1 << 20, 1 << 20, 100_000, 1_000]);
-    settings.backlog_age = Duration::from_secs(chance.pick(&[3_600, 3_600, 20, 60]));
+    retunes::keep(chance, settings);
     settings.keep_alive = Duration::from_secs(chance.pick(&[30, 30, 7, 100]));
     if chance.chance(10) {
         settings.bytes_max = chance.between(200_000, 2_000_000) as usize;

@@ -91,7 +91,7 @@ impl Sim {
         let mut world = World::new(seed);
         let width = settings.courier.width(settings.lines_max / 2);
         let mut oracle = Oracle::new(width as usize, settings.volatile);
-        oracle.feeds.keeping(&settings.topics);
+        oracle.feeds.keeping(0, &settings.topics, &[]);
         let rules = Rules::of(&settings.courier.policy);
         let hub = Hub::new(settings.hub.leases);
         let mut engine = Engine::new(settings.clone(), world.rng.entropy(), world.now);
@@ -322,6 +322,7 @@ impl Sim {
                 self.change(topic, filler);
             }
             Event::Reload => self.reload(),
+            Event::Retune => self.retune_at_random(),
             Event::Crash => self.light(),
             Event::Start => self.start(),
             Event::Drain if self.is_down => {}

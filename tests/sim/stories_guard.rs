@@ -95,7 +95,7 @@ fn assert_forbidden(sim: &mut Sim, order: usize, why: &str) {
 }
 
 /// A client whose order is refused with 403; the answer's body.
-fn refused(sim: &mut Sim, target: usize, options: impl FnOnce(&mut Order)) -> String {
+pub fn refused(sim: &mut Sim, target: usize, options: impl FnOnce(&mut Order)) -> String {
     let order = sim.order(target);
     options(order);
     let order = order.clone();

@@ -48,6 +48,8 @@ pub enum Event {
     Change(usize),
     /// The operator changes the file of tokens and sends SIGHUP.
     Reload,
+    /// The operator changes what topics keep and sends SIGHUP.
+    Retune,
     /// The operator sends SIGTERM.
     Drain,
     /// The process is stopped for so many microseconds, as by SIGSTOP.

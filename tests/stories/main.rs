@@ -34,6 +34,7 @@ mod target;
 mod bounds;
 mod browsing;
 mod clients;
+mod configuring;
 mod counting;
 mod crowds;
 mod garbage;
