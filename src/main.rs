@@ -13,11 +13,13 @@ use hookah::http::target;
 use hookah::{shell, store};
 
 fn main() -> ExitCode {
+    let inherited = shell::inherit();
     let descriptors = shell::raise_descriptors();
     let config = match config::command(
         env::args_os().skip(1),
         |name| env::var_os(name),
         descriptors,
+        &inherited.listeners(),
     ) {
         Ok(Command::Serve(mut config)) => match config::signing_keys(env::vars_os()) {
             Ok(keys) => {
@@ -35,8 +37,8 @@ fn main() -> ExitCode {
         }
         Err(refusal) => return fail(&refusal, refusal.exit_code),
     };
-    shell::start_log(&config.log);
-    match shell::run(&config.shell, config.engine) {
+    shell::start_log(&config.log, config.log_format);
+    match shell::run(&config.shell, config.engine, inherited) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => fail(&failure, failure.exit_code()),
     }

@@ -24,8 +24,7 @@ pub(super) struct Named {
 /// One is missing, or nothing would use them; a listener that cannot be.
 pub(super) fn furnish(config: &mut Config) -> Result<(), Refusal> {
     let named = config.named.clone();
-    let listeners = &config.shell.listen;
-    for at in listeners {
+    for at in &config.shell.listen {
         if let Listen::Unix(path) = at
             && path.as_os_str().len() > PATH_BYTES_MAX
         {
@@ -57,7 +56,8 @@ pub(super) fn furnish(config: &mut Config) -> Result<(), Refusal> {
         (None, None) => None,
     };
     let has_certificate = config.shell.identity.is_some();
-    let mut secure = listeners.iter().filter(|at| at.is_secure(has_certificate));
+    let mut secure = config.listeners();
+    let mut secure = secure.by_ref().filter(|at| at.is_secure(has_certificate));
     match secure.next() {
         Some(at) if !has_certificate => Err(refusal(format!(
             "--listen https://{at} needs --tls-cert and --tls-key"
@@ -74,7 +74,7 @@ pub(super) fn furnish(config: &mut Config) -> Result<(), Refusal> {
 pub(super) fn consent(config: &Config) -> Result<(), Refusal> {
     let identity = config.shell.identity.as_ref();
     let asks = identity.is_some_and(|files| files.client_ca.is_some());
-    let mut open = listen::public(&config.shell.listen)
+    let mut open = listen::public(config.listeners())
         .filter(|(at, _)| !(asks && at.is_secure(identity.is_some())));
     match open.next() {
         Some((_, addr)) if !config.insecure_no_auth && config.shell.tokens.is_none() => {
@@ -106,7 +106,7 @@ mod tests {
     /// What comes of these flags: the configuration, or the refusal and its exit code.
     fn read(flags: &str) -> Result<Config, (u8, String)> {
         let args = flags.split_whitespace().map(Into::into);
-        match command(args, |_| None, 4_096) {
+        match command(args, |_| None, 4_096, &[]) {
             Ok(Command::Serve(config)) => Ok(*config),
             Ok(other) => panic!("{flags}: {other:?}"),
             Err(refusal) => Err((refusal.exit_code, refusal.to_string())),

@@ -12,6 +12,7 @@ use super::listen::{self, LISTEN_FORM, SERVER_FORM};
 use super::streams;
 use crate::courier::guard::{Preset, RULE_FORM, Rule};
 use crate::dispatch::retry::{SCHEDULE_FORM, Schedule};
+use crate::shell::LogFormat;
 use crate::store;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -30,7 +31,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Knob> + Clone {
 }
 
 /// All but those that have pages of their own, in the order of `--help`.
-static KNOBS: [Knob; 29] = [
+static KNOBS: [Knob; 31] = [
     Knob {
         key: "listen",
         group: Group::Listening,
@@ -348,6 +349,16 @@ static KNOBS: [Knob; 29] = [
         },
     },
     Knob {
+        key: "takeover",
+        group: Group::Running,
+        value: "",
+        default: "false",
+        help: "wait for another process to release the store",
+        form: Form::Switch {
+            set: |config, on| config.shell.takeover = on,
+        },
+    },
+    Knob {
         key: "min-free",
         group: Group::Running,
         value: "SIZE",
@@ -395,6 +406,22 @@ static KNOBS: [Knob; 29] = [
             set: |config, text| {
                 text.clone_into(&mut config.log);
                 text.split(',').all(is_directive)
+            },
+        },
+    },
+    Knob {
+        key: "log-format",
+        group: Group::Running,
+        value: "FORMAT",
+        default: "text",
+        help: "of log lines: text or json",
+        form: Form::Text {
+            complaint: "is no form of log lines",
+            allowed: "text, json",
+            set: |config, text| {
+                let format = LogFormat::parse(text);
+                config.log_format = format.unwrap_or(config.log_format);
+                format.is_some()
             },
         },
     },

@@ -61,6 +61,10 @@ pub struct Config {
     pub engine: engine::Settings,
     /// Which log lines are wanted, as an env_logger filter.
     pub log: String,
+    /// What they look like.
+    pub log_format: shell::LogFormat,
+    /// Where a service manager has us listen, besides where we are told to.
+    inherited: Vec<shell::Listen>,
     insecure_no_auth: bool,
     named: doors::Named,
     lines_max: Option<usize>,
@@ -109,8 +113,21 @@ struct Said {
     texts: Vec<String>,
 }
 
+impl Said {
+    fn is_default(&self) -> bool {
+        self.source == Source::Default
+    }
+}
+
+impl Config {
+    /// Where the server listens.
+    fn listeners(&self) -> impl Iterator<Item = &shell::Listen> {
+        self.inherited.iter().chain(&self.shell.listen)
+    }
+}
+
 /// Reads the command line (without the program's name) and the environment. `descriptors` is how
-/// many the process may open.
+/// many the process may open, `inherited` where it listens already.
 ///
 /// # Errors
 /// An unknown flag or subcommand, a value that is not allowed, or a public address without consent.
@@ -118,6 +135,7 @@ pub fn command(
     args: impl IntoIterator<Item = OsString>,
     variable: impl Fn(&str) -> Option<OsString>,
     descriptors: u64,
+    inherited: &[shell::Listen],
 ) -> Result<Command, Refusal> {
     let mut said: Vec<Said> = knobs::all().map(by_default).collect();
     for (knob, said) in knobs::all().zip(&mut said) {
@@ -132,7 +150,10 @@ pub fn command(
     if let Wanted::Token(name, rights) = wanted {
         return Ok(Command::Token(name, rights));
     }
-    let mut config = blank();
+    let mut config = Config {
+        inherited: inherited.to_vec(),
+        ..blank()
+    };
     apply(&mut config, &said)?;
     if matches!(wanted, Wanted::Check) {
         return Ok(Command::Check(config.shell.store));
@@ -295,7 +316,10 @@ fn apply(config: &mut Config, said: &[Said]) -> Result<(), Refusal> {
     // Both add to one list, so the weaker of the two must be silent.
     let listening = strongest(["listen", "port"]);
     for (knob, said) in knobs::all().zip(said) {
-        if matches!(knob.key, "listen" | "port") && Some(said.source) != listening {
+        // Who listens already does not listen at the usual address as well.
+        let silent =
+            Some(said.source) != listening || (said.is_default() && !config.inherited.is_empty());
+        if matches!(knob.key, "listen" | "port") && silent {
             continue;
         }
         for text in &said.texts {
@@ -327,7 +351,7 @@ fn auto_lines(descriptors: u64) -> usize {
 /// Whoever is the only one that can reach us may call this machine and its networks through us;
 /// others may not, unless it was said so.
 fn choose_targets(config: &mut Config) {
-    let exposed = listen::public(&config.shell.listen).next().is_some();
+    let exposed = listen::public(config.listeners()).next().is_some();
     let (preset, about) = match config.preset {
         Some(Preset::Public) => (Preset::Public, "public"),
         Some(Preset::Local) => (
@@ -360,6 +384,7 @@ fn blank() -> Config {
             ca_file: None,
             identity: None,
             tokens: None,
+            takeover: false,
         },
         engine: engine::Settings {
             limits: conn::Limits::default(),
@@ -395,6 +420,8 @@ fn blank() -> Config {
             roll: None,
         },
         log: String::new(),
+        log_format: shell::LogFormat::Text,
+        inherited: vec![],
         insecure_no_auth: false,
         named: doors::Named::default(),
         lines_max: None,

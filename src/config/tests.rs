@@ -11,7 +11,7 @@ fn read(args: &[&str], variables: &[(&str, &str)]) -> Result<Command, Refusal> {
         let found = variables.iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| OsString::from(value))
     };
-    command(args.iter().map(OsString::from), variable, 1024)
+    command(args.iter().map(OsString::from), variable, 1024, &[])
 }
 
 fn config(args: &[&str], variables: &[(&str, &str)]) -> Config {

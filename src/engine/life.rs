@@ -2,6 +2,7 @@
 //! It never reads a byte of what a line carries.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::stored::Awaiting;
 use super::{Engine, Refusal, secure};
@@ -142,7 +143,7 @@ impl Engine {
             index = key.index() + 1;
             match self.lines.get_mut(key).map(|line| &mut line.conn) {
                 Some(Conn::Inbound(inbound)) => {
-                    inbound.drain();
+                    inbound.drain(now.mono);
                     self.settle_inbound(key);
                 }
                 Some(Conn::Outbound(outbound)) if outbound.is_resting() => self.close(key),
@@ -152,6 +153,12 @@ impl Engine {
         }
         self.hurry_inquiries();
         self.run_lanes();
+    }
+
+    /// How long a drain lasts at most.
+    #[must_use]
+    pub fn drain_timeout(&self) -> Duration {
+        self.settings.drain_timeout
     }
 
     /// Whether a drain has come to its end: everything in flight finished, or its time is up.

@@ -209,9 +209,45 @@ fn a_refused_request_of_no_bytes_leaves_an_idle_line() {
     let key = world.open();
     let head = "POST /nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n";
     assert!(world.say(key, head).starts_with("HTTP/1.1 404 "));
+    world.pass(Duration::from_secs(2));
     world.engine.drain(world.now);
     world.turn();
     assert!(world.engine.drained());
+}
+
+#[test]
+fn a_drain_waits_a_second_for_the_last_request_of_who_has_just_been_here() {
+    let health = "GET /health HTTP/1.1\r\nHost: h\r\n\r\n";
+    let mut world = World::new(Settings::default());
+    let [busy, fresh, quiet] = [world.open(), world.open(), world.open()];
+    world.say(quiet, health);
+    world.pass(Duration::from_millis(600));
+    world.say(busy, health);
+    world.pass(Duration::from_millis(500));
+    world.engine.drain(world.now);
+    world.turn();
+    // Two have done nothing for more than a second.
+    assert_eq!(
+        (&world.closed, world.engine.drained()),
+        (&vec![fresh, quiet], false)
+    );
+    let answer = world.say(busy, health);
+    assert!(answer.contains("\r\nConnection: close\r\n"), "{answer:?}");
+    world.engine.ended(world.now, busy, Ended::Finished);
+    world.turn();
+    assert!(world.engine.drained());
+
+    let mut world = World::new(Settings::default());
+    let silent = world.open();
+    world.pass(Duration::from_millis(300));
+    world.engine.drain(world.now);
+    world.pass(Duration::from_millis(699));
+    assert!(!world.engine.drained());
+    world.pass(Duration::from_millis(2));
+    assert_eq!(
+        (&world.closed, world.engine.drained()),
+        (&vec![silent], true)
+    );
 }
 
 #[test]

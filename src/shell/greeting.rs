@@ -6,9 +6,31 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::Settings;
 use super::gate::Place;
 use super::sum::Sum;
+use crate::store::Opened;
+
+/// What is said once connections are taken in.
+#[derive(Debug)]
+pub(super) struct Words {
+    /// The lines for people.
+    pub(super) greeting: String,
+    /// One for a service manager.
+    pub(super) status: String,
+    /// For whom the store waits, if it does.
+    pub(super) waits: Option<String>,
+}
+
+/// All of that.
+pub(super) fn words(places: &[Place], store: &Opened, settings: &Settings, sum: &Sum) -> Words {
+    let urls: Vec<String> = places.iter().map(Place::to_string).collect();
+    Words {
+        greeting: greeting(places, &store.about, settings, sum),
+        status: format!("Listening on {}", urls.join(", ")),
+        waits: store.waits.clone(),
+    }
+}
 
 /// The lines. Whoever starts us by a program reads the first one for the port.
-pub(super) fn greeting(places: &[Place], store: &str, settings: &Settings, sum: &Sum) -> String {
+fn greeting(places: &[Place], store: &str, settings: &Settings, sum: &Sum) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let urls: Vec<String> = places.iter().map(Place::to_string).collect();
     format!(
@@ -84,6 +106,7 @@ mod tests {
                 client_ca: None,
             }),
             tokens: None,
+            takeover: false,
         }
     }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use mio::{Poll, Waker};
 
+use crate::access::Roll;
 use crate::base::exit::Exit;
 use crate::engine::{self, Engine};
 use crate::{http, store};
@@ -23,8 +24,10 @@ mod greeting;
 mod guard;
 mod handshakes;
 mod hosts;
+mod inherit;
 mod journal;
 mod listen;
+mod notify;
 mod path;
 mod reload;
 mod secure;
@@ -43,7 +46,8 @@ use gate::Place;
 use listen::Listeners;
 
 pub use gate::{Listen, Scheme};
-pub use journal::start as start_log;
+pub use inherit::{Inherited, inherit};
+pub use journal::{Format as LogFormat, start as start_log};
 pub use sys::raise_descriptors;
 pub use tls::{Fault, Files};
 pub use tokens::new_token;
@@ -79,6 +83,8 @@ pub struct Settings {
     pub identity: Option<Files>,
     /// Who may do what; without it nobody is asked.
     pub tokens: Option<PathBuf>,
+    /// Wait until another process releases the store.
+    pub takeover: bool,
 }
 
 /// Why the server could not start, or had to stop.
@@ -91,6 +97,8 @@ pub enum Failure {
         /// What the system says.
         why: io::Error,
     },
+    /// What a service manager handed over is no use; what, and what would be.
+    Inherited(String),
     /// The store cannot be used.
     Store(store::Refusal),
     /// A file with certificates or a key is no use.
@@ -125,7 +133,7 @@ impl Failure {
             Failure::Listen { .. } => Exit::Unavailable,
             Failure::System { .. } | Failure::Broken => Exit::Software,
             Failure::Store(refusal) => refusal.exit,
-            Failure::File(_) | Failure::Tokens { .. } => Exit::Config,
+            Failure::File(_) | Failure::Tokens { .. } | Failure::Inherited(_) => Exit::Config,
         }
         .code()
     }
@@ -135,6 +143,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Listen { at, why } => not_listening(out, at, why),
+            Failure::Inherited(why) => out.write_str(why),
             Failure::Store(refusal) => out.write_str(&refusal.why),
             Failure::File(fault) => write!(out, "{fault}"),
             Failure::Tokens { path, why } => write!(out, "--tokens {}: {why}", path.display()),
@@ -173,23 +182,90 @@ fn not_listening(out: &mut fmt::Formatter<'_>, at: &Listen, why: &io::Error) -> 
 }
 
 /// Serves until a signal asks to stop and the drain is over. Prints what it listens on, where it
-/// keeps things and how to try it to stderr, once connections are taken in.
+/// keeps things and how to try it to stderr, once connections are taken in, and tells a service
+/// manager that asked for it.
 ///
 /// # Errors
 /// See [`Failure`]. A second signal ends the process without returning from here.
-pub fn run(settings: &Settings, engine: engine::Settings) -> Result<(), Failure> {
+pub fn run(
+    settings: &Settings,
+    engine: engine::Settings,
+    inherited: Inherited,
+) -> Result<(), Failure> {
     guard::log_panics();
-    let serve = || start(settings, engine)?.run();
+    let serve = AssertUnwindSafe(|| start(settings, engine, inherited)?.run());
     // What no finer boundary has caught is a fault that a restart may cure.
-    catch_unwind(AssertUnwindSafe(serve)).unwrap_or(Err(Failure::Broken))
+    catch_unwind(serve).unwrap_or(Err(Failure::Broken))
 }
 
-fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, Failure> {
+fn start(
+    settings: &Settings,
+    engine: engine::Settings,
+    inherited: Inherited,
+) -> Result<turn::Server, Failure> {
+    if let Some(wrong) = inherited.wrong {
+        return Err(Failure::Inherited(wrong));
+    }
     let system = |doing| move |why| Failure::System { doing, why };
     let poll = Poll::new().map_err(system("creating the poll"))?;
     let registry = poll.registry();
     let signals = signals::Signals::register(registry, turn::SIGNALS)
         .map_err(system("registering for signals"))?;
+    let files = read_files(settings)?;
+    let sum = sum::Sum::of(&engine);
+    let terms = gate::Terms {
+        has_certificate: files.identity.is_some(),
+        send_buffer: sum.send_buffer,
+        receive_buffer: sum.receive_buffer,
+    };
+    let takes_over = settings.takeover || !inherited.sockets.is_empty();
+    let (given, wanted) = (inherited.sockets, &settings.listen);
+    let listeners = Listeners::bind(registry, turn::LISTENERS, given, wanted, terms)
+        .map_err(|(at, why)| Failure::Listen { at, why })?;
+    let waker = Waker::new(registry, turn::STORE).map_err(system("creating the waker"))?;
+    let told = store::Opening {
+        waits: takes_over,
+        ..opening(settings, &engine, waker)
+    };
+    let opened = store::open(&settings.store, told).map_err(Failure::Store)?;
+    let seed = sys::entropy().map_err(system("asking for entropy"))?;
+    let mut clock = clock::Clock::default();
+    let now = clock.read();
+    let places: Vec<Place> = listeners.places().collect();
+    let words = greeting::words(&places, &opened, settings, &sum);
+    let addrs: Vec<SocketAddr> = places.iter().filter_map(Place::addr).collect();
+    let engine = engine::Settings {
+        volatile: opened.volatile,
+        memory_bytes_max: sum::account(&engine, opened.volatile),
+        roll: files.roll,
+        ..engine
+    };
+    let mut engine = Engine::new(engine, seed, now);
+    engine.listening(&reached_at(&addrs));
+    Ok(turn::Server::new(turn::Parts {
+        poll,
+        clock,
+        now,
+        engine,
+        tls: files.tls,
+        identity: files.identity,
+        listeners,
+        signals,
+        tokens: settings.tokens.clone(),
+        store: opened.store,
+        notify: notify::Notify::new(&inherited.asked, now.mono),
+        words,
+    }))
+}
+
+/// What is read from files at the start.
+struct Read {
+    tls: tls::Client,
+    identity: Option<tls::Identity>,
+    roll: Option<Roll>,
+}
+
+fn read_files(settings: &Settings) -> Result<Read, Failure> {
     let tls = tls::Client::new(settings.ca_file.as_deref()).map_err(Failure::File)?;
     let identity = settings.identity.clone().map(tls::Identity::read);
     let identity = identity.transpose().map_err(Failure::File)?;
@@ -198,46 +274,11 @@ fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, 
         let path = path.to_path_buf();
         tokens::read(&path).map_err(|why| Failure::Tokens { path, why })
     });
-    let roll = roll.transpose()?;
-    let sum = sum::Sum::of(&engine);
-    let terms = gate::Terms {
-        has_certificate: identity.is_some(),
-        send_buffer: sum.send_buffer,
-        receive_buffer: sum.receive_buffer,
-    };
-    let listeners = Listeners::bind(registry, turn::LISTENERS, &settings.listen, terms)
-        .map_err(|(at, why)| Failure::Listen { at, why })?;
-    let waker = Waker::new(registry, turn::STORE).map_err(system("creating the waker"))?;
-    let opened =
-        store::open(&settings.store, opening(settings, &engine, waker)).map_err(Failure::Store)?;
-    let seed = sys::entropy().map_err(system("asking for entropy"))?;
-    let mut clock = clock::Clock::default();
-    let now = clock.read();
-    let places: Vec<Place> = listeners.places().collect();
-    let greeting = greeting::greeting(&places, &opened.about, settings, &sum);
-    let addrs: Vec<SocketAddr> = places.iter().filter_map(Place::addr).collect();
-    let engine = engine::Settings {
-        volatile: opened.volatile,
-        memory_bytes_max: sum::account(&engine, opened.volatile),
-        roll,
-        ..engine
-    };
-    let mut engine = Engine::new(engine, seed, now);
-    engine.listening(&reached_at(&addrs));
-    let store = opened.store;
-    Ok(turn::Server::new(turn::Parts {
-        poll,
-        clock,
-        now,
-        engine,
+    Ok(Read {
         tls,
         identity,
-        listeners,
-        signals,
-        tokens: settings.tokens.clone(),
-        store,
-        greeting,
-    }))
+        roll: roll.transpose()?,
+    })
 }
 
 /// What the store is told.
@@ -245,7 +286,7 @@ fn opening(settings: &Settings, engine: &engine::Settings, waker: Waker) -> stor
     store::Opening {
         wake: Arc::new(move || {
             if let Err(why) = waker.wake() {
-                log::error!("wake_failed why={why}");
+                log::error!("wake_failed why={:?}", why.to_string());
             }
         }),
         free: sys::free_bytes,
@@ -256,6 +297,7 @@ fn opening(settings: &Settings, engine: &engine::Settings, waker: Waker) -> stor
         keep_bytes: settings.keep_bytes,
         min_free: settings.min_free,
         memory_bytes: engine.memory_bytes_max / STORE_PART_OF_MEMORY,
+        waits: false,
     }
 }
 

@@ -66,6 +66,7 @@ impl Default for Bounds {
             keep_age: Duration::from_secs(100 * 365 * 86_400),
             keep_bytes: 1 << 40,
             memory_bytes: 256 << 20,
+            waits: false,
         }
     }
 }

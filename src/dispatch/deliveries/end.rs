@@ -44,10 +44,16 @@ impl Deliveries {
             return;
         };
         let (id, number) = (open.message.id, delivery.number);
-        if outcome != Outcome::Delivered {
-            let (word, url) = (outcome.as_str(), &delivery.target.url);
-            log::info!("delivery_ended id={id} outcome={word} url={url:?}");
-        }
+        let level = match outcome {
+            Outcome::Delivered => log::Level::Debug,
+            _ => log::Level::Info,
+        };
+        let (word, url) = (outcome.as_str(), &delivery.target.url);
+        log::log!(
+            level,
+            "delivery_ended id={id} delivery={number} outcome={word} attempts={} url={url:?}",
+            delivery.attempts
+        );
         if outcome == Outcome::Delivered {
             let took = turn.now.wall.0.saturating_sub(open.message.accepted.0);
             turn.stats.observe(Histogram::Delivery, took);

@@ -74,9 +74,10 @@ impl Deliveries {
         };
         let (id, url, attempt) = (open.message.id, &delivery.target.url, delivery.attempts);
         let age_ms = turn.now.wall.since(open.message.accepted).as_millis();
+        let (number, next) = (delivery.number, next.word());
         log::debug!(
-            "attempt_ended id={id} url={url:?} attempt={attempt} {ending} next={next:?} \
-             age_ms={age_ms}"
+            "attempt_ended id={id} delivery={number} url={url:?} attempt={attempt} {ending} \
+             next={next} age_ms={age_ms}"
         );
     }
 

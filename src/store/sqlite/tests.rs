@@ -37,6 +37,7 @@ fn opening(free: fn(&Path) -> Option<u64>) -> (Opening, Receiver<()>) {
         keep_bytes: 1 << 30,
         min_free: 1_000,
         memory_bytes: 0,
+        waits: false,
     };
     (opening, bell)
 }
