@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         }
         Err(refusal) => return fail(&refusal, refusal.exit_code),
     };
-    shell::start_log(&config.log, config.log_format);
+    shell::start_log(&config.log, config.shell.log_format);
     match shell::run(&config.shell, config.engine, inherited) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => fail(&failure, failure.exit_code()),

@@ -420,7 +420,7 @@ static KNOBS: [Knob; 31] = [
             allowed: "text, json",
             set: |config, text| {
                 let format = LogFormat::parse(text);
-                config.log_format = format.unwrap_or(config.log_format);
+                config.shell.log_format = format.unwrap_or(config.shell.log_format);
                 format.is_some()
             },
         },

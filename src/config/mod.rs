@@ -61,8 +61,6 @@ pub struct Config {
     pub engine: engine::Settings,
     /// Which log lines are wanted, as an env_logger filter.
     pub log: String,
-    /// What they look like.
-    pub log_format: shell::LogFormat,
     /// Where a service manager has us listen, besides where we are told to.
     inherited: Vec<shell::Listen>,
     insecure_no_auth: bool,
@@ -385,6 +383,7 @@ fn blank() -> Config {
             identity: None,
             tokens: None,
             takeover: false,
+            log_format: shell::LogFormat::Text,
         },
         engine: engine::Settings {
             limits: conn::Limits::default(),
@@ -420,7 +419,6 @@ fn blank() -> Config {
             roll: None,
         },
         log: String::new(),
-        log_format: shell::LogFormat::Text,
         inherited: vec![],
         insecure_no_auth: false,
         named: doors::Named::default(),

@@ -172,17 +172,6 @@ pub(super) enum Next {
     Follow,
 }
 
-impl Next {
-    /// In one word, for the log.
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Next::End(outcome) => outcome.as_str(),
-            Next::Retry { .. } => "retry",
-            Next::Follow => "follow",
-        }
-    }
-}
-
 /// Where a delivery to `target` belongs: to its origin, or to its queue or flow.
 fn seat(target: &Target, plan: &Plan) -> Seat {
     let gates = plan.gates.as_ref();

@@ -3,9 +3,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::Settings;
 use super::gate::Place;
+use super::journal;
 use super::sum::Sum;
+use super::{LogFormat, Settings};
 use crate::store::Opened;
 
 /// What is said once connections are taken in.
@@ -23,7 +24,13 @@ pub(super) struct Words {
 pub(super) fn words(places: &[Place], store: &Opened, settings: &Settings, sum: &Sum) -> Words {
     let urls: Vec<String> = places.iter().map(Place::to_string).collect();
     Words {
-        greeting: greeting(places, &store.about, settings, sum),
+        greeting: match settings.log_format {
+            LogFormat::Text => greeting(places, &store.about, settings, sum),
+            LogFormat::Json => {
+                let lines = greeting(places, &store.about, settings, sum);
+                journal::in_json("started", &lines)
+            }
+        },
         status: format!("Listening on {}", urls.join(", ")),
         waits: store.waits.clone(),
     }
@@ -107,6 +114,7 @@ mod tests {
             }),
             tokens: None,
             takeover: false,
+            log_format: LogFormat::Text,
         }
     }
 

@@ -95,6 +95,16 @@ fn ours(record: &Record<'_>) -> String {
     format!("log target={:?} text={text:?}", record.target())
 }
 
+/// Lines for people as objects: the text of an event of that name, line by line.
+pub(super) fn in_json(event: &str, lines: &str) -> String {
+    let now = clock::wall();
+    let objects = lines.lines().map(|line| {
+        let object = object(now, Level::Info, &format!("{event} text={line:?}"));
+        String::from_utf8_lossy(&object).into_owned()
+    });
+    objects.collect()
+}
+
 fn object(now: Wall, level: Level, text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() + 96);
     let level = level.as_str().to_ascii_lowercase();

@@ -85,6 +85,8 @@ pub struct Settings {
     pub tokens: Option<PathBuf>,
     /// Wait until another process releases the store.
     pub takeover: bool,
+    /// What log lines look like, and those at the start with them.
+    pub log_format: LogFormat,
 }
 
 /// Why the server could not start, or had to stop.

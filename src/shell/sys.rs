@@ -1,6 +1,6 @@
 //! The few system calls that std has no safe door to: entropy, descriptor limit, boot clock, the
-//! addresses of the interfaces, free space, the mode of a file to be made, a Unix socket's peer, what
-//! a service manager hands over.
+//! addresses of the interfaces, free space, the mode of a file to be made, a Unix socket's peer,
+//! what a service manager hands over.
 //! The only file with unsafe code; it keeps no state and decides nothing.
 #![allow(unsafe_code)]
 

@@ -44,16 +44,7 @@ impl Deliveries {
             return;
         };
         let (id, number) = (open.message.id, delivery.number);
-        let level = match outcome {
-            Outcome::Delivered => log::Level::Debug,
-            _ => log::Level::Info,
-        };
-        let (word, url) = (outcome.as_str(), &delivery.target.url);
-        log::log!(
-            level,
-            "delivery_ended id={id} delivery={number} outcome={word} attempts={} url={url:?}",
-            delivery.attempts
-        );
+        log_end(id, &delivery, outcome);
         if outcome == Outcome::Delivered {
             let took = turn.now.wall.0.saturating_sub(open.message.accepted.0);
             turn.stats.observe(Histogram::Delivery, took);
@@ -120,4 +111,18 @@ fn counter(outcome: Outcome) -> Counter {
         Outcome::Expired => Counter::DeliveriesExpired,
         Outcome::Canceled => Counter::DeliveriesCanceled,
     }
+}
+
+/// The delivery's last line in the server's own log.
+fn log_end(id: MessageId, delivery: &Delivery, outcome: Outcome) {
+    let level = match outcome {
+        Outcome::Delivered => log::Level::Debug,
+        _ => log::Level::Info,
+    };
+    let (number, attempts) = (delivery.number, delivery.attempts);
+    let (word, url) = (outcome.as_str(), &delivery.target.url);
+    log::log!(
+        level,
+        "delivery_ended id={id} delivery={number} outcome={word} attempts={attempts} url={url:?}"
+    );
 }

@@ -74,7 +74,7 @@ impl Deliveries {
         };
         let (id, url, attempt) = (open.message.id, &delivery.target.url, delivery.attempts);
         let age_ms = turn.now.wall.since(open.message.accepted).as_millis();
-        let (number, next) = (delivery.number, next.word());
+        let (number, next) = (delivery.number, word(next));
         log::debug!(
             "attempt_ended id={id} delivery={number} url={url:?} attempt={attempt} {ending} \
              next={next} age_ms={age_ms}"
@@ -199,5 +199,14 @@ impl Delivery {
             _ => Status::Queued,
         };
         (status, due.map(|due| now.wall + due.since(now.mono)))
+    }
+}
+
+/// What comes next, in one word.
+fn word(next: Next) -> &'static str {
+    match next {
+        Next::End(outcome) => outcome.as_str(),
+        Next::Retry { .. } => "retry",
+        Next::Follow => "follow",
     }
 }

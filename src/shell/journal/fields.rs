@@ -1,4 +1,5 @@
-//! A log line as its parts: the name of its event and what is said of it, `key=value` by `key=value`.
+//! A log line as its parts: the name of its event, and what is said of it, `key=value` by
+//! `key=value`.
 //! It takes a line as it is or not at all.
 
 /// A line of ours. A value is bare, without spaces and quotes, or quoted as Rust quotes text.

@@ -121,8 +121,8 @@ impl Exchange {
         lock(&self.outbox).refusal.take()
     }
 
-    /// From the store's thread: waits for news, whatever is handed over meanwhile. False if the loop
-    /// has closed.
+    /// From the store's thread: waits for news, whatever is handed over meanwhile. False if the
+    /// loop has closed.
     pub(super) fn news(&self) -> bool {
         let mut inbox = lock(&self.inbox);
         while !inbox.nudged && !inbox.closing {

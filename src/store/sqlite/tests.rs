@@ -346,10 +346,8 @@ impl Rig {
             self.hand(op);
         }
         self.store.flush();
-        assert!(matches!(
-            self.next(),
-            StoreDone::Usable { trouble: Some(_) }
-        ));
+        let next = self.next();
+        assert!(matches!(next, StoreDone::Usable { trouble: Some(_) }));
     }
 }
 
