@@ -166,7 +166,8 @@ fn store(sim: &mut Sim) -> bool {
     if !sim.settings.volatile {
         let repair = sim.world.rng.pick(&[0, SECOND, 20 * SECOND]);
         sim.store.repair = (repair / 10, repair);
-        sim.oracle.store_within = slow + repair;
+        sim.store.held = sim.world.rng.pick(&[0, 0, SECOND, 8 * SECOND]);
+        sim.oracle.store_within = slow + repair + sim.store.held;
     }
     fail_percent > 0
 }
