@@ -161,10 +161,17 @@ impl Engine {
         self.settings.drain_timeout
     }
 
+    /// Whether nothing new begins any more: the next process finds it in the store, and has that
+    /// the sooner.
+    pub(super) fn leaves_the_rest(&self) -> bool {
+        self.drain != Drain::No && !self.settings.volatile
+    }
+
     /// Whether a drain has come to its end: everything in flight finished, or its time is up.
     #[must_use]
     pub fn drained(&self) -> bool {
-        let idle = || !self.courier.may_start() && self.lines.iter().all(|(_, line)| rests(line));
+        let over = || self.leaves_the_rest() || !self.courier.may_start();
+        let idle = || over() && self.lines.iter().all(|(_, line)| rests(line));
         self.drain == Drain::Over || (self.drain == Drain::Begun && idle())
     }
 

@@ -323,7 +323,10 @@ impl Client {
         let told = answer.status == 405 || allow && answer.status == 204;
         assert_eq!(told, allow, "Allow in {answer:?}");
         let shared = answer.field("access-control-allow-origin");
-        assert_eq!(shared, self.shared, "whose scripts may read {answer:?}");
+        // Whoever is turned away amid a head has not said yet where it comes from.
+        let amid = answer.status == 503 && answer.connection("close") && shared.is_none();
+        let expected = self.shared.filter(|_| !amid);
+        assert_eq!(shared, expected, "whose scripts may read {answer:?}");
     }
 
     /// What a 202 must be (dispatch.md section 5).

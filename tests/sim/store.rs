@@ -272,7 +272,11 @@ impl Store {
             .saturating_sub(backlog.age.as_micros() as u64);
         let told = self.book.restore(Wall(since), backlog.bytes);
         let mut rest: VecDeque<Restored> = told.into();
-        let mut at = world.at() + world.rng.between(0, self.held);
+        let held = match self.held {
+            0 => 0,
+            longest => world.rng.between(0, longest),
+        };
+        let mut at = world.at() + held;
         let (shortest, longest) = self.temper.delay;
         let pace = match longest {
             0 => 0,

@@ -66,7 +66,6 @@ impl Default for Bounds {
             keep_age: Duration::from_secs(100 * 365 * 86_400),
             keep_bytes: 1 << 40,
             memory_bytes: 256 << 20,
-            waits: false,
         }
     }
 }
@@ -160,6 +159,7 @@ impl Rig {
             keep_bytes: self.bounds.keep_bytes,
             min_free: 0,
             memory_bytes: self.bounds.memory_bytes,
+            waits: false,
         };
         let opened = store::open(&self.name(), opening).map_err(|refusal| refusal.why)?;
         assert_eq!(opened.volatile, !self.backend.lasts);
