@@ -29,6 +29,7 @@ mod journal;
 mod listen;
 mod notify;
 mod path;
+mod planted;
 mod reload;
 mod secure;
 mod signals;

@@ -73,6 +73,7 @@ impl Asked {
     }
 
     /// Whether the answer is a whole one, and no stream.
+    #[allow(dead_code)]
     pub fn is_turned_away(&mut self) -> bool {
         let wire = &mut self.wire;
         let head = self
