@@ -1,6 +1,8 @@
 //! What is told of deliveries: their attempts as the store keeps them, and where those stand that
 //! are under way. It never changes what becomes of a delivery.
 
+use std::borrow::Cow;
+
 use super::Deliveries;
 use crate::base::slab::Key;
 use crate::base::time::{Now, Wall, micros};
@@ -202,11 +204,15 @@ impl Delivery {
     }
 }
 
-/// What comes next, in one word.
-fn word(next: Next) -> &'static str {
+/// What comes next, and the least wait before it if somebody has asked for one.
+fn word(next: Next) -> Cow<'static, str> {
     match next {
-        Next::End(outcome) => outcome.as_str(),
-        Next::Retry { .. } => "retry",
-        Next::Follow => "follow",
+        Next::End(outcome) => outcome.as_str().into(),
+        Next::Retry {
+            at_least: Some(wait),
+            ..
+        } => format!("retry at_least_ms={}", wait.as_millis()).into(),
+        Next::Retry { .. } => "retry".into(),
+        Next::Follow => "follow".into(),
     }
 }
