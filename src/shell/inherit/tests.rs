@@ -2,6 +2,12 @@
 
 use super::*;
 
+/// Variables, and the names of the sockets that they tell of.
+type Row = (
+    &'static [(&'static str, &'static str)],
+    Result<&'static [&'static str], ()>,
+);
+
 /// What these variables say to process 7.
 fn said(variables: &[(&str, &str)]) -> Said {
     let value = |name: &str| {
@@ -13,7 +19,7 @@ fn said(variables: &[(&str, &str)]) -> Said {
 
 #[test]
 fn sockets_are_for_the_process_that_is_named() {
-    let rows: [(&[(&str, &str)], Result<&[&str], ()>); 8] = [
+    let rows: [Row; 8] = [
         (&[], Ok(&[])),
         (&[("LISTEN_FDS", "1")], Ok(&[])),
         (&[("LISTEN_FDS", "1"), ("LISTEN_PID", "8")], Ok(&[])),
