@@ -220,6 +220,8 @@ fn start(
         has_certificate: files.identity.is_some(),
         send_buffer: sum.send_buffer,
         receive_buffer: sum.receive_buffer,
+        // A reader that is only slow is judged by the engine, and before.
+        silence: 2 * engine.limits.stall_timeout,
     };
     let takes_over = settings.takeover || !inherited.sockets.is_empty();
     let (given, wanted) = (inherited.sockets, &settings.listen);
