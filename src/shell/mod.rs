@@ -216,13 +216,7 @@ fn start(
         .map_err(system("registering for signals"))?;
     let files = read_files(settings)?;
     let sum = sum::Sum::of(&engine);
-    let terms = gate::Terms {
-        has_certificate: files.identity.is_some(),
-        send_buffer: sum.send_buffer,
-        receive_buffer: sum.receive_buffer,
-        // A reader that is only slow is judged by the engine, and before.
-        silence: 2 * engine.limits.stall_timeout,
-    };
+    let terms = terms(&engine, &sum, files.identity.is_some());
     let takes_over = settings.takeover || !inherited.sockets.is_empty();
     let (given, wanted) = (inherited.sockets, &settings.listen);
     let listeners = Listeners::bind(registry, turn::LISTENERS, given, wanted, terms)
@@ -261,6 +255,17 @@ fn start(
         notify: notify::Notify::new(&inherited.asked, now.mono),
         words,
     }))
+}
+
+/// What holds for all listeners.
+fn terms(engine: &engine::Settings, sum: &sum::Sum, has_certificate: bool) -> gate::Terms {
+    gate::Terms {
+        has_certificate,
+        send_buffer: sum.send_buffer,
+        receive_buffer: sum.receive_buffer,
+        // A reader that is only slow is judged by the engine, and before.
+        silence: 2 * engine.limits.stall_timeout,
+    }
 }
 
 /// What is read from files at the start.
