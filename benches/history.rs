@@ -65,6 +65,7 @@ impl Desk {
             keep_bytes: u64::MAX >> 1,
             min_free: 0,
             memory_bytes: 0,
+            waits: false,
         };
         let name = format!("sqlite:{}", path.display());
         let opened = store::open(&name, opening).map_err(|refusal| refusal.why)?;

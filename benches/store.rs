@@ -142,6 +142,7 @@ impl Bench {
             keep_bytes: 1 << 40,
             min_free: 64 << 20,
             memory_bytes: 0,
+            waits: false,
         };
         let name = format!("sqlite:{}", folder.join("bench.db").display());
         let opened = store::open(&name, opening).map_err(|refusal| refusal.why);

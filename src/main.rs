@@ -13,10 +13,12 @@ use hookah::http::target;
 use hookah::{shell, store};
 
 fn main() -> ExitCode {
+    let inherited = shell::inherit();
     let descriptors = shell::raise_descriptors();
     let outside = Outside {
         variables: env::vars_os().collect(),
         descriptors,
+        inherited: inherited.listeners(),
         read: shell::read_config,
         reread: shell::reread_config,
     };
@@ -31,8 +33,13 @@ fn main() -> ExitCode {
         }
         Err(refusal) => return fail(&refusal, refusal.exit_code),
     };
-    shell::start_log(&config.log);
-    match shell::run(&config.shell, config.engine, Box::new(config.live)) {
+    shell::start_log(&config.log, config.shell.log_format);
+    match shell::run(
+        &config.shell,
+        config.engine,
+        inherited,
+        Box::new(config.live),
+    ) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => fail(&failure, failure.exit_code()),
     }

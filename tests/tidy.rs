@@ -6,6 +6,8 @@ use std::path::Path;
 
 #[path = "tidy/broken.rs"]
 mod broken;
+#[path = "tidy/events.rs"]
+mod events;
 #[path = "tidy/imports.rs"]
 mod imports;
 #[path = "tidy/laws.rs"]
@@ -44,6 +46,26 @@ fn tests_stand_last() {
 #[test]
 fn imports_go_one_way() {
     hold(imports::wrong_imports);
+}
+
+/// The table of the throttle holds so many; whatever comes beyond shares a place with others, and
+/// one of them could keep the others out. `log`, `log_limited` and the like count, too.
+#[test]
+fn every_event_of_the_log_is_counted_apart() {
+    const ROOM: usize = 96 - 4;
+    let mut all = std::collections::BTreeMap::new();
+    for source in source::all() {
+        if source.path.starts_with("src/") {
+            all.extend(events::events(&source));
+        }
+    }
+    assert!(all.len() > 50, "the calls are not found: {all:?}");
+    assert!(!all.contains_key(""), "{} names no event", all[""]);
+    assert!(
+        all.len() <= ROOM,
+        "{} events; see src/shell/throttle.rs",
+        all.len()
+    );
 }
 
 #[test]

@@ -25,6 +25,8 @@ pub(super) fn blank() -> Config {
             identity: None,
             tokens: None,
             config_file: None,
+            takeover: false,
+            log_format: shell::LogFormat::Text,
         },
         engine: engine::Settings {
             limits: conn::Limits::default(),
@@ -62,6 +64,7 @@ pub(super) fn blank() -> Config {
         },
         log: String::new(),
         live: Live::default(),
+        inherited: vec![],
         insecure_no_auth: false,
         named: doors::Named::default(),
         lines_max: None,

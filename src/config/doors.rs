@@ -24,8 +24,7 @@ pub(super) struct Named {
 /// One is missing, or nothing would use them; a listener that cannot be.
 pub(super) fn furnish(config: &mut Config) -> Result<(), Refusal> {
     let named = config.named.clone();
-    let listeners = &config.shell.listen;
-    for at in listeners {
+    for at in &config.shell.listen {
         if let Listen::Unix(path) = at
             && path.as_os_str().len() > PATH_BYTES_MAX
         {
@@ -58,7 +57,8 @@ pub(super) fn furnish(config: &mut Config) -> Result<(), Refusal> {
         (None, None) => None,
     };
     let has_certificate = config.shell.identity.is_some();
-    let mut secure = listeners.iter().filter(|at| at.is_secure(has_certificate));
+    let mut secure = config.listeners();
+    let mut secure = secure.by_ref().filter(|at| at.is_secure(has_certificate));
     match secure.next() {
         Some(at) if !has_certificate => Err(refusal(format!(
             "--listen https://{at} needs --tls-cert and --tls-key"
@@ -75,7 +75,7 @@ pub(super) fn furnish(config: &mut Config) -> Result<(), Refusal> {
 pub(super) fn consent(config: &Config) -> Result<(), Refusal> {
     let identity = config.shell.identity.as_ref();
     let asks = identity.is_some_and(|files| files.client_ca.is_some());
-    let mut open = listen::public(&config.shell.listen)
+    let mut open = listen::public(config.listeners())
         .filter(|(at, _)| !(asks && at.is_secure(identity.is_some())));
     match open.next() {
         Some((_, addr)) if !config.insecure_no_auth && config.shell.tokens.is_none() => {
@@ -110,6 +110,7 @@ mod tests {
         let outside = Outside {
             variables: vec![],
             descriptors: 4_096,
+            inherited: vec![],
             read: |_| Err(String::new()),
             reread: |_| Err(String::new()),
         };

@@ -11,6 +11,7 @@ use super::hub;
 use super::knob::{Group, Knob, Reload};
 use super::listening;
 use super::streams;
+use crate::shell::LogFormat;
 use crate::store;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -30,7 +31,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Knob> + Clone {
 }
 
 /// Those of times and of running, in the order of `--help`.
-static KNOBS: [Knob; 13] = [
+static KNOBS: [Knob; 15] = [
     Knob {
         key: "head-timeout",
         group: Group::Times,
@@ -149,6 +150,17 @@ static KNOBS: [Knob; 13] = [
         },
     },
     Knob {
+        key: "takeover",
+        group: Group::Running,
+        value: "",
+        default: "false",
+        help: "wait for another process to release the store",
+        reload: Reload::Restart,
+        form: Form::Switch {
+            set: |config, on| config.shell.takeover = on,
+        },
+    },
+    Knob {
         key: "min-free",
         group: Group::Running,
         value: "SIZE",
@@ -200,6 +212,23 @@ static KNOBS: [Knob; 13] = [
             set: |config, text| {
                 text.clone_into(&mut config.log);
                 text.split(',').all(is_directive)
+            },
+        },
+    },
+    Knob {
+        key: "log-format",
+        group: Group::Running,
+        value: "FORMAT",
+        default: "text",
+        help: "of log lines: text or json",
+        reload: Reload::Restart,
+        form: Form::Text {
+            complaint: "is no form of log lines",
+            allowed: "text, json",
+            set: |config, text| {
+                let format = LogFormat::parse(text);
+                config.shell.log_format = format.unwrap_or(config.shell.log_format);
+                format.is_some()
             },
         },
     },

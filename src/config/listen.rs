@@ -50,8 +50,10 @@ pub(super) fn local(port: u64) -> Option<Listen> {
 }
 
 /// The addresses that other machines can reach.
-pub(super) fn public(list: &[Listen]) -> impl Iterator<Item = (&Listen, SocketAddr)> {
-    list.iter().filter_map(|at| match at {
+pub(super) fn public<'a>(
+    list: impl IntoIterator<Item = &'a Listen>,
+) -> impl Iterator<Item = (&'a Listen, SocketAddr)> {
+    list.into_iter().filter_map(|at| match at {
         Listen::Tcp(addr, _) if !is_loopback(addr.ip()) => Some((at, *addr)),
         _ => None,
     })

@@ -69,6 +69,8 @@ pub struct Config {
     pub log: String,
     /// What reads the configuration anew.
     pub live: Live,
+    /// Where a service manager has us listen, besides where we are told to.
+    inherited: Vec<shell::Listen>,
     insecure_no_auth: bool,
     named: doors::Named,
     lines_max: Option<usize>,
@@ -113,10 +115,19 @@ pub struct Outside {
     pub variables: Vec<(OsString, OsString)>,
     /// How many descriptors the process may open.
     pub descriptors: u64,
+    /// Where a service manager has us listen already.
+    pub inherited: Vec<shell::Listen>,
     /// Reads the configuration file at the start,
     pub read: ReadFile,
     /// and whenever it may have changed.
     pub reread: ReadFile,
+}
+
+impl Config {
+    /// Where the server listens.
+    fn listeners(&self) -> impl Iterator<Item = &shell::Listen> {
+        self.inherited.iter().chain(&self.shell.listen)
+    }
 }
 
 /// Reads the command line (without the program's name), the environment and the file that one of
@@ -135,7 +146,7 @@ pub fn command(
         Wanted::Token(name, rights) => return Ok(Command::Token(name, rights)),
         Wanted::Serve | Wanted::Check | Wanted::Config => {}
     }
-    let given = Given::new(flags, &outside.variables)?;
+    let given = Given::new(flags, outside)?;
     let file = given.file(outside.read)?;
     let sayings = Sayings::new(&given, file);
     if matches!(wanted, Wanted::Check) {
@@ -159,7 +170,7 @@ fn auto_lines(descriptors: u64) -> usize {
 /// Whoever is the only one that can reach us may call this machine and its networks through us;
 /// others may not, unless it was said so.
 fn choose_targets(config: &mut Config) {
-    let exposed = listen::public(&config.shell.listen).next().is_some();
+    let exposed = listen::public(config.listeners()).next().is_some();
     let (preset, about) = match config.preset {
         Some(Preset::Public) => (Preset::Public, "public"),
         Some(Preset::Local) => (

@@ -1,7 +1,6 @@
 //! All that was said, by whom, and what it comes to: sources in, a configuration out.
 //! It opens nothing; whoever reads files is given to it.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::file::{self, File, refusal};
@@ -9,9 +8,11 @@ use super::knob::Knob;
 use super::said::{self, Said, Source, Voice, is_heard, place_of, strongest};
 use super::sections::{NamedKey, TopicRow};
 use super::{
-    Config, ReadFile, Refusal, auto_lines, blank, bounds, choose_targets, doors, keys, knobs, text,
+    Config, Outside, ReadFile, Refusal, auto_lines, blank, bounds, choose_targets, doors, keys,
+    knobs, text,
 };
 use crate::base::exit::Exit;
+use crate::shell::Listen;
 use crate::topics::keep::Rules;
 
 /// What does not change while the process is there: the command line and the environment.
@@ -20,12 +21,14 @@ pub(super) struct Given {
     flags: Voice,
     variables: Voice,
     keys: Vec<NamedKey>,
+    inherited: Vec<Listen>,
 }
 
 impl Given {
     /// # Errors
     /// A variable that should name a key and does not.
-    pub(super) fn new(flags: Voice, variables: &[(OsString, OsString)]) -> Result<Given, Refusal> {
+    pub(super) fn new(flags: Voice, outside: &Outside) -> Result<Given, Refusal> {
+        let variables = &outside.variables;
         let keys = keys::of_environment(variables)?;
         let variables = knobs::all()
             .map(|knob| Said::by_environment(knob, variables))
@@ -34,6 +37,7 @@ impl Given {
             flags,
             variables,
             keys,
+            inherited: outside.inherited.clone(),
         })
     }
 
@@ -75,6 +79,8 @@ pub(super) struct Sayings {
     pub(super) keys: Vec<NamedKey>,
     /// As they stand in the file.
     pub(super) topics: Vec<TopicRow>,
+    /// Where it listens already, whatever anybody says.
+    pub(super) inherited: Vec<Listen>,
 }
 
 impl Sayings {
@@ -86,6 +92,7 @@ impl Sayings {
             said: strongest(&[&file.said, &given.variables, &given.flags]),
             keys: keys::together(&file.keys, &given.keys),
             topics: file.topics,
+            inherited: given.inherited.clone(),
         }
     }
 
@@ -94,8 +101,13 @@ impl Sayings {
     /// # Errors
     /// A value that is not of the knob's form.
     pub(super) fn heard(&self) -> Result<Config, Refusal> {
-        let mut config = blank::blank();
-        let listening = said::listening(&self.said);
+        let mut config = Config {
+            inherited: self.inherited.clone(),
+            ..blank::blank()
+        };
+        // Who listens already does not listen at the usual address as well.
+        let listening = said::listening(&self.said)
+            .filter(|source| *source != Source::Default || self.inherited.is_empty());
         for (knob, said) in knobs::all().zip(&self.said) {
             if !is_heard(knob, said, listening) {
                 continue;

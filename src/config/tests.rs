@@ -20,6 +20,7 @@ fn outside(variables: &[(&str, &str)]) -> Outside {
     Outside {
         variables: variables.iter().map(own).collect(),
         descriptors: 1024,
+        inherited: vec![],
         read: |_| Err("is not there".to_owned()),
         reread: |_| Err("is not there".to_owned()),
     }

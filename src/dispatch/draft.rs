@@ -237,6 +237,8 @@ impl Draft<'_> {
         });
         let admitted = deliveries.insert(turn, &message, self.receivers, &self.plan);
         let publish = has_topics.then_some(message);
+        let receivers = self.receivers.targets.len() + self.receivers.callbacks.len();
+        log::debug!("message_accepted id={id} deliveries={receivers}");
         Ok(Accepted {
             id,
             seq: turn.handed.last(),
@@ -244,7 +246,7 @@ impl Draft<'_> {
             parking: admitted.parking,
             publish,
             callbacks: self.receivers.callbacks.len(),
-            deliveries: self.receivers.targets.len() + self.receivers.callbacks.len(),
+            deliveries: receivers,
             duplicate: false,
         })
     }

@@ -53,7 +53,9 @@ impl Engine {
     /// Starts calls of a lane as long as it may start any.
     fn pump(&mut self, lane: Key) {
         let mut failures = 0;
-        while let Some(start) = self.courier.next(lane) {
+        while !self.leaves_the_rest()
+            && let Some(start) = self.courier.next(lane)
+        {
             let (Start::On(_, call) | Start::Fresh(call)) = start;
             if let Start::On(line, call) = start
                 && !self.may_carry(line, call.owner)

@@ -46,7 +46,7 @@ impl Engine {
             match policy.judge(addr, host, strict) {
                 Ok(()) => return Ok((place, addr)),
                 Err(why) => {
-                    log::info!("target_forbidden host={host:?} {why}");
+                    log::info!("target_forbidden host={host:?} why={:?}", why.to_string());
                     self.turn.stats.add(Counter::TargetsForbidden, 1);
                     ending = Ending::Fault {
                         fault: Fault::Policy,

@@ -2,6 +2,7 @@
 //! It never reads a byte of what a line carries.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::stored::Awaiting;
 use super::{Engine, secure};
@@ -149,7 +150,7 @@ impl Engine {
             index = key.index() + 1;
             match self.lines.get_mut(key).map(|line| &mut line.conn) {
                 Some(Conn::Inbound(inbound)) => {
-                    inbound.drain();
+                    inbound.drain(now.mono);
                     self.settle_inbound(key);
                 }
                 Some(Conn::Outbound(outbound)) if outbound.is_resting() => self.close(key),
@@ -161,10 +162,23 @@ impl Engine {
         self.run_lanes();
     }
 
+    /// How long a drain lasts at most.
+    #[must_use]
+    pub fn drain_timeout(&self) -> Duration {
+        self.settings.drain_timeout
+    }
+
+    /// Whether nothing new begins any more: the next process finds it in the store, and has that
+    /// the sooner.
+    pub(super) fn leaves_the_rest(&self) -> bool {
+        self.drain != Drain::No && !self.settings.volatile
+    }
+
     /// Whether a drain has come to its end: everything in flight finished, or its time is up.
     #[must_use]
     pub fn drained(&self) -> bool {
-        let idle = || !self.courier.may_start() && self.lines.iter().all(|(_, line)| rests(line));
+        let over = || self.leaves_the_rest() || !self.courier.may_start();
+        let idle = || over() && self.lines.iter().all(|(_, line)| rests(line));
         self.drain == Drain::Over || (self.drain == Drain::Begun && idle())
     }
 

@@ -138,6 +138,7 @@ impl Engine {
 
     /// A client's deadline has passed.
     pub(super) fn client_expired(&mut self, key: Key) {
+        let draining = self.drain != Drain::No;
         let Some(line) = self.lines.get_mut(key) else {
             return;
         };
@@ -145,7 +146,7 @@ impl Engine {
             return;
         };
         // The time may be that of a poll alone.
-        if inbound.deadline(&self.settings.limits) <= self.turn.now.mono {
+        if inbound.deadline(&self.settings.limits, draining) <= self.turn.now.mono {
             inbound.expired(&mut context!(self));
         }
         self.settle_inbound(key);
@@ -185,11 +186,12 @@ impl Engine {
             self.serve_poll(key);
         }
         let until = self.visits.seated(key).map_or(Mono::NEVER, |it| it.until);
+        let draining = self.drain != Drain::No;
         let Some(line) = self.lines.get_mut(key) else {
             return;
         };
         if let Conn::Inbound(inbound) = &line.conn {
-            let at = inbound.deadline(&self.settings.limits).min(until);
+            let at = inbound.deadline(&self.settings.limits, draining).min(until);
             line.deadline.set(&mut self.turn, key, at);
         }
     }

@@ -13,6 +13,7 @@ mod about;
 mod bounds;
 pub(super) mod calls;
 mod door;
+mod draining;
 mod flows;
 mod hub;
 mod notices;
@@ -202,46 +203,6 @@ fn an_empty_line_begins_no_request() {
     world.pass(Duration::from_secs(30));
     let answer = world.say(key, "GET /health HTTP/1.1\r\nHost: h\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:?}");
-}
-
-#[test]
-fn a_refused_request_of_no_bytes_leaves_an_idle_line() {
-    let mut world = World::new(Settings::default());
-    let key = world.open();
-    let head = "POST /nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n";
-    assert!(world.say(key, head).starts_with("HTTP/1.1 404 "));
-    world.engine.drain(world.now);
-    world.turn();
-    assert!(world.engine.drained());
-}
-
-#[test]
-fn a_drain_does_not_wait_for_more_requests_on_a_line_that_read_late() {
-    let mut world = World::new(Settings::default());
-    let key = world.open();
-    world.writable = false;
-    world.say(key, "GET /health HTTP/1.1\r\nHost: h\r\n\r\n");
-    world.engine.drain(world.now);
-    world.turn();
-    world.writable = true;
-    world.turn();
-    world.pass(Duration::from_secs(2));
-    assert!(world.engine.drained());
-    assert_eq!(world.closed, [key]);
-}
-
-#[test]
-fn a_drain_does_not_wait_for_more_requests_after_a_body_that_was_skipped() {
-    let mut world = World::new(Settings::default());
-    let key = world.open();
-    world.say(
-        key,
-        "POST /nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n1234",
-    );
-    world.engine.drain(world.now);
-    world.say(key, "56789");
-    world.pass(Duration::from_secs(2));
-    assert!(world.engine.drained());
 }
 
 #[test]

@@ -23,10 +23,6 @@ impl Rooms<'_> {
     /// A request to /stream.
     pub(super) fn stream(&mut self, turn: &mut Turn, request: &Request<'_>, body: &[u8]) -> Reply {
         let settings = self.topics.settings();
-        // What is kept has not come back yet: whoever came now would miss it.
-        if self.store == Condition::Starting {
-            return problem(Reason::Starting.into(), request);
-        }
         match read(request, body, settings, turn.now.wall) {
             Ok(wish) => match self.may_read(turn, &wish.selection) {
                 Ok(pass) => self.admit(turn, request, wish, pass),
@@ -69,6 +65,10 @@ impl Rooms<'_> {
     /// Why there is no room for another stream or poll that waits, if so. While the server stops,
     /// polls are answered at once.
     fn full(&self, wish: &Wish) -> Option<Reason> {
+        // What is kept has not come back yet: whoever came now would miss it.
+        if self.store == Condition::Starting {
+            return Some(Reason::Starting);
+        }
         let waits = matches!(wish.mode, Mode::Wait(_));
         if self.draining {
             return (!waits).then_some(Reason::Draining);
@@ -84,22 +84,27 @@ impl Rooms<'_> {
     }
 }
 
-/// There is no room. EventSource gives up for good on a 503; it is told to come again.
+/// There is no room. EventSource gives up for good on a 503; it is told to come again: soon, if all
+/// there is to wait for is one server's start or another's end.
 fn refuse(turn: &mut Turn, request: &Request<'_>, wish: &Wish, reason: Reason) -> Reply {
     let chance = turn.rng.below(10) as u32;
+    let (retry_ms, retry_after) = match reason {
+        Reason::Starting | Reason::Draining => (500 + 50 * chance, 1),
+        _ => (30_000 + 3_000 * chance, chance + 1),
+    };
     let polls = matches!(wish.mode, Mode::Wait(_));
     match wish.style.format.is_sse() && !polls {
         true => Reply::Text {
             status: 200,
             content_type: wish.style.format.content_type(),
             fields: &FIELDS,
-            body: format!("retry: {}\n:\n\n", 30_000 + 3_000 * chance).into(),
+            body: format!("retry: {retry_ms}\n:\n\n").into(),
         },
         false => Reply::Problem {
             problem: reason.into(),
             json: wants_json(request),
             allow: None,
-            retry_after: Some(chance + 1),
+            retry_after: Some(retry_after),
         },
     }
 }

@@ -302,7 +302,7 @@ impl Hub {
             return;
         };
         let Some(wait) = self.settings.fetch_steps.wait(topic.fetch.retry()) else {
-            log::warn!("topic_given_up topic={:?}", topic.name);
+            log::warn!("topic_given_up topic={:?}", topic.name.given());
             return self.fetch_settled(turn, key);
         };
         let asked = asked.map(|asked| asked.min(PUT_OFF_MAX));

@@ -12,6 +12,7 @@ use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Type};
 
+use super::inherit::Given;
 use super::path::SocketFile;
 use super::socket::Socket;
 use super::sys;
@@ -86,10 +87,12 @@ pub(super) enum Gate {
         door: Door,
         secure: bool,
     },
-    /// Through a Unix socket. Dropped in this order: a clean end leaves no file behind.
+    /// Through a Unix socket. Dropped in this order: a clean end leaves no file behind, unless it
+    /// is another's.
     Unix {
         socket: UnixListener,
-        file: SocketFile,
+        path: PathBuf,
+        _file: Option<SocketFile>,
     },
 }
 
@@ -107,8 +110,36 @@ impl Gate {
             }),
             Listen::Unix(path) => {
                 let (socket, file) = SocketFile::open(path, BACKLOG)?;
-                Ok(Gate::Unix { socket, file })
+                Ok(Gate::Unix {
+                    socket,
+                    path: path.clone(),
+                    _file: Some(file),
+                })
             }
+        }
+    }
+
+    /// Goes on listening where another has begun to; how many may wait there is the other's choice.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn inherit(given: Given, terms: Terms) -> io::Result<Gate> {
+        let Given { at, socket } = given;
+        match at {
+            Listen::Tcp(addr, _) => {
+                let socket = socket2::Socket::from(socket);
+                furnish(&socket, terms)?;
+                Ok(Gate::Tcp {
+                    socket: TcpListener::from_std(socket.into()),
+                    door: door(addr),
+                    secure: at.is_secure(terms.has_certificate),
+                })
+            }
+            Listen::Unix(path) => Ok(Gate::Unix {
+                socket: UnixListener::from_std(socket.into()),
+                path,
+                _file: None,
+            }),
         }
     }
 
@@ -123,6 +154,18 @@ impl Gate {
         }
     }
 
+    /// Has the poll tell of nothing any more. Closing is not enough where another process has the
+    /// same socket: the poll's interest is in that, and not in our number for it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        match self {
+            Gate::Tcp { socket, .. } => socket.deregister(registry),
+            Gate::Unix { socket, .. } => socket.deregister(registry),
+        }
+    }
+
     /// Where it listens, with the port that the system chose.
     pub(super) fn place(&self) -> Option<Place> {
         match self {
@@ -133,7 +176,7 @@ impl Gate {
                     false => Place::Http(addr),
                 })
             }
-            Gate::Unix { file, .. } => Some(Place::Unix(file.path().to_owned())),
+            Gate::Unix { path, .. } => Some(Place::Unix(path.clone())),
         }
     }
 
@@ -243,15 +286,19 @@ fn listener(addr: SocketAddr, terms: Terms) -> io::Result<TcpListener> {
     }
     // Connections of a former process that linger in TIME_WAIT must not keep us from the port.
     socket.set_reuse_address(true)?;
-    // Accepted sockets inherit these: system calls per listener instead of per connection.
+    furnish(&socket, terms)?;
+    socket.bind(&addr.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+/// Accepted sockets inherit these: system calls per listener instead of per connection.
+fn furnish(socket: &socket2::Socket, terms: Terms) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?;
     socket.set_send_buffer_size(terms.send_buffer)?;
     socket.set_tcp_user_timeout(Some(terms.silence))?;
     if let Some(receive) = terms.receive_buffer {
         socket.set_recv_buffer_size(receive)?;
     }
-    socket.set_nonblocking(true)?;
-    socket.bind(&addr.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(TcpListener::from_std(socket.into()))
+    socket.set_nonblocking(true)
 }

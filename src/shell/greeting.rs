@@ -1,13 +1,42 @@
 //! The lines at the start: where the server listens, where it keeps things, how to try it.
 //! It prints nothing itself.
 
-use super::Settings;
 use super::gate::Place;
+use super::journal;
 use super::sum::Sum;
+use super::{LogFormat, Settings};
 use crate::admin::about::reachable;
+use crate::store::Opened;
+
+/// What is said once connections are taken in.
+#[derive(Debug)]
+pub(super) struct Words {
+    /// The lines for people.
+    pub(super) greeting: String,
+    /// One for a service manager.
+    pub(super) status: String,
+    /// For whom the store waits, if it does.
+    pub(super) waits: Option<String>,
+}
+
+/// All of that.
+pub(super) fn words(places: &[Place], store: &Opened, settings: &Settings, sum: &Sum) -> Words {
+    let urls: Vec<String> = places.iter().map(Place::to_string).collect();
+    Words {
+        greeting: match settings.log_format {
+            LogFormat::Text => greeting(places, &store.about, settings, sum),
+            LogFormat::Json => {
+                let lines = greeting(places, &store.about, settings, sum);
+                journal::in_json("started", &lines)
+            }
+        },
+        status: format!("Listening on {}", urls.join(", ")),
+        waits: store.waits.clone(),
+    }
+}
 
 /// The lines. Whoever starts us by a program reads the first one for the port.
-pub(super) fn greeting(places: &[Place], store: &str, settings: &Settings, sum: &Sum) -> String {
+fn greeting(places: &[Place], store: &str, settings: &Settings, sum: &Sum) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let urls: Vec<String> = places.iter().map(Place::to_string).collect();
     format!(
@@ -74,6 +103,8 @@ mod tests {
             }),
             tokens: None,
             config_file: None,
+            takeover: false,
+            log_format: LogFormat::Text,
         }
     }
 

@@ -85,7 +85,8 @@ impl Guard {
         }));
         self.broken |= sound.is_err() || self.homeless > HOMELESS_MAX;
         log::error!(
-            "bug_caught key={key:?} count={} broken={}",
+            "bug_caught line={:?} count={} broken={}",
+            format!("{key:?}"),
             self.caught,
             self.broken
         );
@@ -99,8 +100,11 @@ pub(super) fn log_panics() {
     panic::set_hook(Box::new(move |panic| {
         let less = |left: u32| left.checked_sub(1);
         match left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less) {
-            Ok(_) => log::error!("bug_panic {panic}\n{}", Backtrace::force_capture()),
-            Err(_) => log::error!("bug_panic {panic}"),
+            Ok(_) => {
+                let trace = Backtrace::force_capture().to_string();
+                log::error!("bug_panic what={:?} trace={trace:?}", panic.to_string());
+            }
+            Err(_) => log::error!("bug_panic what={:?}", panic.to_string()),
         }
     }));
 }

@@ -79,7 +79,11 @@ impl Watched {
         match read() {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(why) => {
-                log::warn!("names_unreadable path={:?} why={why}", self.path);
+                log::warn!(
+                    "names_unreadable path={:?} why={:?}",
+                    self.path,
+                    why.to_string()
+                );
                 String::new()
             }
         }

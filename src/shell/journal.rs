@@ -1,4 +1,4 @@
-//! Log lines on stderr: a time, a level, an event name with key=value pairs.
+//! Log lines on stderr: a time, a level, an event name with key=value pairs; or all that in JSON.
 //! Which lines are wanted is the filter's business; no room's code formats a log line's time.
 //! Of one event no more than so many lines are written in a span, unless somebody wants to see all.
 
@@ -11,29 +11,61 @@ use log::{Level, Log, Metadata, Record};
 use super::clock;
 use super::throttle::{LINES_MAX, SPAN, Throttle, Verdict};
 use crate::base::time::Wall;
+use crate::http::json;
+use fields::{Fields, Value};
+
+mod fields;
+
+/// What a log line looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `TIME LEVEL event key=value …`
+    Text,
+    /// An object with the members `time`, `level`, `event`, and one for each key.
+    Json,
+}
+
+impl Format {
+    /// Reads its name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Format> {
+        match text {
+            "text" => Some(Format::Text),
+            "json" => Some(Format::Json),
+            _ => None,
+        }
+    }
+}
 
 /// Starts the log with an env_logger filter such as `info` or `warn,hookah::shell=debug`. A second
 /// call changes nothing.
-pub fn start(filter: &str) {
+pub fn start(filter: &str, format: Format) {
     if log::set_logger(&JOURNAL).is_ok() {
-        refilter(filter);
+        wanted(filter, format);
     }
 }
 
 /// Other lines are wanted from now on.
 pub(super) fn refilter(filter: &str) {
-    let logger = logger(filter);
+    if let Some(format) = JOURNAL.with(|(_, format)| *format) {
+        wanted(filter, format);
+    }
+}
+
+fn wanted(filter: &str, format: Format) {
+    let logger = logger(filter, format);
     log::set_max_level(logger.filter());
-    *JOURNAL.0.write().unwrap_or_else(PoisonError::into_inner) = Some(logger);
+    let mut journal = JOURNAL.0.write().unwrap_or_else(PoisonError::into_inner);
+    *journal = Some((logger, format));
 }
 
 /// What every log line goes through, so that its filter can be another one day.
-struct Journal(RwLock<Option<env_logger::Logger>>);
+struct Journal(RwLock<Option<(env_logger::Logger, Format)>>);
 
 static JOURNAL: Journal = Journal(RwLock::new(None));
 
 impl Journal {
-    fn with<T>(&self, look: impl FnOnce(&env_logger::Logger) -> T) -> Option<T> {
+    fn with<T>(&self, look: impl FnOnce(&(env_logger::Logger, Format)) -> T) -> Option<T> {
         let logger = self.0.read().unwrap_or_else(PoisonError::into_inner);
         logger.as_ref().map(look)
     }
@@ -41,55 +73,114 @@ impl Journal {
 
 impl Log for Journal {
     fn enabled(&self, about: &Metadata<'_>) -> bool {
-        self.with(|logger| logger.enabled(about)).unwrap_or(false)
+        self.with(|(logger, _)| logger.enabled(about))
+            .unwrap_or(false)
     }
 
     fn log(&self, record: &Record<'_>) {
-        self.with(|logger| logger.log(record));
+        self.with(|(logger, _)| logger.log(record));
     }
 
     fn flush(&self) {
-        self.with(Log::flush);
+        self.with(|(logger, _)| logger.flush());
     }
 }
 
-fn logger(filter: &str) -> env_logger::Logger {
+fn logger(filter: &str, format: Format) -> env_logger::Logger {
     let mut builder = env_logger::Builder::new();
     // Why a line's TLS failed is in our own words; rustls' lines are for whoever asks for them.
     builder.filter_module("rustls", log::LevelFilter::Off);
     let throttle = Mutex::<Throttle>::default();
     builder
         .parse_filters(filter)
-        .format(move |out, record| line(out, record, &throttle));
+        .format(move |out, record| line(out, record, &throttle, format));
     builder.build()
 }
 
-fn line(out: &mut impl Write, record: &Record<'_>, throttle: &Mutex<Throttle>) -> io::Result<()> {
+fn line(
+    out: &mut impl Write,
+    record: &Record<'_>,
+    throttle: &Mutex<Throttle>,
+    format: Format,
+) -> io::Result<()> {
     let now = clock::wall();
-    let mut write =
-        |level: Level, text: fmt::Arguments<'_>| writeln!(out, "{} {level:5} {text}", Stamp(now));
+    let mut write = |level: Level, text: &str| match format {
+        Format::Text => writeln!(out, "{} {level:5} {text}", Stamp(now)),
+        Format::Json => out.write_all(&object(now, level, text)),
+    };
+    let text = ours(record);
     // Whoever asks for these wants all of them, and no peer can.
     if record.level() > Level::Info {
-        return write(record.level(), *record.args());
+        return write(record.level(), &text);
     }
-    let text = record.args().to_string();
-    let event = text.split_whitespace().next().unwrap_or_default();
+    let event = text.split(' ').next().unwrap_or_default();
     let mut throttle = throttle.lock().unwrap_or_else(PoisonError::into_inner);
     match throttle.admit(event, now.seconds()) {
         Verdict::Write => {}
         Verdict::After(count) => {
-            write(
-                Level::Warn,
-                format_args!("log_dropped event={event} lines={count}"),
-            )?;
+            let dropped = format!("log_dropped of={event} lines={count}");
+            write(Level::Warn, &dropped)?;
         }
         Verdict::Limit => {
-            let limit = format_args!("log_limited event={event} lines_max={LINES_MAX} in={SPAN}s");
-            return write(Level::Warn, limit);
+            let limit = format!("log_limited of={event} lines_max={LINES_MAX} in_seconds={SPAN}");
+            return write(Level::Warn, &limit);
         }
         Verdict::Drop => return Ok(()),
     }
-    write(record.level(), format_args!("{text}"))
+    write(record.level(), &text)
+}
+
+/// The line as we write lines: what others have to say, libraries for one, is the text of an event
+/// of its own.
+fn ours(record: &Record<'_>) -> String {
+    let text = record.args().to_string();
+    let is_ours = record.target().starts_with("hookah::");
+    if is_ours && Fields::of(&text).is_some() {
+        return text;
+    }
+    debug_assert!(!is_ours, "a log line is not event key=value: {text:?}");
+    format!("log target={:?} text={text:?}", record.target())
+}
+
+/// Lines for people as objects: the text of an event of that name, line by line.
+pub(super) fn in_json(event: &str, lines: &str) -> String {
+    let now = clock::wall();
+    let objects = lines.lines().map(|line| {
+        let object = object(now, Level::Info, &format!("{event} text={line:?}"));
+        String::from_utf8_lossy(&object).into_owned()
+    });
+    objects.collect()
+}
+
+fn object(now: Wall, level: Level, text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() + 96);
+    let level = level.as_str().to_ascii_lowercase();
+    let opening = format!("{{\"time\":\"{}\",\"level\":\"{level}\"", Stamp(now));
+    out.extend_from_slice(opening.as_bytes());
+    if let Some(fields) = Fields::of(text) {
+        out.extend_from_slice(b",\"event\":");
+        json::string(&mut out, fields.event);
+        for (key, value) in &fields.pairs {
+            out.push(b',');
+            json::string(&mut out, key);
+            out.push(b':');
+            match value {
+                Value::Bare(bare) if is_plain(bare) => out.extend_from_slice(bare.as_bytes()),
+                Value::Bare(bare) => json::string(&mut out, bare),
+                Value::Text(text) => json::string(&mut out, text),
+            }
+        }
+    }
+    out.extend_from_slice(b"}\n");
+    out
+}
+
+/// Whether that stands in JSON without quotes: true, false, and whole numbers that everybody can
+/// read without loss (RFC 8259 section 6).
+fn is_plain(bare: &str) -> bool {
+    let is_number = bare.bytes().all(|byte| byte.is_ascii_digit());
+    let is_first = bare.len() == 1 || !bare.starts_with('0');
+    matches!(bare, "true" | "false") || (is_number && is_first && bare.len() <= 15)
 }
 
 /// A time as RFC 3339 has it, in UTC and milliseconds.
@@ -128,6 +219,49 @@ fn date(days: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a line of that target and text becomes, at 1970 and level info.
+    fn written(target: &str, text: &str, format: Format) -> String {
+        let mut out = Vec::new();
+        let arguments = format_args!("{text}");
+        let mut builder = Record::builder();
+        let record = builder.target(target).level(Level::Info).args(arguments);
+        line(&mut out, &record.build(), &Mutex::default(), format).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_line_in_both_forms() {
+        let text = "seen id=7 zip=007 ok=true peer=[::1]:2 what=\"a \\\"b\\\"\\n\\u{1b}\"";
+        let line = written("hookah::shell", text, Format::Text);
+        assert_eq!(line[24..], format!(" INFO  {text}\n"));
+        let line = written("hookah::shell", text, Format::Json);
+        let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let rows = [
+            ("level", serde_json::json!("info")),
+            ("event", serde_json::json!("seen")),
+            ("id", serde_json::json!(7)),
+            ("zip", serde_json::json!("007")),
+            ("ok", serde_json::json!(true)),
+            ("peer", serde_json::json!("[::1]:2")),
+            ("what", serde_json::json!("a \"b\"\n\u{1b}")),
+        ];
+        for (key, expected) in rows {
+            assert_eq!(read[key], expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_others_say_is_one_event() {
+        for (target, text) in [("mio::poll", "a=b c\nd"), ("main", "Plain words")] {
+            let line = written(target, text, Format::Text);
+            let rest = format!("log target={target:?} text={text:?}\n");
+            assert_eq!(line.split_once(" INFO  ").unwrap().1, rest);
+            let line = written(target, text, Format::Json);
+            let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+            assert_eq!(read["text"], serde_json::json!(text));
+        }
+    }
 
     #[test]
     fn stamps_are_the_calendar_s() {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use mio::{Registry, Token};
 
 use super::gate::{Gate, Listen, Place, Terms, turn_away};
+use super::inherit::Given;
 use super::socket::Socket;
 use crate::base::time::Mono;
 use crate::model::Visitor;
@@ -48,27 +49,31 @@ pub(super) struct Listeners {
 }
 
 impl Listeners {
-    /// Binds and registers all of them, at consecutive tokens from `first_token`. `buffers` is
-    /// what the kernel may hold, in bytes, of what a client has yet to take, and of what we have
-    /// yet to read; it counts its own cost in and doubles this for that. Left to itself it holds 3
-    /// to 4 MB for a reader on loopback that is stuck.
+    /// Registers all of them, at consecutive tokens from `first_token`: those that another has
+    /// opened, and then those that are bound here.
     ///
     /// # Errors
     /// The address that cannot be listened on, and why.
     pub(super) fn bind(
         registry: &Registry,
         first_token: Token,
+        given: Vec<Given>,
         wanted: &[Listen],
         terms: Terms,
     ) -> Result<Listeners, (Listen, io::Error)> {
+        let given = given.into_iter().map(|given| {
+            let at = given.at.clone();
+            (at, Gate::inherit(given, terms))
+        });
+        let opened = wanted.iter().map(|at| (at.clone(), Gate::open(at, terms)));
         let mut list = Vec::with_capacity(wanted.len());
-        for (place, at) in wanted.iter().enumerate() {
+        for (place, (at, gate)) in given.chain(opened).enumerate() {
             let token = Token(first_token.0 + place);
-            let gate = Gate::open(at, terms).and_then(|mut gate| {
+            let gate = gate.and_then(|mut gate| {
                 gate.register(registry, token)?;
                 Ok(gate)
             });
-            let gate = gate.map_err(|why| (at.clone(), why))?;
+            let gate = gate.map_err(|why| (at, why))?;
             list.push(Listener {
                 gate,
                 ready: false,
@@ -144,9 +149,14 @@ impl Listeners {
         self.retry_at
     }
 
-    /// Closes all of them: from now on the kernel refuses.
-    pub(super) fn close(&mut self) {
-        self.list.clear();
+    /// Closes all of them: from now on the kernel refuses, unless another process has the same
+    /// socket; then whoever comes waits for that one.
+    pub(super) fn close(&mut self, registry: &Registry) {
+        for mut listener in self.list.drain(..) {
+            if let Err(why) = listener.gate.deregister(registry) {
+                log::warn!("listener_left why={:?}", why.to_string());
+            }
+        }
         self.retry_at = None;
     }
 
@@ -183,7 +193,7 @@ impl Listeners {
                 | libc::ETIMEDOUT,
             ) => {}
             _ => {
-                log::error!("accept_failed error=\"{why}\"");
+                log::error!("accept_failed why={:?}", why.to_string());
                 self.rest(place, now);
             }
         }
@@ -193,7 +203,7 @@ impl Listeners {
     /// spare descriptor, at most a turn's share each time the retry comes round.
     fn exhausted(&mut self, place: usize, now: Mono, why: &io::Error) {
         if self.shed.is_none() {
-            log::warn!("accept_exhausted error=\"{why}\"");
+            log::warn!("accept_exhausted why={:?}", why.to_string());
         }
         let shed = self.shed.get_or_insert(0);
         self.spare = None;

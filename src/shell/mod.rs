@@ -25,8 +25,10 @@ mod greeting;
 mod guard;
 mod handshakes;
 mod hosts;
+mod inherit;
 mod journal;
 mod listen;
+mod notify;
 mod path;
 mod planted;
 mod reload;
@@ -49,7 +51,8 @@ pub use configuration::{
     Anew, CONFIG_BYTES_MAX, Change, Reread, read as read_config, reread as reread_config,
 };
 pub use gate::{Listen, Scheme};
-pub use journal::start as start_log;
+pub use inherit::{Inherited, inherit};
+pub use journal::{Format as LogFormat, start as start_log};
 pub use sys::raise_descriptors;
 pub use tls::{Fault, Files};
 pub use tokens::new_token;
@@ -87,6 +90,10 @@ pub struct Settings {
     pub tokens: Option<PathBuf>,
     /// The file of the configuration, if there are secrets in it.
     pub config_file: Option<PathBuf>,
+    /// Wait until another process releases the store.
+    pub takeover: bool,
+    /// What log lines look like, and those at the start with them.
+    pub log_format: LogFormat,
 }
 
 /// Why the server could not start, or had to stop.
@@ -99,6 +106,8 @@ pub enum Failure {
         /// What the system says.
         why: io::Error,
     },
+    /// What a service manager handed over is no use; what, and what would be.
+    Inherited(String),
     /// The store cannot be used.
     Store(store::Refusal),
     /// A file with certificates or a key is no use.
@@ -133,7 +142,7 @@ impl Failure {
             Failure::Listen { .. } => Exit::Unavailable,
             Failure::System { .. } | Failure::Broken => Exit::Software,
             Failure::Store(refusal) => refusal.exit,
-            Failure::File(_) | Failure::Tokens { .. } => Exit::Config,
+            Failure::File(_) | Failure::Tokens { .. } | Failure::Inherited(_) => Exit::Config,
         }
         .code()
     }
@@ -143,6 +152,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Listen { at, why } => not_listening(out, at, why),
+            Failure::Inherited(why) => out.write_str(why),
             Failure::Store(refusal) => out.write_str(&refusal.why),
             Failure::File(fault) => write!(out, "{fault}"),
             Failure::Tokens { path, why } => write!(out, "--tokens {}: {why}", path.display()),
@@ -181,82 +191,113 @@ fn not_listening(out: &mut fmt::Formatter<'_>, at: &Listen, why: &io::Error) -> 
 }
 
 /// Serves until a signal asks to stop and the drain is over. Prints what it listens on, where it
-/// keeps things and how to try it to stderr, once connections are taken in. `reread` is asked at
-/// SIGHUP.
+/// keeps things and how to try it to stderr, once connections are taken in, and tells a service
+/// manager that asked for it. `reread` is asked at SIGHUP.
 ///
 /// # Errors
 /// See [`Failure`]. A second signal ends the process without returning from here.
 pub fn run(
     settings: &Settings,
     engine: engine::Settings,
+    inherited: Inherited,
     reread: Box<dyn Reread>,
 ) -> Result<(), Failure> {
     guard::log_panics();
     if let Some(path) = &settings.config_file {
         configuration::warn_if_open(path);
     }
-    let serve = || start(settings, engine, reread)?.run();
+    let serve = AssertUnwindSafe(|| start(settings, engine, inherited, reread)?.run());
     // What no finer boundary has caught is a fault that a restart may cure.
-    catch_unwind(AssertUnwindSafe(serve)).unwrap_or(Err(Failure::Broken))
+    catch_unwind(serve).unwrap_or(Err(Failure::Broken))
 }
 
 fn start(
     settings: &Settings,
     engine: engine::Settings,
+    inherited: Inherited,
     reread: Box<dyn Reread>,
 ) -> Result<turn::Server, Failure> {
+    if let Some(wrong) = inherited.wrong {
+        return Err(Failure::Inherited(wrong));
+    }
     let system = |doing| move |why| Failure::System { doing, why };
     let poll = Poll::new().map_err(system("creating the poll"))?;
     let registry = poll.registry();
     let signals = signals::Signals::register(registry, turn::SIGNALS)
         .map_err(system("registering for signals"))?;
-    let tls = tls::Client::new(settings.ca_file.as_deref()).map_err(Failure::File)?;
-    let identity = settings.identity.clone().map(tls::Identity::read);
-    let identity = identity.transpose().map_err(Failure::File)?;
-    let roll = roll(settings)?;
+    let files = read_files(settings)?;
     let sum = sum::Sum::of(&engine);
-    let terms = gate::Terms {
-        has_certificate: identity.is_some(),
-        send_buffer: sum.send_buffer,
-        receive_buffer: sum.receive_buffer,
-        // A reader that is only slow is judged by the engine, and before.
-        silence: 2 * engine.limits.stall_timeout,
-    };
-    let listeners = Listeners::bind(registry, turn::LISTENERS, &settings.listen, terms)
+    let terms = terms(&engine, &sum, files.identity.is_some());
+    let takes_over = settings.takeover || !inherited.sockets.is_empty();
+    let (given, wanted) = (inherited.sockets, &settings.listen);
+    let listeners = Listeners::bind(registry, turn::LISTENERS, given, wanted, terms)
         .map_err(|(at, why)| Failure::Listen { at, why })?;
     let waker = Waker::new(registry, turn::STORE).map_err(system("creating the waker"))?;
-    let opened =
-        store::open(&settings.store, opening(settings, &engine, waker)).map_err(Failure::Store)?;
+    let told = store::Opening {
+        waits: takes_over,
+        ..opening(settings, &engine, waker)
+    };
+    let opened = store::open(&settings.store, told).map_err(Failure::Store)?;
     let seed = sys::entropy().map_err(system("asking for entropy"))?;
     let mut clock = clock::Clock::default();
     let now = clock.read();
     let places: Vec<Place> = listeners.places().collect();
-    let greeting = greeting::greeting(&places, &opened.about, settings, &sum);
+    let words = greeting::words(&places, &opened, settings, &sum);
     let addrs: Vec<SocketAddr> = places.iter().filter_map(Place::addr).collect();
     let engine = engine::Settings {
         volatile: opened.volatile,
         memory_bytes_max: sum::account(&engine, opened.volatile),
-        roll,
+        roll: files.roll,
         doors: gate::doors(&places),
         ..engine
     };
     let mut engine = Engine::new(engine, seed, now);
     engine.listening(&reached_at(&addrs));
-    let store = opened.store;
     Ok(turn::Server::new(turn::Parts {
         poll,
         clock,
         now,
         engine,
-        tls,
-        identity,
+        tls: files.tls,
+        identity: files.identity,
         listeners,
         signals,
         tokens: settings.tokens.clone(),
         reread,
-        store,
-        greeting,
+        store: opened.store,
+        notify: notify::Notify::new(&inherited.asked, now.mono),
+        words,
     }))
+}
+
+/// What holds for all listeners.
+fn terms(engine: &engine::Settings, sum: &sum::Sum, has_certificate: bool) -> gate::Terms {
+    gate::Terms {
+        has_certificate,
+        send_buffer: sum.send_buffer,
+        receive_buffer: sum.receive_buffer,
+        // A reader that is only slow is judged by the engine, and before.
+        silence: 2 * engine.limits.stall_timeout,
+    }
+}
+
+/// What is read from files at the start.
+struct Read {
+    tls: tls::Client,
+    identity: Option<tls::Identity>,
+    roll: Option<Roll>,
+}
+
+fn read_files(settings: &Settings) -> Result<Read, Failure> {
+    let tls = tls::Client::new(settings.ca_file.as_deref()).map_err(Failure::File)?;
+    let identity = settings.identity.clone().map(tls::Identity::read);
+    let identity = identity.transpose().map_err(Failure::File)?;
+    let roll = roll(settings)?;
+    Ok(Read {
+        tls,
+        identity,
+        roll,
+    })
 }
 
 /// Who may do what, if anybody is asked.
@@ -274,7 +315,7 @@ fn opening(settings: &Settings, engine: &engine::Settings, waker: Waker) -> stor
     store::Opening {
         wake: Arc::new(move || {
             if let Err(why) = waker.wake() {
-                log::error!("wake_failed why={why}");
+                log::error!("wake_failed why={:?}", why.to_string());
             }
         }),
         free: sys::free_bytes,
@@ -285,6 +326,7 @@ fn opening(settings: &Settings, engine: &engine::Settings, waker: Waker) -> stor
         keep_bytes: settings.keep_bytes,
         min_free: settings.min_free,
         memory_bytes: engine.memory_bytes_max / STORE_PART_OF_MEMORY,
+        waits: false,
     }
 }
 

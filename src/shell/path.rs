@@ -41,11 +41,6 @@ impl SocketFile {
         let listener = UnixListener::from_std(socket.into());
         Ok((listener, SocketFile(path.to_owned())))
     }
-
-    /// Where it is.
-    pub(super) fn path(&self) -> &Path {
-        &self.0
-    }
 }
 
 impl Drop for SocketFile {

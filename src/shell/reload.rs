@@ -7,6 +7,7 @@ use super::turn::Server;
 impl Server {
     /// Reads everything anew that may change. A further file is a further step here.
     pub(super) fn reload(&mut self) {
+        self.notify.reloading();
         let mut read = Vec::new();
         if self.reread_configuration() {
             read.push("config");
@@ -14,7 +15,10 @@ impl Server {
         if let Some(identity) = &mut self.identity {
             match identity.reread() {
                 Ok(()) => read.push("certificates"),
-                Err(fault) => log::error!("reload_failed what=certificates why=\"{fault}\""),
+                Err(fault) => log::error!(
+                    "reload_failed what=certificates why={:?}",
+                    fault.to_string()
+                ),
             }
         }
         if self.reread_tokens() {
@@ -25,6 +29,7 @@ impl Server {
             false => read.join(","),
         };
         log::info!("reload_done signal=SIGHUP what={what}");
+        self.notify.reloaded();
     }
 
     /// Goes by what the file of tokens says now, if there is one; false if nothing has changed.

@@ -1,12 +1,13 @@
 //! The few system calls that std has no safe door to: entropy, descriptor limit, boot clock, the
-//! addresses of the interfaces, free space, the mode of a file to be made, a Unix socket's peer.
+//! addresses of the interfaces, free space, the mode of a file to be made, a Unix socket's peer,
+//! what a service manager hands over.
 //! The only file with unsafe code; it keeps no state and decides nothing.
 #![allow(unsafe_code)]
 
 use std::ffi::CString;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
@@ -66,6 +67,42 @@ pub(super) fn uptime() -> Duration {
     unsafe { libc::clock_gettime(CLOCK, &raw mut time) };
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// CLOCK_MONOTONIC, by which a service manager tells a reload from the one before it.
+pub(super) fn monotonic() -> Duration {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the call writes one `timespec` through a pointer to a live one.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// Takes these variables out of the environment. Only before there are other threads.
+pub(super) fn forget_variables(names: &[&str]) {
+    for name in names {
+        // SAFETY: nobody else looks at the environment, for this is the process's only thread.
+        unsafe { std::env::remove_var(name) };
+    }
+}
+
+/// Takes over a descriptor that another process has left to us; no program that we would start has
+/// it. Only a number that was handed over, and each only once.
+///
+/// # Errors
+/// There is none of that number.
+pub(super) fn take_descriptor(fd: i32) -> io::Result<OwnedFd> {
+    // SAFETY: the calls take numbers; one that is no descriptor fails.
+    let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
+    // SAFETY: as before.
+    if flags < 0 || unsafe { libc::fcntl(fd, libc::F_SETFD, flags | libc::FD_CLOEXEC) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it is open, and by the manager's word it is ours alone.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// The addresses of this machine's interfaces now; none if the system does not tell.

@@ -6,7 +6,7 @@ pub(super) const LINES_MAX: u32 = 200;
 /// A span, in seconds.
 pub(super) const SPAN: u64 = 10;
 /// Events that are counted apart; any others are one.
-const EVENTS_MAX: usize = 64;
+const EVENTS_MAX: usize = 96;
 
 /// What becomes of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,10 +12,12 @@ use super::clock::Clock;
 use super::datagrams::{DATAGRAMS_PER_TURN_MAX, Datagrams, Received};
 use super::entry::{Entry, Layer, Stage};
 use super::gate::turn_away;
+use super::greeting::Words;
 use super::guard::Guard;
 use super::handshakes::Handshakes;
 use super::hosts::NameFiles;
 use super::listen::Listeners;
+use super::notify::Notify;
 use super::planted;
 use super::signals::Signals;
 use super::socket::{Socket, ended};
@@ -76,7 +78,10 @@ pub(super) struct Server {
     unsettled: bool,
     draining: bool,
     /// What to say once everybody is let in, and when that is at the latest.
-    opening: Option<(Mono, String)>,
+    opening: Option<(Mono, Words)>,
+    /// What to tell the service manager once another process has released the store.
+    taking_over: Option<String>,
+    pub(super) notify: Notify,
 }
 
 /// What the shell puts together before the first turn.
@@ -93,8 +98,9 @@ pub(super) struct Parts {
     /// Whoever reads the configuration anew.
     pub(super) reread: Box<dyn Reread>,
     pub(super) store: Box<dyn Store>,
-    /// The lines at the start.
-    pub(super) greeting: String,
+    pub(super) notify: Notify,
+    /// What to say once everybody is let in.
+    pub(super) words: Words,
 }
 
 impl Server {
@@ -121,7 +127,9 @@ impl Server {
             unflushed: false,
             unsettled: false,
             draining: false,
-            opening: Some((parts.now.mono + OPENING_MAX, parts.greeting)),
+            opening: Some((parts.now.mono + OPENING_MAX, parts.words)),
+            taking_over: None,
+            notify: parts.notify,
         }
     }
 
@@ -182,6 +190,7 @@ impl Server {
         self.unsettled = false;
         self.act();
         self.unsettled |= self.guard.caught() != caught;
+        self.notify.turns(self.now.mono);
         self.measure();
         if self.guard.is_broken() {
             // What is under way to the disk is sound; only what decides about it is not.
@@ -206,14 +215,24 @@ impl Server {
     /// Lets everybody in once the store is ready, or has taken long, and says so.
     fn let_in(&mut self) {
         let ready = self.guard.engine().is_ready();
-        let Some((_, greeting)) = self
+        if ready && let Some(status) = self.taking_over.take() {
+            self.notify.status(status);
+        }
+        let Some((_, words)) = self
             .opening
             .take_if(|(until, _)| ready || *until <= self.now.mono)
         else {
             return;
         };
         // Nobody reading stderr is no reason not to serve.
-        let _ = io::stderr().write_all(greeting.as_bytes());
+        let _ = io::stderr().write_all(words.greeting.as_bytes());
+        match words.waits.filter(|_| !ready) {
+            Some(waits) => {
+                self.notify.ready(format!("{}; {waits}", words.status));
+                self.taking_over = Some(words.status);
+            }
+            None => self.notify.ready(words.status),
+        }
     }
 
     /// Until when the poll may sleep; not at all while work is left over.
@@ -233,6 +252,7 @@ impl Server {
             self.guard.engine().next_wake(),
             self.listeners.retry_at(),
             opening,
+            self.notify.next(),
         ];
         let wake = wakes.into_iter().flatten().min()?;
         // mio rounds up to whole milliseconds, so that we do not wake before the time.
@@ -258,6 +278,7 @@ impl Server {
         }
         if asked.stop && !self.draining {
             self.draining = true;
+            self.notify.stopping(self.guard.engine().drain_timeout());
             self.guard
                 .tell(self.now, None, |engine| engine.drain(self.now));
             // At once, so that the listeners are closed before the accepts of this turn.
@@ -334,7 +355,7 @@ impl Server {
                     self.store.submit(seq, op);
                     self.unflushed = true;
                 }
-                Action::StopListening => self.listeners.close(),
+                Action::StopListening => self.listeners.close(self.poll.registry()),
             }
         }
     }
@@ -344,7 +365,7 @@ impl Server {
     fn ask(&mut self, key: Key, server: SocketAddr, packet: &[u8]) {
         let registry = self.poll.registry();
         if let Err(why) = self.datagrams.ask(registry, key, server, packet) {
-            log::debug!("ask_failed server={server} why={why}");
+            log::debug!("ask_failed server={server} why={:?}", why.to_string());
             self.unasked(key);
         }
     }

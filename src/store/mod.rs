@@ -55,6 +55,8 @@ pub struct Opening {
     pub min_free: u64,
     /// Bytes that a store in memory may hold.
     pub memory_bytes: u64,
+    /// Whether another process that has the store is waited for.
+    pub waits: bool,
 }
 
 impl fmt::Debug for Opening {
@@ -122,6 +124,7 @@ static BACKENDS: [Backend; 2] = [
                 store: Box::new(memory::Memory::new(bytes, opening.keep_age)),
                 about: "memory (nothing survives a restart)".into(),
                 volatile: true,
+                waits: None,
             })
         },
         check: None,
@@ -131,10 +134,18 @@ static BACKENDS: [Backend; 2] = [
         placed: true,
         open: |place, opening| {
             let store = sqlite::open(Path::new(place), opening)?;
+            let holder = store.holder();
+            let waits = holder.map(|holder| format!("waits until {holder} releases {place}"));
+            let promise = "what was answered with 202 survives a crash";
+            let about = waits.as_ref().map_or_else(
+                || format!("{place} ({promise})"),
+                |waits| format!("{place} ({waits}; meanwhile nothing is taken in)"),
+            );
             Ok(Opened {
                 store: Box::new(store),
-                about: format!("{place} (what was answered with 202 survives a crash)"),
+                about,
                 volatile: false,
+                waits,
             })
         },
         check: Some(sqlite::check),
@@ -149,6 +160,8 @@ pub struct Opened {
     pub about: String,
     /// Whether it forgets at a restart, which every 202 must say.
     pub volatile: bool,
+    /// For whom it waits before it can be used, if it does, in words.
+    pub waits: Option<String>,
 }
 
 /// Opens the store of that name.

@@ -38,6 +38,7 @@ mod rest;
 mod stopped;
 mod storms;
 mod streams;
+mod upgrade;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -141,6 +142,8 @@ const CHECKS: &[Check] = &[
     Check::new("lasting: a sync that takes two seconds", lasting::slow_sync),
     Check::new("lasting: a disk that is full", lasting::full),
     Check::lengthy("lasting: a million that wait", lasting::million),
+    Check::new("upgrade: under wrk nobody is refused", upgrade::under_load),
+    Check::new("upgrade: README's units", upgrade::units),
     Check::new("cost: instructions", cost::instructions),
     Check::new("cost: system calls", cost::system_calls),
 ];

@@ -145,6 +145,12 @@ impl Target {
         format!("_url=http://{}/&{rest}", self.addr)
     }
 
+    /// The bodies that have come.
+    pub fn bodies(&self) -> Vec<String> {
+        let list = self.taken.0.lock().unwrap_or_else(PoisonError::into_inner);
+        list.iter().map(|(_, body)| body.clone()).collect()
+    }
+
     /// Waits until `count` webhooks have come.
     pub fn wait(&self, count: usize) -> io::Result<()> {
         let (list, more) = &*self.taken;

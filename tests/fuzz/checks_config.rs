@@ -18,6 +18,7 @@ fn run(file: &[u8], args: &[&str]) -> Result<Command, Refusal> {
     let outside = Outside {
         variables: vec![],
         descriptors: 4_096,
+        inherited: vec![],
         read,
         reread: read,
     };

@@ -14,7 +14,7 @@ fn a_flood_of_failures_is_no_flood_of_lines() {
         gone.arrival();
     }
     let line = server.line_with("log_limited");
-    assert!(line.contains(" event=delivery_ended "), "{line}");
+    assert!(line.contains(" of=delivery_ended "), "{line}");
     server.signal("TERM");
     let (status, said) = server.wait();
     assert!(status.success(), "{status}");

@@ -322,6 +322,24 @@ pub const ROWS: &[Row] = &[
             "overload: a stop under load",
             "a_drain_refuses_the_new_and_finishes_the_begun",
             "deliveries_under_way_are_finished_and_those_in_line_behind_them_too",
+            "with_a_store_that_keeps_them_those_in_line_are_left_to_the_next_process",
+            "a_drain_waits_a_second_for_the_last_request_of_who_has_just_been_here",
         ],
+    ),
+    (
+        "The process is replaced under load",
+        "No connection is refused or reset; 503 with `Retry-After: 1` at most until the old \
+         process has released the store; nothing is lost, and streams go on without a gap.",
+        &[
+            "upgrade: under wrk nobody is refused",
+            "a_process_is_replaced_under_load_and_nobody_is_refused",
+            "whoever_waits_for_the_store_serves_what_needs_none",
+            "a_store_that_another_process_has_is_waited_for_and_all_else_is_served",
+        ],
+    ),
+    (
+        "The loop is stuck",
+        "The service manager hears no sign of life any more and starts the process anew.",
+        &["the_unit_of_the_readme_starts_reloads_lives_and_stops"],
     ),
 ];

@@ -267,10 +267,11 @@ impl Client {
         if answer.status != 503 || !oracle.may_refuse {
             self.complain(&format!("order {order} was refused: {answer:?}"));
         }
-        assert!(
-            answer.field("retry-after").is_some(),
-            "503 without Retry-After"
-        );
+        let wait = answer.field("retry-after");
+        assert!(wait.is_some(), "503 without Retry-After");
+        if String::from_utf8_lossy(&answer.body).contains("server is starting") {
+            assert_eq!(wait, Some("1"), "a start is a matter of a moment");
+        }
         oracle.refused(order);
         true
     }
@@ -322,7 +323,10 @@ impl Client {
         let told = answer.status == 405 || allow && answer.status == 204;
         assert_eq!(told, allow, "Allow in {answer:?}");
         let shared = answer.field("access-control-allow-origin");
-        assert_eq!(shared, self.shared, "whose scripts may read {answer:?}");
+        // Whoever is turned away amid a head has not said yet where it comes from.
+        let amid = answer.status == 503 && answer.connection("close") && shared.is_none();
+        let expected = self.shared.filter(|_| !amid);
+        assert_eq!(shared, expected, "whose scripts may read {answer:?}");
     }
 
     /// What a 202 must be (dispatch.md section 5).

@@ -169,7 +169,9 @@ fn store(sim: &mut Sim) -> bool {
     if !sim.settings.volatile {
         let repair = sim.world.rng.pick(&[0, SECOND, 20 * SECOND]);
         sim.store.repair = (repair / 10, repair);
-        sim.oracle.store_within = slow + repair;
+        // Where a repair takes long, so may another process with its end.
+        sim.store.held = repair / 2;
+        sim.oracle.store_within = slow + repair + sim.store.held;
     }
     fail_percent > 0
 }

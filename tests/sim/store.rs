@@ -61,6 +61,8 @@ pub struct Store {
     pub temper: Temper,
     /// Shortest and longest time from a failure until it works again, in microseconds.
     pub repair: (u64, u64),
+    /// How long another process may still have it when ours begins, in microseconds.
+    pub held: u64,
     /// How often a commit that a crash cuts is on the disk, in per cent.
     pub land_percent: u64,
     /// What it says of its troubles.
@@ -84,6 +86,7 @@ impl Store {
         Store {
             temper,
             repair: (0, 0),
+            held: 0,
             land_percent: 50,
             word: "io_error",
             failures: 0,
@@ -269,7 +272,11 @@ impl Store {
             .saturating_sub(backlog.age.as_micros() as u64);
         let told = self.book.restore(Wall(since), backlog.bytes);
         let mut rest: VecDeque<Restored> = told.into();
-        let mut at = world.at();
+        let held = match self.held {
+            0 => 0,
+            longest => world.rng.between(0, longest),
+        };
+        let mut at = world.at() + held;
         let (shortest, longest) = self.temper.delay;
         let pace = match longest {
             0 => 0,

@@ -98,6 +98,54 @@ fn a_crash_while_the_work_is_read_back_loses_and_repeats_nothing() {
 }
 
 #[test]
+fn a_store_that_another_process_has_is_waited_for_and_all_else_is_served() {
+    let mut sim = setup::lasting();
+    sim.oracle.may_refuse = true;
+    let target = sim.target(Behaviour::Healthy);
+    let before = place(&mut sim, 0, target, |order| order.delay = 30 * SECOND);
+    sim.run_for(SECOND);
+    // Its process is replaced by one that begins while the file is still another's.
+    sim.store.temper.delay = (MS, MS);
+    sim.store.held = 8 * SECOND;
+    sim.oracle.store_within = 9 * SECOND;
+    while !sim.store.is_restoring(&sim.world) || sim.world.at() < 6 * SECOND {
+        sim.kill(SECOND);
+        sim.run_for(1_100 * MS);
+    }
+    let first = sim.clients.len();
+    asks(&mut sim, 0, "/health", 200);
+    asks(&mut sim, 0, "/ready", 503);
+    let during = place(&mut sim, 0, target, |_| ());
+    sim.run_for(SECOND / 10);
+    let answers: Vec<u16> = (first..first + 3).map(|it| status(&sim, it)).collect();
+    assert_eq!(answers, [200, 503, 503]);
+    sim.run_for(10 * SECOND);
+    let after = place(&mut sim, 0, target, |_| ());
+    sim.run();
+    for order in [before, after] {
+        assert_eq!(end(&sim, order).0, Outcome::Delivered);
+    }
+    assert_eq!(attempts(&sim, target), [1, 1], "{during} was refused");
+}
+
+#[test]
+fn a_client_that_has_just_been_here_has_its_last_answer_in_a_drain() {
+    let mut sim = setup::calm();
+    let health = || requests::ask("GET", "/health");
+    for wait in [700 * MS, 1_700 * MS] {
+        let (first, second) = (Step::Answers(1), Step::Answers(2));
+        let steps = vec![health(), first, Step::Wait(wait), health(), second];
+        let wants = vec![Want::Page(200, false), Want::Page(200, false)];
+        sim.client(0, Client::new(steps, wants));
+    }
+    sim.world.after(500 * MS, Event::Drain);
+    sim.run();
+    let answers = |client: usize| sim.clients[client].got.len();
+    assert_eq!((answers(0), answers(1)), (2, 1));
+    assert!(sim.clients[0].got[1].connection("close"));
+}
+
+#[test]
 fn only_a_crash_between_the_answer_and_its_record_repeats_a_delivery() {
     for (lands, expected) in [(0, &[1, 1][..]), (100, &[1])] {
         let mut sim = setup::lasting();

@@ -159,6 +159,7 @@ impl Rig {
             keep_bytes: self.bounds.keep_bytes,
             min_free: 0,
             memory_bytes: self.bounds.memory_bytes,
+            waits: false,
         };
         let opened = store::open(&self.name(), opening).map_err(|refusal| refusal.why)?;
         assert_eq!(opened.volatile, !self.backend.lasts);

@@ -4,6 +4,7 @@
 use std::sync::mpsc::channel;
 
 use crate::client::Client;
+use crate::folder::Folder;
 use crate::server::Server;
 use crate::target::{Absent, Act, OK, Target};
 use crate::{FORM, metric_until, schedule};
@@ -40,6 +41,37 @@ fn deliveries_under_way_are_finished_and_those_in_line_behind_them_too() {
     assert_eq!(status.code(), Some(0), "{text}");
     assert!(text.contains("drain_end"), "{text}");
     target.has_no_more();
+}
+
+#[test]
+fn with_a_store_that_keeps_them_those_in_line_are_left_to_the_next_process() {
+    let folder = Folder::new();
+    let mut server = folder.server(&["--drain-timeout", "1h"]);
+    let (open, gate) = channel();
+    let mut held = Some(gate);
+    let target = Target::new(move |_| {
+        if let Some(gate) = held.take() {
+            gate.recv().expect("the story goes on");
+        }
+        OK.into()
+    });
+    for _ in 0..PARALLEL + 10 {
+        schedule(&server, &target.url("/"), "&a=1");
+    }
+    for _ in 0..PARALLEL {
+        target.arrival();
+    }
+    metric_until(&server, "hookah_calls_waiting", |count| count == 10);
+    server.signal("TERM");
+    server.line_with("drain_begin");
+    open.send(()).expect("the target waits");
+    assert_eq!(server.wait().0.code(), Some(0));
+    target.has_no_more();
+    assert_eq!(folder.waiting(), 10, "each attempt under way was finished");
+    let _next = folder.server(&[]);
+    for _ in 0..10 {
+        assert_eq!(target.arrival().attempt(), 1);
+    }
 }
 
 #[test]

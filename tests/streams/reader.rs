@@ -12,6 +12,8 @@ use crate::server::Server;
 pub struct Asked {
     wire: Wire,
     chunked: bool,
+    /// It was looked at.
+    head: Option<Head>,
 }
 
 /// A stream in a format.
@@ -57,13 +59,27 @@ impl Asked {
         Asked {
             wire: client.wire,
             chunked: !request.contains("HTTP/1.0"),
+            head: None,
         }
     }
 
     /// The stream that was asked for last on a connection whose other answers have come.
     pub fn on(client: Client) -> Asked {
-        let (wire, chunked) = (client.wire, true);
-        Asked { wire, chunked }
+        Asked {
+            wire: client.wire,
+            chunked: true,
+            head: None,
+        }
+    }
+
+    /// Whether the answer is a whole one, and no stream.
+    #[allow(dead_code)]
+    pub fn is_turned_away(&mut self) -> bool {
+        let wire = &mut self.wire;
+        let head = self
+            .head
+            .get_or_insert_with(|| wire.head().expect("a head"));
+        head.fields.get("Content-Length").is_some()
     }
 
     pub fn lines(self) -> Stream<Lines> {
@@ -89,7 +105,11 @@ impl Asked {
 
     /// Its head comes, which has all that streams.md section 2 wants.
     fn begins<D: Decoder + Default>(mut self) -> Stream<D> {
-        let head = self.wire.head().expect("a head");
+        let head = self
+            .head
+            .take()
+            .or_else(|| self.wire.head())
+            .expect("a head");
         assert_eq!(head.start, "HTTP/1.1 200 OK", "{head:?}");
         let framing = match self.chunked {
             true => [("Transfer-Encoding", Some("chunked")), ("Connection", None)],

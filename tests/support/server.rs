@@ -7,6 +7,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -22,6 +23,16 @@ pub const NAMES: &str = "h,hookah";
 /// goes by short names, unless a flag says so.
 pub fn hookah() -> Command {
     clean(Command::new(env!("CARGO_BIN_EXE_hookah")))
+}
+
+/// A command that runs `program` with a socket for descriptor 3, and with variables that say so.
+/// A process can be told its own id by a shell that it takes the place of.
+pub fn handed(socket: impl Into<OwnedFd>, program: impl AsRef<OsStr>) -> Command {
+    const SCRIPT: &str = "export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$0\" \"$@\" 3<&0 </dev/null";
+    let mut command = clean(Command::new("sh"));
+    command.args(["-c", SCRIPT]).arg(program);
+    command.stdin(Stdio::from(socket.into()));
+    command
 }
 
 fn clean(mut command: Command) -> Command {
@@ -67,12 +78,23 @@ impl Server {
         Server::spawn(command)
     }
 
+    /// Starts it with these flags and with a socket that listens already, as a service manager
+    /// hands it over.
+    pub fn handed(socket: impl Into<OwnedFd>, flags: &[&str]) -> Server {
+        let mut command = handed(socket, env!("CARGO_BIN_EXE_hookah"));
+        command.args(flags);
+        Server::watch(command)
+    }
+
     /// Starts `command` and waits until it listens.
     pub fn spawn(mut command: Command) -> Server {
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
+        command.stdin(Stdio::null());
+        Server::watch(command)
+    }
+
+    /// The same with the standard input that it has.
+    pub fn watch(mut command: Command) -> Server {
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary starts");
         let stderr = child.stderr.take().expect("stderr is piped");
         let (sender, lines) = channel();
@@ -91,6 +113,8 @@ impl Server {
         };
         let line = server.line_with(" listening on ");
         let (_, urls) = line.split_once(" listening on ").expect("just found");
+        // In JSON it is the end of a text.
+        let urls = urls.strip_suffix("\"}").unwrap_or(urls);
         let addr = |url: &str| url.split_once("://")?.1.parse().ok();
         let tcp = urls.split(", ").filter(|url| !url.starts_with("unix:"));
         let addrs: Option<Vec<SocketAddr>> = tcp.map(addr).collect();

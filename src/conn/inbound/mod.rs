@@ -3,6 +3,7 @@
 
 use std::mem;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::base::buf::Pool;
 use crate::base::frame::Gather;
@@ -58,6 +59,11 @@ pub struct Context<'a> {
     /// The server is stopping: each line's next answer is its last.
     pub draining: bool,
 }
+
+/// While the server stops, a client that has just had an answer, or just come, is given so long to
+/// ask once more, and that answer says that it was the last. Closed at once, its next request would
+/// already be on its way, and be lost.
+const LAST_CHANCE: Duration = Duration::from_secs(1);
 
 /// The states of a client's line.
 ///
@@ -317,11 +323,11 @@ impl Inbound {
     }
 
     /// Once nothing is owed on a line that takes no more requests, our half is shut, and what still
-    /// comes is dropped. While the server stops, that is so between any two requests.
+    /// comes is dropped. While the server stops, that is so of a line that has had its last chance.
     pub fn part(&mut self, context: &mut Context<'_>, key: Key) {
         let ends = match self.phase {
             Phase::Last => true,
-            Phase::Idle => context.draining,
+            Phase::Idle => context.draining && self.last_chance() <= context.turn.now.mono,
             _ => false,
         };
         if !ends || self.desk.as_ref().is_some_and(|desk| desk.owes()) {
@@ -372,6 +378,11 @@ impl Inbound {
         self.desk = Some(desk);
     }
 
+    /// Until when an idle line waits for its last request.
+    fn last_chance(&self) -> Mono {
+        self.moved + LAST_CHANCE
+    }
+
     /// The client has sent its FIN. A complete request is still answered.
     pub fn finish(&mut self) {
         self.finished = true;
@@ -388,10 +399,16 @@ impl Inbound {
         self.phase = Phase::Gone;
     }
 
-    /// The server stops: a line that owes nothing ends now, others with their next answer.
-    pub fn drain(&mut self) {
+    /// The server stops: a line that has been idle for a while ends now, others with their next
+    /// answer.
+    pub fn drain(&mut self, now: Mono) {
         let owes = self.desk.as_ref().is_some_and(|desk| desk.owes());
-        if matches!(self.phase, Phase::Idle | Phase::Securing { .. }) && !owes {
+        let ends = match self.phase {
+            Phase::Idle => !owes && self.last_chance() <= now,
+            Phase::Securing { .. } => true,
+            _ => false,
+        };
+        if ends {
             self.phase = Phase::Gone;
         }
     }

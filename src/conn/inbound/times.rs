@@ -25,6 +25,10 @@ impl Inbound {
         }
         let limits = context.limits;
         let counter = match &self.phase {
+            Phase::Idle if context.draining => {
+                self.phase = Phase::Gone;
+                return;
+            }
             Phase::Securing { .. } => Counter::TimeoutsHandshake,
             Phase::Head { .. } => Counter::TimeoutsHead,
             Phase::Body { pace, .. } | Phase::Skip { pace, .. } => {
@@ -66,9 +70,9 @@ impl Inbound {
         self.stalled_since = self.stalled_since + by;
     }
 
-    /// When `expired` is due.
+    /// When `expired` is due; sooner on an idle line if the server is `draining`.
     #[must_use]
-    pub fn deadline(&self, limits: &Limits) -> Mono {
+    pub fn deadline(&self, limits: &Limits, draining: bool) -> Mono {
         let waits = match &self.phase {
             Phase::Securing { since } => *since + SECURING_TIMEOUT,
             Phase::Idle | Phase::Head { .. } | Phase::Body { .. } | Phase::Skip { .. }
@@ -77,7 +81,13 @@ impl Inbound {
                 Mono::NEVER
             }
             Phase::Idle if self.desk.as_ref().is_some_and(|desk| desk.owes()) => Mono::NEVER,
-            Phase::Idle => self.moved + limits.idle_timeout,
+            Phase::Idle => {
+                let idle = self.moved + limits.idle_timeout;
+                match draining {
+                    true => idle.min(self.last_chance()),
+                    false => idle,
+                }
+            }
             Phase::Head { since } => *since + limits.head_timeout,
             Phase::Body { pace, .. } | Phase::Skip { pace, .. } => pace.deadline(limits),
             Phase::Linger { since, .. } => *since + LINGER_TIMEOUT,

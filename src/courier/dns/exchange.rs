@@ -234,11 +234,15 @@ impl Resolver {
         let (now, name) = (turn.now.mono, &*query.name);
         match &end {
             End::Found(addrs, ttl) => {
-                log::debug!("name_resolved name={name:?} addrs={addrs:?} ttl={ttl:?}");
+                log::debug!(
+                    "name_resolved name={name:?} addrs={:?} ttl_ms={}",
+                    format!("{addrs:?}"),
+                    ttl.as_millis()
+                );
             }
             End::Negative(detail) | End::Failed(detail) => {
                 turn.stats.add(Counter::LookupsFailed, 1);
-                log::debug!("name_unresolved name={name:?} detail={detail}");
+                log::debug!("name_unresolved name={name:?} detail={detail:?}");
             }
             End::Next(_) => {}
         }

@@ -44,10 +44,7 @@ impl Deliveries {
             return;
         };
         let (id, number) = (open.message.id, delivery.number);
-        if outcome != Outcome::Delivered {
-            let (word, url) = (outcome.as_str(), &delivery.target.url);
-            log::info!("delivery_ended id={id} outcome={word} url={url:?}");
-        }
+        log_end(id, &delivery, outcome);
         if outcome == Outcome::Delivered {
             let took = turn.now.wall.0.saturating_sub(open.message.accepted.0);
             turn.stats.observe(Histogram::Delivery, took);
@@ -114,4 +111,18 @@ fn counter(outcome: Outcome) -> Counter {
         Outcome::Expired => Counter::DeliveriesExpired,
         Outcome::Canceled => Counter::DeliveriesCanceled,
     }
+}
+
+/// The delivery's last line in the server's own log.
+fn log_end(id: MessageId, delivery: &Delivery, outcome: Outcome) {
+    let level = match outcome {
+        Outcome::Delivered => log::Level::Debug,
+        _ => log::Level::Info,
+    };
+    let (number, attempts) = (delivery.number, delivery.attempts);
+    let (word, url) = (outcome.as_str(), &delivery.target.url);
+    log::log!(
+        level,
+        "delivery_ended id={id} delivery={number} outcome={word} attempts={attempts} url={url:?}"
+    );
 }

@@ -1,6 +1,8 @@
 //! What is told of deliveries: their attempts as the store keeps them, and where those stand that
 //! are under way. It never changes what becomes of a delivery.
 
+use std::borrow::Cow;
+
 use super::Deliveries;
 use crate::base::slab::Key;
 use crate::base::time::{Now, Wall, micros};
@@ -74,9 +76,10 @@ impl Deliveries {
         };
         let (id, url, attempt) = (open.message.id, &delivery.target.url, delivery.attempts);
         let age_ms = turn.now.wall.since(open.message.accepted).as_millis();
+        let (number, next) = (delivery.number, word(next));
         log::debug!(
-            "attempt_ended id={id} url={url:?} attempt={attempt} {ending} next={next:?} \
-             age_ms={age_ms}"
+            "attempt_ended id={id} delivery={number} url={url:?} attempt={attempt} {ending} \
+             next={next} age_ms={age_ms}"
         );
     }
 
@@ -198,5 +201,18 @@ impl Delivery {
             _ => Status::Queued,
         };
         (status, due.map(|due| now.wall + due.since(now.mono)))
+    }
+}
+
+/// What comes next, and the least wait before it if somebody has asked for one.
+fn word(next: Next) -> Cow<'static, str> {
+    match next {
+        Next::End(outcome) => outcome.as_str().into(),
+        Next::Retry {
+            at_least: Some(wait),
+            ..
+        } => format!("retry at_least_ms={}", wait.as_millis()).into(),
+        Next::Retry { .. } => "retry".into(),
+        Next::Follow => "follow".into(),
     }
 }

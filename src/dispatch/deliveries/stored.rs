@@ -163,7 +163,9 @@ impl Deliveries {
     ) {
         let (id, number, word) = (work.id, work.number, outcome.as_str());
         let url = &work.target.url;
-        log::info!("delivery_ended id={id} outcome={word} detail={detail} url={url:?}");
+        log::info!(
+            "delivery_ended id={id} delivery={number} outcome={word} detail={detail} url={url:?}"
+        );
         turn.stats.add(
             match outcome {
                 Outcome::Delivered => Counter::DeliveriesDelivered,

@@ -20,7 +20,8 @@ const TERMS: Terms = Terms {
 fn bind(count: usize) -> (Poll, Listeners) {
     let poll = Poll::new().unwrap();
     let any = Listen::Tcp("127.0.0.1:0".parse().unwrap(), Scheme::Either);
-    let listeners = Listeners::bind(poll.registry(), FIRST, &vec![any; count], TERMS).unwrap();
+    let listeners =
+        Listeners::bind(poll.registry(), FIRST, vec![], &vec![any; count], TERMS).unwrap();
     (poll, listeners)
 }
 
@@ -143,7 +144,7 @@ fn without_descriptors_who_waits_is_told_and_the_rest_is_tried_again() {
 
 #[test]
 fn unknown_trouble_rests_and_a_lost_connection_does_not() {
-    let (_poll, mut listeners) = bind(1);
+    let (poll, mut listeners) = bind(1);
     listeners.begin_turn(Mono(0));
     listeners.note(FIRST);
     listeners.failed(
@@ -157,7 +158,7 @@ fn unknown_trouble_rests_and_a_lost_connection_does_not() {
     assert_eq!(listeners.retry_at(), Some(Mono(0) + RETRY));
     assert_eq!(listeners.take_errors(), 2);
     assert_eq!(listeners.take_errors(), 0);
-    listeners.close();
+    listeners.close(poll.registry());
     assert_eq!(listeners.retry_at(), None);
     assert!(listeners.accept(Mono(0)).is_none() && !listeners.note(FIRST));
 }
@@ -167,7 +168,13 @@ fn a_taken_port_is_an_error_that_names_it() {
     let (poll, listeners) = bind(1);
     let addr = addrs(&listeners).next().unwrap();
     let again = Listen::Tcp(addr, Scheme::Http);
-    let taken = Listeners::bind(poll.registry(), FIRST, std::slice::from_ref(&again), TERMS);
+    let taken = Listeners::bind(
+        poll.registry(),
+        FIRST,
+        vec![],
+        std::slice::from_ref(&again),
+        TERMS,
+    );
     let (at, why) = taken.unwrap_err();
     assert_eq!((at, why.kind()), (again, io::ErrorKind::AddrInUse));
 }

@@ -121,6 +121,17 @@ impl Exchange {
         lock(&self.outbox).refusal.take()
     }
 
+    /// From the store's thread: waits for news, whatever is handed over meanwhile. False if the
+    /// loop has closed.
+    pub(super) fn news(&self) -> bool {
+        let mut inbox = lock(&self.inbox);
+        while !inbox.nudged && !inbox.closing {
+            inbox = self.wait(inbox, None);
+        }
+        inbox.nudged = false;
+        !inbox.closing
+    }
+
     /// From the store's thread: takes what there is into `ops`, which is empty. It waits for
     /// something, but not longer than until `until`; and then for company, unless it is urgent.
     pub(super) fn next(&self, ops: &mut Vec<Handed>, until: Option<Instant>) -> Call {

@@ -164,7 +164,7 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     let mode: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if mode != "wal" {
-        log::error!("store_without_wal mode={mode}");
+        log::error!("store_without_wal mode={mode:?}");
         return Err(rusqlite::Error::InvalidPath(path.to_owned()));
     }
     db.pragma_update(None, "synchronous", "FULL")?;

@@ -23,10 +23,25 @@ impl Drop for Lock {
     }
 }
 
-/// Takes the lock of the database at `path`.
-pub(super) fn take(path: &Path) -> Result<Lock, Refusal> {
+/// What came of asking for the lock.
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// It is ours.
+    Ours(Lock),
+    /// Another process has it.
+    Theirs(Theirs),
+}
+
+/// A lock that another process has.
+#[derive(Debug)]
+pub(super) struct Theirs {
+    path: PathBuf,
+    file: File,
+}
+
+/// Asks for the lock of the database at `path`.
+pub(super) fn ask(path: &Path) -> Result<Asked, Refusal> {
     let place = beside(path, ".lock");
-    let refuse = |exit, why: String| Refusal { exit, why };
     let created = OpenOptions::new()
         .read(true)
         .write(true)
@@ -34,29 +49,65 @@ pub(super) fn take(path: &Path) -> Result<Lock, Refusal> {
         .truncate(false)
         .mode(0o600)
         .open(&place);
-    let mut file = created.map_err(|why| {
-        let text = format!(
+    let file = created.map_err(|why| Refusal {
+        exit: Exit::CannotCreate,
+        why: format!(
             "cannot create {}: {why}; choose another place with --store sqlite:PATH",
             place.display()
-        );
-        refuse(Exit::CannotCreate, text)
+        ),
     })?;
+    let path = path.to_owned();
     match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let advice = "stop that one, or choose another place with --store sqlite:PATH";
-            return Err(in_use(path, &mut file, advice));
-        }
-        Err(TryLockError::Error(why)) => {
-            let text = format!("cannot lock {}: {why}", place.display());
-            return Err(refuse(Exit::Io, text));
+        Ok(()) => Ok(Asked::Ours(ours(&path, file))),
+        Err(TryLockError::WouldBlock) => Ok(Asked::Theirs(Theirs { path, file })),
+        Err(TryLockError::Error(why)) => Err(unlockable(&path, &why)),
+    }
+}
+
+impl Theirs {
+    /// Why nothing can be done while another process has it.
+    pub(super) fn refusal(mut self) -> Refusal {
+        let advice = "stop that one, wait for its end with --takeover, or choose another place \
+                      with --store sqlite:PATH";
+        in_use(&self.path, &mut self.file, advice)
+    }
+
+    /// Who has it, in words.
+    pub(super) fn holder(&mut self) -> String {
+        let pid = pid(&mut self.file).map(|pid| format!("process {pid}"));
+        pid.unwrap_or_else(|| "another process".to_owned())
+    }
+
+    /// Waits until it is ours, for as long as that takes.
+    pub(super) fn wait(self) -> Result<Lock, Refusal> {
+        loop {
+            match self.file.lock() {
+                Ok(()) => return Ok(ours(&self.path, self.file)),
+                Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+                Err(why) => return Err(unlockable(&self.path, &why)),
+            }
         }
     }
+}
+
+/// The lock is ours, and its file says so.
+fn ours(path: &Path, mut file: File) -> Lock {
     // A disk that is full must not stop a start: the pid is for people, the lock is what counts.
     if let Err(why) = note(&mut file) {
-        log::warn!("store_lock_unwritten path={} why={why}", place.display());
+        let path = beside(path, ".lock");
+        log::warn!(
+            "store_lock_unwritten path={path:?} why={:?}",
+            why.to_string()
+        );
     }
-    Ok(Lock { file })
+    Lock { file }
+}
+
+fn unlockable(path: &Path, why: &io::Error) -> Refusal {
+    Refusal {
+        exit: Exit::Io,
+        why: format!("cannot lock {}: {why}", beside(path, ".lock").display()),
+    }
 }
 
 /// Takes the lock for a look at the database, if there ever was one; nothing is made or written.
@@ -75,7 +126,8 @@ pub(super) fn look(path: &Path) -> Result<Option<Lock>, Refusal> {
 }
 
 fn in_use(path: &Path, file: &mut File, advice: &str) -> Refusal {
-    let holder = holder(file).unwrap_or_default();
+    let holder = pid(file).map(|pid| format!(", pid {pid}"));
+    let holder = holder.unwrap_or_default();
     let path = path.display();
     Refusal {
         exit: Exit::InUse,
@@ -95,19 +147,41 @@ fn note(file: &mut File) -> io::Result<()> {
     writeln!(file, "{}", std::process::id())
 }
 
-/// Who holds the lock, in words.
-fn holder(file: &mut File) -> Option<String> {
+/// Who holds the lock.
+fn pid(file: &mut File) -> Option<u32> {
     let mut text = String::new();
     file.rewind().ok()?;
     file.take(32).read_to_string(&mut text).ok()?;
-    let pid: u32 = text.trim().parse().ok()?;
-    Some(format!(", pid {pid}"))
+    text.trim().parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::store::sqlite::tests::testing::Folder;
+
+    fn take(path: &Path) -> Result<Lock, Refusal> {
+        match ask(path)? {
+            Asked::Ours(lock) => Ok(lock),
+            Asked::Theirs(theirs) => Err(theirs.refusal()),
+        }
+    }
+
+    #[test]
+    fn whoever_waits_has_it_once_the_first_has_gone() {
+        let folder = Folder::new();
+        let path = folder.file("a.db");
+        let first = take(&path).unwrap();
+        let Ok(Asked::Theirs(mut theirs)) = ask(&path) else {
+            panic!("it was given twice");
+        };
+        assert_eq!(theirs.holder(), format!("process {}", std::process::id()));
+        let waits = std::thread::spawn(move || theirs.wait());
+        drop(first);
+        let second = waits.join().unwrap().unwrap();
+        assert!(take(&path).is_err());
+        drop(second);
+    }
 
     #[test]
     fn the_second_is_told_who_the_first_is() {

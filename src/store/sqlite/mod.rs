@@ -5,10 +5,11 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use rusqlite::Connection;
 
@@ -19,6 +20,7 @@ use crate::port::{Seq, StoreDone, StoreOp};
 pub(super) use check::check;
 use exchange::{Exchange, Handed};
 use file::{Failed, Trouble};
+use lock::{Asked, Lock, Theirs};
 use reader::Reader;
 use schema::Kind;
 use worker::{Copier, Sync, Worker};
@@ -49,11 +51,21 @@ pub struct Sqlite {
     urgent: bool,
     done: VecDeque<StoreDone>,
     worker: Option<JoinHandle<()>>,
-    _lock: lock::Lock,
+    /// The process that had the file at the start, if it is waited for.
+    holder: Option<String>,
+}
+
+impl Sqlite {
+    /// Who is waited for, in words.
+    #[must_use]
+    pub fn holder(&self) -> Option<&str> {
+        self.holder.as_deref()
+    }
 }
 
 /// Opens the file at `path`, or makes it, and starts its thread. What was before comes as
-/// completions, and `Ready` after it.
+/// completions, and `Ready` after it. If another process has it and it is to be waited for, all of
+/// that follows once it is released.
 ///
 /// # Errors
 /// It cannot be created or used, another process has it, or it is not ours.
@@ -65,34 +77,120 @@ pub fn open(path: &Path, opening: Opening) -> Result<Sqlite, Refusal> {
 fn open_with(path: &Path, opening: Opening, sync: Sync) -> Result<Sqlite, Refusal> {
     // Relative names must mean the same in every thread and at all times.
     let path = std::path::absolute(path).map_err(|why| uncreated(path, &why))?;
-    let lock = lock::take(&path)?;
-    let is_new = file::create(&path).map_err(|why| uncreated(&path, &why))?;
-    let db = prepare(&path)?;
-    if is_new {
-        log::info!("store_created path={}", path.display());
-    }
+    let waits = opening.waits;
     let exchange = Arc::new(Exchange::new(Arc::clone(&opening.wake)));
-    let unstarted = |why: io::Error| Refusal {
-        exit: Exit::Software,
-        why: format!("no thread for the store: {why}"),
+    let start = Start {
+        path,
+        opening,
+        exchange: Arc::clone(&exchange),
+        sync,
     };
-    let told = Arc::clone(&exchange);
-    let out = Arc::new(move |done| told.tell([done]));
-    let reader = Reader::start(&path, opening.target, out).map_err(unstarted)?;
-    let copier = Copier::start(&path, Arc::clone(&exchange), sync).map_err(unstarted)?;
-    let worker = Worker::new(path, opening, Arc::clone(&exchange), reader, copier);
-    let started = thread::Builder::new()
-        .name("store".to_owned())
-        .spawn(move || worker.run(db));
-    let worker = started.map_err(unstarted)?;
+    let (worker, holder) = match lock::ask(&start.path)? {
+        Asked::Ours(lock) => {
+            let (worker, db) = start.begin()?;
+            let run = move || {
+                // Whatever belongs to the file is closed before another may have it.
+                let _lock = lock;
+                worker.run(db);
+            };
+            (spawn(run)?, None)
+        }
+        Asked::Theirs(mut theirs) if waits => {
+            let holder = theirs.holder();
+            (spawn(move || start.once_free(theirs))?, Some(holder))
+        }
+        Asked::Theirs(theirs) => return Err(theirs.refusal()),
+    };
     Ok(Sqlite {
         exchange,
         submitted: Vec::new(),
         urgent: false,
         done: VecDeque::new(),
         worker: Some(worker),
-        _lock: lock,
+        holder,
     })
+}
+
+fn spawn(run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Refusal> {
+    let started = thread::Builder::new().name("store".to_owned()).spawn(run);
+    started.map_err(|why| unstarted(&why))
+}
+
+fn unstarted(why: &io::Error) -> Refusal {
+    Refusal {
+        exit: Exit::Software,
+        why: format!("no thread for the store: {why}"),
+    }
+}
+
+/// What a start needs once the lock is ours.
+struct Start {
+    path: PathBuf,
+    opening: Opening,
+    exchange: Arc<Exchange>,
+    sync: Sync,
+}
+
+impl Start {
+    fn begin(self) -> Result<(Worker, Connection), Refusal> {
+        let Start {
+            path,
+            opening,
+            exchange,
+            sync,
+        } = self;
+        let is_new = file::create(&path).map_err(|why| uncreated(&path, &why))?;
+        let db = prepare(&path)?;
+        if is_new {
+            log::info!("store_created path={path:?}");
+        }
+        let told = Arc::clone(&exchange);
+        let out = Arc::new(move |done| told.tell([done]));
+        let reader = Reader::start(&path, opening.target, out).map_err(|why| unstarted(&why))?;
+        let copier = Copier::start(&path, Arc::clone(&exchange), sync);
+        let copier = copier.map_err(|why| unstarted(&why))?;
+        Ok((Worker::new(path, opening, exchange, reader, copier), db))
+    }
+
+    /// The same once another process has released the lock; nothing if the loop closes before.
+    fn once_free(self, theirs: Theirs) {
+        let exchange = Arc::clone(&self.exchange);
+        log::info!("store_awaited path={:?}", self.path);
+        let since = Instant::now();
+        let Some(taken) = wait_for(theirs, &exchange) else {
+            return;
+        };
+        let begun = taken.and_then(|lock| {
+            let ms = since.elapsed().as_millis();
+            log::info!("store_taken_over path={:?} waited_ms={ms}", self.path);
+            Ok((lock, self.begin()?))
+        });
+        match begun {
+            Ok((_lock, (worker, db))) => worker.run(db),
+            Err(refusal) => exchange.refuse(refusal),
+        }
+    }
+}
+
+/// Waits for the lock; `None` if the loop closes before that. The wait itself cannot be called off,
+/// so a thread has it that nobody waits for: it costs nothing and ends with the process.
+fn wait_for(theirs: Theirs, exchange: &Arc<Exchange>) -> Option<Result<Lock, Refusal>> {
+    let (tell, told) = channel();
+    let bell = Arc::clone(exchange);
+    let wait = move || {
+        let _ = tell.send(theirs.wait());
+        bell.nudge();
+    };
+    let started = thread::Builder::new().name("lock".to_owned()).spawn(wait);
+    if let Err(why) = started {
+        return Some(Err(unstarted(&why)));
+    }
+    while exchange.news() {
+        if let Ok(taken) = told.try_recv() {
+            return Some(taken);
+        }
+    }
+    None
 }
 
 fn uncreated(path: &Path, why: &io::Error) -> Refusal {
@@ -113,7 +211,7 @@ fn prepare(path: &Path) -> Result<Connection, Refusal> {
             Ok(db) => return db,
             Err(failed) if failed.trouble == Trouble::Busy && patience > 0 => {
                 patience -= 1;
-                log::warn!("store_waits path={} why={}", path.display(), failed.why);
+                log::warn!("store_waits path={path:?} why={:?}", failed.why);
             }
             Err(failed) => return Err(refusal(path, &failed)),
         }

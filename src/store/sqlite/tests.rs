@@ -37,6 +37,7 @@ fn opening(free: fn(&Path) -> Option<u64>) -> (Opening, Receiver<()>) {
         keep_bytes: 1 << 30,
         min_free: 1_000,
         memory_bytes: 0,
+        waits: false,
     };
     (opening, bell)
 }
@@ -345,10 +346,8 @@ impl Rig {
             self.hand(op);
         }
         self.store.flush();
-        assert!(matches!(
-            self.next(),
-            StoreDone::Usable { trouble: Some(_) }
-        ));
+        let next = self.next();
+        assert!(matches!(next, StoreDone::Usable { trouble: Some(_) }));
     }
 }
 

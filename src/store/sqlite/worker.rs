@@ -167,7 +167,7 @@ impl Worker {
             self.exchange.tell([StoreDone::Restored(some)]);
         }
         self.exchange.tell([StoreDone::Ready]);
-        log::info!("store_ready ms={}", start.elapsed().as_millis());
+        log::info!("store_restored ms={}", start.elapsed().as_millis());
         self.say_usable();
         self.serve(&mut writer).map_err(|failed| (failed, true))
     }
@@ -201,7 +201,7 @@ impl Worker {
         self.reader.rest();
         let db = self.reopen().map_err(|failed| (failed, false))?;
         let mut writer = self.repair(&db).map_err(|failed| (failed, false))?;
-        log::info!("store_usable path={}", self.path.display());
+        log::info!("store_usable path={:?}", self.path);
         self.serve(&mut writer).map_err(|failed| (failed, true))
     }
 
@@ -364,8 +364,8 @@ impl Worker {
     /// What was under way failed: whoever can be refused is, all else is kept.
     fn fail(&mut self, failed: &Failed) {
         log::error!(
-            "store_failed path={} trouble={} why={:?}",
-            self.path.display(),
+            "store_failed path={:?} trouble={} why={:?}",
+            self.path,
             failed.trouble.as_str(),
             failed.why
         );

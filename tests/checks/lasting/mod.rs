@@ -6,7 +6,7 @@ mod crash;
 mod disks;
 mod million;
 mod power;
-mod site;
+pub mod site;
 
 pub use crash::crash_loop;
 pub use disks::{full, io_errors, slow_sync};

@@ -119,7 +119,7 @@ pub(in crate::store::sqlite) fn note_damaged(
     what: &str,
     key: &str,
 ) -> rusqlite::Result<()> {
-    log::error!("store_damaged what={what} key={key}");
+    log::error!("store_damaged what={what} key={key:?}");
     let text = "INSERT OR IGNORE INTO damaged (what, key, found) VALUES (?, ?, ?)";
     let found = wall().0.cast_signed();
     db.prepare_cached(text)?
