@@ -157,8 +157,13 @@ fn counters() {
 
 #[test]
 fn exit_codes() {
-    let rows = Exit::ALL.map(|exit| [exit.code().to_string(), exit.text().to_owned()]);
-    hold("exit codes", &table(["code", "meaning"], rows));
+    let rows = Exit::ALL.map(|exit| {
+        let text = [exit.text(), exit.client_text()].map(str::to_owned);
+        let [server, client] = text;
+        [exit.code().to_string(), server, client]
+    });
+    let head = ["code", "`serve`, `check`, `token`", "`send`, `tail`"];
+    hold("exit codes", &table(head, rows));
 }
 
 /// How an option is written: as a field, as a header.

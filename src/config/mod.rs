@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lexopt::{Arg, Parser};
 
-use crate::access::{browser, mint};
+use crate::access::browser;
 use crate::base::exit::Exit;
 use crate::courier::guard::Preset;
 use crate::dispatch::retry::Schedule;
@@ -16,6 +16,7 @@ use crate::hub::settings as hub_settings;
 use crate::{conn, courier, dispatch, engine, shell, topics};
 use form::Form;
 use knob::Knob;
+use subcommands::Subcommand;
 
 mod bounds;
 mod browsers;
@@ -28,6 +29,7 @@ mod knobs;
 mod listen;
 mod reached;
 mod streams;
+mod subcommands;
 mod text;
 
 pub use keys::signing_keys;
@@ -94,6 +96,9 @@ impl Refusal {
     }
 }
 
+/// Looks a variable of the environment up.
+type Variable<'a> = dyn Fn(&str) -> Option<OsString> + 'a;
+
 /// Where a value came from; a later one wins over an earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Source {
@@ -125,7 +130,7 @@ pub fn command(
             *said = by_environment(knob, &value);
         }
     }
-    let wanted = flags(args, &mut said)?;
+    let wanted = flags(args, &variable, &mut said)?;
     if let Wanted::Text(text) = wanted {
         return Ok(Command::Print(text));
     }
@@ -195,7 +200,11 @@ enum Wanted {
 }
 
 /// Takes in the flags and the subcommand.
-fn flags(args: impl IntoIterator<Item = OsString>, said: &mut [Said]) -> Result<Wanted, Refusal> {
+fn flags(
+    args: impl IntoIterator<Item = OsString>,
+    variable: &Variable<'_>,
+    said: &mut [Said],
+) -> Result<Wanted, Refusal> {
     let mut parser = Parser::from_args(args);
     let mut words = Vec::new();
     while let Some(arg) = parser.next().map_err(Refusal::usage)? {
@@ -205,13 +214,19 @@ fn flags(args: impl IntoIterator<Item = OsString>, said: &mut [Said]) -> Result<
             return Ok(Wanted::Text(page));
         }
         let name = match arg {
-            Arg::Long("help") | Arg::Short('h') => return Ok(Wanted::Text(help())),
+            Arg::Long("help") | Arg::Short('h') => return Ok(Wanted::Text(page_of(&words))),
             Arg::Long("version") | Arg::Short('V') => {
                 let text = format!("hookah {}\n", env!("CARGO_PKG_VERSION"));
                 return Ok(Wanted::Text(text));
             }
             Arg::Value(word) => {
-                words.push(word.to_string_lossy().into_owned());
+                let word = word.to_string_lossy().into_owned();
+                let first = words.is_empty().then(|| Subcommand::find(&word)).flatten();
+                if let Some(read) = first.and_then(Subcommand::own) {
+                    stands_first(&word, said)?;
+                    return read(parser, variable);
+                }
+                words.push(word);
                 continue;
             }
             Arg::Short(letter) => return Err(unknown(&format!("-{letter}"))),
@@ -232,26 +247,25 @@ fn flags(args: impl IntoIterator<Item = OsString>, said: &mut [Said]) -> Result<
         }
         said.texts.push(text);
     }
-    subcommand(&words)
+    subcommands::wanted(&words)
 }
 
-/// What the words that are no flags ask for.
-fn subcommand(words: &[String]) -> Result<Wanted, Refusal> {
-    let texts: Vec<_> = words.iter().map(String::as_str).collect();
-    match &texts[..] {
-        [] | ["serve"] => Ok(Wanted::Serve),
-        ["check"] => Ok(Wanted::Check),
-        ["token", "new", name, ..] => {
-            let rights = words.get(3..).unwrap_or_default().to_vec();
-            let checked = mint::check(name, &rights);
-            checked.map_err(|why| Refusal::usage(format_args!("token new: {why}")))?;
-            Ok(Wanted::Token((*name).to_owned(), rights))
-        }
-        ["token", ..] => Err(Refusal::usage(
-            "token needs more words; allowed: token new NAME RIGHTS, such as token new ci dispatch",
-        )),
-        ["serve" | "check", word, ..] | [word, ..] => Err(Refusal::usage(format_args!(
-            "{word:?} is not a subcommand; there are serve, the default, check and token new"
+/// The page for people of the subcommand that was named.
+fn page_of(words: &[String]) -> String {
+    let row = words.first().and_then(|word| Subcommand::find(word));
+    row.map_or_else(help, Subcommand::page)
+}
+
+/// A flag of the server before a word with flags of its own was meant for something else.
+fn stands_first(word: &str, said: &[Said]) -> Result<(), Refusal> {
+    let flag = knobs::all()
+        .zip(said)
+        .find(|(_, said)| said.source == Source::Flag);
+    match flag {
+        None => Ok(()),
+        Some((knob, _)) => Err(Refusal::usage(format_args!(
+            "--{} is a flag of the server and does not go with {word}",
+            knob.key
         ))),
     }
 }

@@ -5,11 +5,15 @@ use std::fmt::Write;
 
 use super::knob::{Group, Knob};
 use super::knobs;
+use super::subcommands;
 
 /// Where the explanations begin: behind the longest flag of the page.
 const COLUMN: usize = 29;
 /// As above, on the pages of their own.
 const PAGE_COLUMN: usize = 32;
+
+/// As above, behind the longest subcommand.
+const SUBCOMMAND_COLUMN: usize = 30;
 
 /// Groups of knobs that have a page of their own: its flag, and what it is about.
 const PAGES: &[(Group, &str, &str)] = &[
@@ -57,10 +61,10 @@ pub fn help() -> String {
         "{:COLUMN$}this text, the version",
         "  -h --help, -V --version"
     );
-    out.push_str(
-        "\nhookah check [--store …]   looks for damage in a store that no server has open\n\
-         hookah token new NAME RIGHTS  makes a line for --tokens FILE, and the secret\n",
-    );
+    out.push('\n');
+    for row in subcommands::TABLE.iter().skip(1) {
+        let _ = writeln!(out, "{:SUBCOMMAND_COLUMN$}{}", row.call(), row.help);
+    }
     out.push_str("\n--retries 3 can be said as HOOKAH_RETRIES=3 in the environment; flags win.\n");
     out
 }
@@ -119,6 +123,11 @@ pub(super) fn nearest(name: &str) -> Option<&'static str> {
         .map(|knob: &Knob| knob.key)
         .chain(PAGES.iter().map(|(_, flag, _)| *flag))
         .chain(["help", "version"]);
+    nearest_of(name, known)
+}
+
+/// The one of these that was most likely meant, if one is near.
+pub(super) fn nearest_of<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let near = known.map(|key| (distance(name, key), key)).min()?;
     (near.0 <= 2.max(near.1.len() / 3)).then_some(near.1)
 }
