@@ -43,7 +43,7 @@ pub(super) const TABLE: &[Subcommand] = &[
     Subcommand {
         word: "check",
         usage: "[--store NAME]",
-        help: "looks for damage in a store that no server has open",
+        help: "looks for damage in a store that is not in use",
         read: Read::Words(check),
     },
     Subcommand {
