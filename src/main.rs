@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use hookah::base::exit::Exit;
 use hookah::config::{self, Command};
 use hookah::http::target;
-use hookah::{shell, store};
+use hookah::{client, shell, store};
 
 fn main() -> ExitCode {
     let descriptors = shell::raise_descriptors();
@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         },
         Ok(Command::Check(name)) => return check(&name),
         Ok(Command::Token(name, rights)) => return new_token(&name, &rights),
+        Ok(Command::Client(settings, job)) => return talk(settings, job),
         Ok(Command::Print(text)) => {
             // A reader that has seen enough, such as `head`, is no failure.
             let _ = io::stdout().write_all(text.as_bytes());
@@ -55,6 +56,15 @@ fn check(name: &str) -> ExitCode {
             ExitCode::from(exit.code())
         }
         Err(refusal) => fail(&refusal.why, refusal.exit.code()),
+    }
+}
+
+/// Talks to a server as its client.
+fn talk(settings: client::Settings, job: client::Job) -> ExitCode {
+    match client::run(settings, job) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if failure.text.is_empty() => ExitCode::from(failure.exit.code()),
+        Err(failure) => fail(&failure.text, failure.exit.code()),
     }
 }
 

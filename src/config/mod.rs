@@ -13,13 +13,14 @@ use crate::courier::guard::Preset;
 use crate::dispatch::retry::Schedule;
 use crate::dispatch::sign::Keys;
 use crate::hub::settings as hub_settings;
-use crate::{conn, courier, dispatch, engine, shell, topics};
+use crate::{client, conn, courier, dispatch, engine, shell, topics};
 use form::Form;
 use knob::Knob;
 use subcommands::Subcommand;
 
 mod bounds;
 mod browsers;
+mod clients;
 mod doors;
 mod form;
 mod hub;
@@ -50,6 +51,8 @@ pub enum Command {
     Check(String),
     /// Make a token of that name with these rights.
     Token(String, Vec<String>),
+    /// Talk to a server.
+    Client(client::Settings, client::Job),
     /// Print this text and end.
     Print(String),
 }
@@ -88,6 +91,14 @@ impl fmt::Display for Refusal {
 }
 
 impl Refusal {
+    /// Of a subcommand that has a page of its own.
+    fn of(word: &str, text: impl fmt::Display) -> Refusal {
+        Refusal {
+            text: format!("{word}: {text} (try hookah {word} --help)"),
+            exit_code: Exit::Usage.code(),
+        }
+    }
+
     fn usage(text: impl fmt::Display) -> Refusal {
         Refusal {
             text: format!("{text} (try hookah --help)"),
@@ -131,11 +142,12 @@ pub fn command(
         }
     }
     let wanted = flags(args, &variable, &mut said)?;
-    if let Wanted::Text(text) = wanted {
-        return Ok(Command::Print(text));
-    }
-    if let Wanted::Token(name, rights) = wanted {
-        return Ok(Command::Token(name, rights));
+    match wanted {
+        Wanted::Text(text) => return Ok(Command::Print(text)),
+        Wanted::Help(word) => return Ok(Command::Print(page_of(&[word.to_owned()]))),
+        Wanted::Token(name, rights) => return Ok(Command::Token(name, rights)),
+        Wanted::Client(settings, job) => return Ok(Command::Client(settings, job)),
+        Wanted::Serve | Wanted::Check => {}
     }
     let mut config = blank();
     apply(&mut config, &said)?;
@@ -195,6 +207,10 @@ enum Wanted {
     Check,
     /// A new token.
     Token(String, Vec<String>),
+    /// To talk to a server.
+    Client(client::Settings, client::Job),
+    /// The page of that subcommand.
+    Help(&'static str),
     /// Nothing but this text.
     Text(String),
 }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use lexopt::Parser;
 
+use super::clients;
 use super::text::{self, nearest_of};
 use super::{Refusal, Variable, Wanted};
 use crate::access::mint;
@@ -51,6 +52,18 @@ pub(super) const TABLE: &[Subcommand] = &[
         usage: "new NAME RIGHTS",
         help: "makes a line for --tokens FILE, and the secret",
         read: Read::Words(token),
+    },
+    Subcommand {
+        word: "send",
+        usage: "TARGET [flags]",
+        help: "sends a webhook or publishes, and prints the id",
+        read: Read::Own(clients::send, clients::send_page),
+    },
+    Subcommand {
+        word: "tail",
+        usage: "TOPIC… [flags]",
+        help: "prints what is published, as it comes",
+        read: Read::Own(clients::tail, clients::tail_page),
     },
 ];
 

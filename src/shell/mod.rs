@@ -44,8 +44,8 @@ use listen::Listeners;
 
 pub use gate::{Listen, Scheme};
 pub use journal::start as start_log;
-pub use sys::raise_descriptors;
-pub use tls::{Fault, Files};
+pub use sys::{await_any, entropy, raise_descriptors};
+pub use tls::{Fault, Files, failure as tls_failure, trust};
 pub use tokens::new_token;
 
 /// Bytes read from one line in one turn; also the size of the one buffer that reads share.

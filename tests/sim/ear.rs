@@ -14,6 +14,8 @@ pub enum Format {
     Json,
     /// Counted lines of JSON.
     JsonLength,
+    /// Lines of JSON with the body.
+    JsonRaw,
     /// Events with JSON.
     Sse,
     /// Events with the body.
@@ -35,7 +37,7 @@ impl Format {
     pub fn media_type(self) -> &'static str {
         match self {
             Format::Raw | Format::RawLength => "application/x-www-form-urlencoded",
-            Format::Json | Format::JsonLength => "application/x-ndjson",
+            Format::Json | Format::JsonLength | Format::JsonRaw => "application/x-ndjson",
             Format::Sse | Format::SseRaw => "text/event-stream",
         }
     }
@@ -105,7 +107,7 @@ impl Ear {
     /// One that has heard nothing.
     pub fn new(format: Format) -> Ear {
         let tongue = match format {
-            Format::Raw | Format::Json => Tongue::Lines(Lines::default()),
+            Format::Raw | Format::Json | Format::JsonRaw => Tongue::Lines(Lines::default()),
             Format::RawLength | Format::JsonLength => Tongue::Counted(Counted::default()),
             Format::Sse | Format::SseRaw => Tongue::Events(Events::default()),
         };

@@ -20,6 +20,7 @@ const FORMATS: [&str; 6] = [
     "format=raw&delimited=length",
     "format=json",
     "format=json&delimited=length",
+    "format=json&data=raw",
     "format=sse",
     "format=sse&data=raw",
 ];
