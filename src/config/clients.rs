@@ -238,7 +238,9 @@ fn read(mut parser: Parser, word: &str, own: &[Flag]) -> Result<Option<Given>, R
         };
         (flag.set)(&mut given, &text).map_err(|why| {
             // What stands behind the name may be a secret.
-            let end = text.find([':', '=']).filter(|_| flag.value.starts_with("NAME"));
+            let end = text
+                .find([':', '='])
+                .filter(|_| flag.value.starts_with("NAME"));
             let text = text.get(..end.unwrap_or(text.len())).unwrap_or_default();
             Refusal::of(word, format_args!("{shown}: {text:?} {why}"))
         })?;

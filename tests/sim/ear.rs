@@ -150,6 +150,7 @@ impl Ear {
                 topic: None,
                 body: Body::Raw(body),
             }),
+            (Item::Text(line), Format::JsonRaw) => as_published(json(&line)?)?,
             (Item::Text(line), _) => json(&line)?,
         };
         Ok(Some(Unit { retry: None, what }))
@@ -210,4 +211,17 @@ fn json(line: &[u8]) -> Result<What, String> {
             body: Body::Json(line.media_type, line.content),
         }),
     })
+}
+
+/// The body that stands there as text or in base64, whatever its type.
+fn as_published(what: What) -> Result<What, String> {
+    let What::Message(mut got) = what else {
+        return Ok(what);
+    };
+    got.body = match got.body {
+        Body::Json(_, Content::Text(text)) => Body::Raw(text.into_bytes()),
+        Body::Json(_, Content::Base64(bytes)) => Body::Raw(bytes),
+        other => return Err(format!("{other:?} is not as it was published")),
+    };
+    Ok(What::Message(got))
 }

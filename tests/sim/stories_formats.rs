@@ -15,7 +15,7 @@ use crate::sim::Sim;
 use crate::watch::Watch;
 use crate::world::{Event, HOUR, MINUTE, MS, SECOND};
 
-const FORMATS: [&str; 6] = [
+const FORMATS: [&str; 7] = [
     "format=raw",
     "format=raw&delimited=length",
     "format=json",
