@@ -179,6 +179,11 @@ impl Lines<'_> {
             })?;
             match answer.head.status {
                 413 if batch.len() > 1 => return Ok(false),
+                413 => {
+                    let number = batch.first().map_or(0, |item| item.number);
+                    self.refuse(number, &words(413, &answer.body));
+                    return Ok(true);
+                }
                 200..300 => {}
                 _ => return Err(answer.refusal()),
             }
@@ -215,14 +220,13 @@ impl Lines<'_> {
             let error = member(result, "error").unwrap_or_default();
             let status = member(error, "status").unwrap_or_default();
             let status = String::from_utf8_lossy(status).parse().unwrap_or(0);
-            let said = format!("line {}: {}", item.number, words(status, error));
+            let said = words(status, error);
             if is_passing(status) {
+                let said = format!("line {}: {said}", item.number);
                 later = Some((place, Failure::new(Exit::LATER, said)));
                 break;
             }
-            self.refused += 1;
-            self.meter.clear();
-            eprintln!("hookah: {said}");
+            self.refuse(item.number, &said);
         }
         print(&text)?;
         let (sent, read) = (self.sent, self.read);
@@ -231,6 +235,12 @@ impl Lines<'_> {
             batch.drain(..place);
             failure
         }))
+    }
+
+    fn refuse(&mut self, number: u64, said: &str) {
+        self.refused += 1;
+        self.meter.clear();
+        eprintln!("hookah: line {number}: {said}");
     }
 }
 

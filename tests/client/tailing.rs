@@ -79,14 +79,23 @@ fn deliveries_can_be_watched() {
     let tail = Running::start(client(&server, &args));
     // Nothing of that topic is kept, so something has to end while it is read.
     let (line, ids) = loop {
-        let args = ["send", "http://127.0.0.1:9/", "-dx=1", "-oretries=0", "--wait"];
+        let args = [
+            "send",
+            "http://127.0.0.1:9/",
+            "-dx=1",
+            "-oretries=0",
+            "--wait",
+        ];
         let sent = ran(&server, &args);
         assert_eq!(sent.code, Some(1), "{}", sent.stderr);
         if let Ok(line) = tail.lines.try_recv() {
             break (line, sent.stdout);
         }
     };
-    assert!(line.contains("msg_") && line.contains("failed"), "{line} {ids}");
+    assert!(
+        line.contains("msg_") && line.contains("failed"),
+        "{line} {ids}"
+    );
     assert_eq!(tail.end().0, Some(0));
 }
 
@@ -160,7 +169,7 @@ fn over_a_unix_socket() {
 #[test]
 fn a_token_that_is_taken_away_ends_it() {
     let folder = Folder::new("revoked");
-    let made = crate::server::run(["token", "new", "r", "read", "dispatch"]);
+    let made = crate::server::run(["token", "new", "r", "subscribe:t", "publish:t"]);
     let secret = made.stderr.lines().next().unwrap().to_owned();
     let tokens = folder.file("tokens", &made.stdout);
     let server = Server::with(["--port", "0", "--tokens", &tokens]);
@@ -171,7 +180,7 @@ fn a_token_that_is_taken_away_ends_it() {
     command.env("HOOKAH_TOKEN", &secret);
     let tail = Running::start(command);
     assert_eq!(tail.line(), "x=1");
-    let other = crate::server::run(["token", "new", "other", "read"]);
+    let other = crate::server::run(["token", "new", "other", "subscribe:t"]);
     folder.file("tokens", &other.stdout);
     server.signal("HUP");
     let (code, _, said) = tail.end();
