@@ -6,6 +6,7 @@ use std::fs;
 use std::sync::{Mutex, PoisonError};
 
 use hookah::access::roll;
+use hookah::admin;
 use hookah::base::exit::Exit;
 use hookah::base::histogram::Histogram;
 use hookah::base::stats::Counter;
@@ -151,7 +152,13 @@ fn counters() {
         let name = format!("`{}`", row.name);
         [name, "histogram".to_owned(), row.help.to_owned()]
     });
-    let rows = rows.chain(distributions);
+    let (name, help, label) = admin::BUILD;
+    let build = [
+        format!("`{name}{{{label}}}`"),
+        "gauge".to_owned(),
+        help.to_owned(),
+    ];
+    let rows = [build].into_iter().chain(rows).chain(distributions);
     hold("counters", &table(["name", "kind", "what it counts"], rows));
 }
 

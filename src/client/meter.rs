@@ -23,9 +23,15 @@ impl Meter {
     pub fn new() -> Meter {
         let seen = io::stderr().is_terminal();
         Meter {
-            next: seen.then(|| Instant::now() + REDRAWN),
+            next: seen.then(Instant::now),
             is_shown: false,
         }
+    }
+
+    /// Whether somebody may see it.
+    #[must_use]
+    pub fn is_seen(&self) -> bool {
+        self.next.is_some()
     }
 
     /// Draws the line if it is time for that.

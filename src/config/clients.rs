@@ -143,10 +143,8 @@ pub(super) fn send(parser: Parser, variable: &Variable<'_>) -> Result<Wanted, Re
         return refuse("--lines reads stdin and does not go with another body");
     }
     let order = std::mem::take(&mut given.order);
-    Ok(Wanted::Client(
-        given.settings("send", variable)?,
-        Job::Send(order),
-    ))
+    let settings = given.settings("send", variable)?;
+    Ok(Wanted::Client(Box::new((settings, Job::Send(order)))))
 }
 
 /// Reads the arguments of `hookah tail`.
@@ -167,10 +165,8 @@ pub(super) fn tail(parser: Parser, variable: &Variable<'_>) -> Result<Wanted, Re
             "--since and --count do not go together",
         ));
     }
-    Ok(Wanted::Client(
-        given.settings("tail", variable)?,
-        Job::Tail(wish),
-    ))
+    let settings = given.settings("tail", variable)?;
+    Ok(Wanted::Client(Box::new((settings, Job::Tail(wish)))))
 }
 
 /// Appends the flags of `send`, and what it ends with.

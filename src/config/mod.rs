@@ -52,7 +52,7 @@ pub enum Command {
     /// Make a token of that name with these rights.
     Token(String, Vec<String>),
     /// Talk to a server.
-    Client(client::Settings, client::Job),
+    Client(Box<(client::Settings, client::Job)>),
     /// Print this text and end.
     Print(String),
 }
@@ -146,7 +146,7 @@ pub fn command(
         Wanted::Text(text) => return Ok(Command::Print(text)),
         Wanted::Help(word) => return Ok(Command::Print(page_of(&[word.to_owned()]))),
         Wanted::Token(name, rights) => return Ok(Command::Token(name, rights)),
-        Wanted::Client(settings, job) => return Ok(Command::Client(settings, job)),
+        Wanted::Client(errand) => return Ok(Command::Client(errand)),
         Wanted::Serve | Wanted::Check => {}
     }
     let mut config = blank();
@@ -208,7 +208,7 @@ enum Wanted {
     /// A new token.
     Token(String, Vec<String>),
     /// To talk to a server.
-    Client(client::Settings, client::Job),
+    Client(Box<(client::Settings, client::Job)>),
     /// The page of that subcommand.
     Help(&'static str),
     /// Nothing but this text.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use mio::{Poll, Waker};
 
 use crate::base::exit::Exit;
+use crate::base::stats::Counter;
 use crate::engine::{self, Engine};
 use crate::{http, store};
 
@@ -223,6 +224,7 @@ fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, 
         ..engine
     };
     let mut engine = Engine::new(engine, seed, now);
+    engine.stats_mut().set(Counter::Started, now.wall.seconds());
     engine.listening(&reached_at(&addrs));
     let store = opened.store;
     Ok(turn::Server::new(turn::Parts {

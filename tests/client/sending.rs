@@ -287,3 +287,38 @@ fn a_file_that_is_not_there() {
     assert_eq!(ran.code, Some(74));
     assert!(fs::metadata("no-such-file").is_err());
 }
+
+/// The lines of README's guide, with this server and this target in their places.
+#[test]
+fn the_lines_of_the_readme_work() {
+    let server = Server::start();
+    let (url, got) = target(200);
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let readme = fs::read_to_string(readme).unwrap();
+    let (_, rest) = readme.split_once("<!-- shell -->\n```sh\n").unwrap();
+    let (lines, _) = rest.split_once("```").unwrap();
+    let folder = std::path::Path::new(env!("CARGO_BIN_EXE_hookah"))
+        .parent()
+        .unwrap();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let mut printed = Vec::new();
+    for line in lines.lines() {
+        let mut command = std::process::Command::new("sh");
+        let line = line.replace("http://localhost:9000/", &url);
+        command.args(["-c", &line]).env("PATH", &path);
+        command.env("HOOKAH_SERVER", at(server.addr()));
+        let ran = piped(&mut command, b"");
+        assert_eq!((ran.code, &*ran.stderr), (Some(0), ""), "{line}");
+        printed.push(ran.stdout);
+    }
+    assert!(got.recv().unwrap().ends_with("order=7&paid=yes"));
+    assert!(got.recv().unwrap().ends_with("{\"order\":7}"));
+    assert!(
+        printed[1].ends_with(&format!("\ndelivered 200 {url}orders\n")),
+        "{}",
+        printed[1]
+    );
+    assert_eq!(printed[3].lines().count(), 3);
+    assert_eq!(printed[4], "the build is green\n\n1\n2\n3\n");
+    assert!(printed[5].starts_with("{\"id\":\"msg_"), "{}", printed[5]);
+}

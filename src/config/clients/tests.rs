@@ -13,7 +13,7 @@ fn read(args: &[&str], variables: &[(&str, &str)]) -> Result<Command, Refusal> {
 
 fn client(args: &[&str], variables: &[(&str, &str)]) -> (Settings, Job) {
     match read(args, variables) {
-        Ok(Command::Client(settings, job)) => (settings, job),
+        Ok(Command::Client(errand)) => *errand,
         other => panic!("{args:?}: {other:?}"),
     }
 }
