@@ -1,5 +1,5 @@
-//! The one table of the process's exit codes (sysexits.h), for whoever ends it, for `--help` and for
-//! README. It ends nothing itself.
+//! The one table of the process's exit codes (sysexits.h), for whoever ends it, for `--help` and
+//! for README. It ends nothing itself.
 
 /// How the process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

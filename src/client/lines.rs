@@ -1,6 +1,6 @@
 //! `send --lines`: every line of stdin is a message of its own. Lines go in batches: as many as are
-//! there when stdin pauses, within bounds. Their order is kept, and a batch that may have been taken
-//! is sent again under the same keys.
+//! there when stdin pauses, within bounds. Their order is kept, and a batch that may have been
+//! taken is sent again under the same keys; it never reads on while one is under way.
 
 use std::fs::File;
 use std::io::{self, Read};

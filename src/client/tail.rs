@@ -1,5 +1,5 @@
-//! `hookah tail`: what is published to topics, a line each, as it comes. It comes back after a break
-//! where it was, says what is missing, and ends quietly when nobody reads its output any more.
+//! `hookah tail`: what is published to topics, a line each, as it comes. It comes back after a
+//! break where it was, says what is missing, and ends quietly when nobody reads it any more.
 
 use std::convert::Infallible;
 use std::fmt;

@@ -84,7 +84,9 @@ flags! { TAIL:
         choose(given, &format!("where.{field}"), value);
         Ok(())
     };
-    None, "since", "WHEN", "all, 10m, unix seconds or a message's id", |given, text| begin(given, "since", text);
+    None, "since", "WHEN", "all, 10m, unix seconds or a message's id", |given, text| {
+        begin(given, "since", text)
+    };
     None, "count", "N", "first the last N that are kept", |given, text| begin(given, "count", text);
     None, "limit", "N", "ends after N messages", |given, text| {
         let number = text.parse().ok().filter(|it| *it > 0);

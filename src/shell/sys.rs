@@ -1,5 +1,6 @@
-//! The few system calls that std has no safe door to: entropy, waiting for several descriptors, their
-//! limit, boot clock, the addresses of the interfaces, free space, the mode of a file to be made, a Unix socket's peer.
+//! The few system calls that std has no safe door to: entropy, waiting for several descriptors,
+//! their limit, boot clock, the addresses of the interfaces, free space, the mode of a file to be
+//! made, a Unix socket's peer.
 //! The only file with unsafe code; it keeps no state and decides nothing.
 #![allow(unsafe_code)]
 

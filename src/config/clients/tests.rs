@@ -115,92 +115,94 @@ fn flags_win_over_the_environment() {
     assert_eq!(Ok(settings.server), Server::parse(SERVER));
 }
 
+/// A command line, and what its refusal begins with.
+const WRONG: [(&[&str], &str); 24] = [
+    (&["send"], "send: needs one target"),
+    (&["send", "a", "b"], "send: needs one target"),
+    (&["send", ""], "send: the target is empty"),
+    (
+        &["send", "a\r\nHookah-Url: http://b"],
+        "send: the target is empty or has control",
+    ),
+    (
+        &["send", "a\0b"],
+        "send: the target is empty or has control",
+    ),
+    (
+        &["send", "t", "-H", "X: a\nY: b"],
+        "send: -H: \"X\" is no field",
+    ),
+    (
+        &["send", "t", "-H", "X: a\r\n\r\n"],
+        "send: -H: \"X\" is no field",
+    ),
+    (
+        &["send", "t", "-H", "X: a\0"],
+        "send: -H: \"X\" is no field",
+    ),
+    (
+        &["send", "t", "-H", "X y: a"],
+        "send: -H: \"X y\" is no field",
+    ),
+    (&["send", "t", "-H", "X"], "send: -H: \"X\" has no colon"),
+    (
+        &["send", "t", "-H", "hookah-secret: s"],
+        "send: -H: \"hookah-secret\" is an option",
+    ),
+    (
+        &["send", "t", "-o", "secret=s\nX: y"],
+        "send: -o: \"secret\" is empty or has control",
+    ),
+    (
+        &["send", "t", "-o", "retrys=1"],
+        "send: -o: \"retrys\" is none of the server's options; did you mean retries?",
+    ),
+    (
+        &["send", "t", "-o", "header=X: y"],
+        "send: -o: \"header\" is a header",
+    ),
+    (
+        &["send", "t", "-o", "delay"],
+        "send: -o: \"delay\" has no value",
+    ),
+    (
+        &["send", "t", "-d", "a=1", "-d", "@f"],
+        "send: -d K=V does not go",
+    ),
+    (
+        &["send", "t", "-d", "@f", "--json", "1"],
+        "send: --json: \"1\" is a second body",
+    ),
+    (
+        &["send", "t", "--lines", "-d", "a"],
+        "send: --lines reads stdin",
+    ),
+    (
+        &["send", "t", "--token", "s3cret"],
+        "send: --token would show the secret",
+    ),
+    (
+        &["send", "t", "--wiat"],
+        "send: --wiat is not a flag of it; did you mean --wait?",
+    ),
+    (
+        &["send", "t", "--server", "http://a:s3cret@b"],
+        "send: --server: \"b\" has a name",
+    ),
+    (&["tail"], "tail: needs a topic, or --prefix"),
+    (
+        &["tail", "t", "--since=all", "--count=1"],
+        "tail: --since and --count do not",
+    ),
+    (
+        &["--port", "1", "send", "t"],
+        "--port is a flag of the server",
+    ),
+];
+
 #[test]
 fn what_is_wrong_is_said_and_secrets_are_not() {
-    let rows: [(&[&str], &str); 24] = [
-        (&["send"], "send: needs one target"),
-        (&["send", "a", "b"], "send: needs one target"),
-        (&["send", ""], "send: the target is empty"),
-        (
-            &["send", "a\r\nHookah-Url: http://b"],
-            "send: the target is empty or has control",
-        ),
-        (
-            &["send", "a\0b"],
-            "send: the target is empty or has control",
-        ),
-        (
-            &["send", "t", "-H", "X: a\nY: b"],
-            "send: -H: \"X\" is no field",
-        ),
-        (
-            &["send", "t", "-H", "X: a\r\n\r\n"],
-            "send: -H: \"X\" is no field",
-        ),
-        (
-            &["send", "t", "-H", "X: a\0"],
-            "send: -H: \"X\" is no field",
-        ),
-        (
-            &["send", "t", "-H", "X y: a"],
-            "send: -H: \"X y\" is no field",
-        ),
-        (&["send", "t", "-H", "X"], "send: -H: \"X\" has no colon"),
-        (
-            &["send", "t", "-H", "hookah-secret: s"],
-            "send: -H: \"hookah-secret\" is an option",
-        ),
-        (
-            &["send", "t", "-o", "secret=s\nX: y"],
-            "send: -o: \"secret\" is empty or has control",
-        ),
-        (
-            &["send", "t", "-o", "retrys=1"],
-            "send: -o: \"retrys\" is none of the server's options; did you mean retries?",
-        ),
-        (
-            &["send", "t", "-o", "header=X: y"],
-            "send: -o: \"header\" is a header",
-        ),
-        (
-            &["send", "t", "-o", "delay"],
-            "send: -o: \"delay\" has no value",
-        ),
-        (
-            &["send", "t", "-d", "a=1", "-d", "@f"],
-            "send: -d K=V does not go",
-        ),
-        (
-            &["send", "t", "-d", "@f", "--json", "1"],
-            "send: --json: \"1\" is a second body",
-        ),
-        (
-            &["send", "t", "--lines", "-d", "a"],
-            "send: --lines reads stdin",
-        ),
-        (
-            &["send", "t", "--token", "s3cret"],
-            "send: --token would show the secret",
-        ),
-        (
-            &["send", "t", "--wiat"],
-            "send: --wiat is not a flag of it; did you mean --wait?",
-        ),
-        (
-            &["send", "t", "--server", "http://a:s3cret@b"],
-            "send: --server: \"b\" has a name",
-        ),
-        (&["tail"], "tail: needs a topic, or --prefix"),
-        (
-            &["tail", "t", "--since=all", "--count=1"],
-            "tail: --since and --count do not",
-        ),
-        (
-            &["--port", "1", "send", "t"],
-            "--port is a flag of the server",
-        ),
-    ];
-    for (args, expected) in rows {
+    for (args, expected) in WRONG {
         match read(args, &[]) {
             Err(refusal) => {
                 let text = refusal.to_string();
