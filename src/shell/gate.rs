@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use mio::event::Source;
 use mio::net::{TcpListener, UnixListener};
@@ -38,6 +39,9 @@ pub(super) struct Terms {
     pub(super) send_buffer: usize,
     /// The same for what comes; none where the kernel is left to decide.
     pub(super) receive_buffer: Option<usize>,
+    /// How long a peer may acknowledge nothing of what was sent before it is taken to be gone (RFC
+    /// 5482): left to itself the kernel tries for a quarter of an hour.
+    pub(super) silence: Duration,
 }
 
 /// Whether a TCP address speaks TLS.
@@ -225,6 +229,7 @@ fn listener(addr: SocketAddr, terms: Terms) -> io::Result<TcpListener> {
     // Accepted sockets inherit these: system calls per listener instead of per connection.
     socket.set_tcp_nodelay(true)?;
     socket.set_send_buffer_size(terms.send_buffer)?;
+    socket.set_tcp_user_timeout(Some(terms.silence))?;
     if let Some(receive) = terms.receive_buffer {
         socket.set_recv_buffer_size(receive)?;
     }

@@ -27,6 +27,7 @@ mod hosts;
 mod journal;
 mod listen;
 mod path;
+mod planted;
 mod reload;
 mod secure;
 mod signals;
@@ -205,6 +206,8 @@ fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, 
         has_certificate: identity.is_some(),
         send_buffer: sum.send_buffer,
         receive_buffer: sum.receive_buffer,
+        // A reader that is only slow is judged by the engine, and before.
+        silence: 2 * engine.limits.stall_timeout,
     };
     let listeners = Listeners::bind(registry, turn::LISTENERS, &settings.listen, terms)
         .map_err(|(at, why)| Failure::Listen { at, why })?;

@@ -4,6 +4,7 @@
 use std::mem;
 
 use super::entry::{Entry, Layer, Stage};
+use super::planted;
 use super::socket::ended;
 use super::traffic::Step;
 use super::turn::Server;
@@ -92,8 +93,10 @@ impl Server {
             if bytes.is_empty() {
                 return;
             }
-            self.guard
-                .tell(now, Some(key), |engine| engine.received(now, key, bytes));
+            self.guard.tell(now, Some(key), |engine| {
+                engine.received(now, key, bytes);
+                planted::amid(bytes);
+            });
             let count = bytes.len();
             session.taken(count);
         }

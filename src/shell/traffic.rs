@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read, Write};
 use super::entry::{Entry, Layer, Stage};
 use super::socket::{Handshake, ended};
 use super::turn::Server;
-use super::{READ_BYTES_MAX, WRITE_BYTES_MAX, secure};
+use super::{READ_BYTES_MAX, WRITE_BYTES_MAX, planted, secure};
 use crate::base::frame::Gather;
 use crate::base::slab::Key;
 use crate::engine::Engine;
@@ -96,8 +96,10 @@ impl Server {
                     }
                     let bytes = &self.scratch[..count];
                     let now = self.now;
-                    self.guard
-                        .tell(now, Some(key), |engine| engine.received(now, key, bytes));
+                    self.guard.tell(now, Some(key), |engine| {
+                        engine.received(now, key, bytes);
+                        planted::amid(bytes);
+                    });
                 }
                 Err(why) => match why.kind() {
                     ErrorKind::Interrupted => {}

@@ -16,6 +16,7 @@ use super::guard::Guard;
 use super::handshakes::Handshakes;
 use super::hosts::NameFiles;
 use super::listen::Listeners;
+use super::planted;
 use super::signals::Signals;
 use super::socket::{Socket, ended};
 use super::sockets::Sockets;
@@ -165,8 +166,10 @@ impl Server {
         self.read_ready();
         self.read_datagrams();
         self.act();
-        self.guard
-            .tell(self.now, None, |engine| engine.tick(self.now));
+        self.guard.tell(self.now, None, |engine| {
+            engine.tick(self.now);
+            planted::amid_tick();
+        });
         self.act();
         self.flush();
         self.let_in();

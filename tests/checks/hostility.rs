@@ -3,6 +3,7 @@
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -246,6 +247,41 @@ pub fn narrow() -> Result {
         ))
     })
 }
+
+/// Clients whose machine is gone from one moment to the next: no FIN and no reset comes, ever.
+pub fn vanished() -> Result {
+    apart("hostile: clients that vanish", "true", || {
+        let flags = ["--port=0", "--keepalive=5s", "--stall-timeout=2s"];
+        let server = Server::with(flags.into_iter().chain(["--idle-timeout=2s"]));
+        let (addr, id) = (server.addr(), server.id());
+        let base = process::descriptors(id)?;
+        let mut clients = Vec::new();
+        for _ in 0..VANISHED {
+            let mut client = Client::connect(addr)?;
+            client.send(b"GET /stream?topic=t HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+            clients.push(client);
+        }
+        until("all of them read", Duration::from_secs(10), || {
+            Ok(metric(addr, "hookah_streams")? == VANISHED as u64)
+        })?;
+        process::run(Command::new("ip").args(["link", "set", "lo", "down"]))?;
+        let began = Instant::now();
+        until("nothing is held for them", Duration::from_secs(30), || {
+            Ok(process::descriptors(id)? <= base)
+        })?;
+        let took = began.elapsed();
+        process::run(Command::new("ip").args(["link", "set", "lo", "up"]))?;
+        let held = metric(addr, "hookah_streams")?;
+        ensure(held == 0, || format!("{held} streams are left"))?;
+        Ok(format!(
+            "{VANISHED} readers vanish; {took:.1?} later nothing is held for them (a sign of life \
+             each 5 s, twice 2 s of silence)"
+        ))
+    })
+}
+
+/// Readers that vanish.
+const VANISHED: usize = 200;
 
 /// Clients that come and go, or reset, as fast as they can; targets that reset every connection.
 pub fn storms() -> Result {

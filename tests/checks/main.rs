@@ -18,6 +18,7 @@ mod ways;
 
 mod browser;
 mod build;
+mod certificates;
 mod cost;
 mod doors;
 mod flood;
@@ -92,7 +93,9 @@ const CHECKS: &[Check] = &[
     ),
     Check::new("hostile: routes that lead nowhere", hostility::routes),
     Check::new("hostile: a road that is narrow", hostility::narrow),
+    Check::new("hostile: outdated certificates", certificates::outdated),
     Check::new("hostile: storms of resets", hostility::storms),
+    Check::new("hostile: clients that vanish", hostility::vanished),
     Check::new(
         "doors: curl and openssl come in, or do not",
         doors::programs,

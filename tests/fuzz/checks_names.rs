@@ -1,5 +1,8 @@
 //! The check for messages of name servers.
 
+#[path = "plain_dns.rs"]
+mod plain_dns;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -9,7 +12,7 @@ use hookah::courier::dns::message::{Answer, Family, answer, question};
 const NAME: &str = "hook.test";
 const ID: u16 = 0x4242;
 
-/// Answers of name servers: never more addresses than are taken, every address stands in the bytes,
+/// Answers of name servers, beside a second reader of them: never more addresses than are taken, every address stands in the bytes,
 /// and nothing that has another id, another question or a cut inside its records is an answer.
 pub fn dns_message(data: &[u8]) {
     for family in [Family::V4, Family::V6] {
@@ -29,8 +32,17 @@ pub fn dns_message(data: &[u8]) {
         other[1] ^= 1;
         assert_eq!(answer(&other, ID, NAME, family), None, "another id");
         assert_eq!(answer(data, ID, "look.test", family), None, "another name");
-        if let Answer::Addrs(addrs, ttl) = said {
-            addresses(data, &addrs, ttl, family);
+        let kind = if family == Family::V4 { 1 } else { 28 };
+        // The second reader is the stricter one; where it can read, they agree.
+        let second = plain_dns::addresses(data, NAME, kind);
+        match said {
+            Answer::Addrs(addrs, ttl) => {
+                addresses(data, &addrs, ttl, family);
+                let ours = (addrs, ttl.as_secs() as u32);
+                assert!(second.is_none_or(|it| it == ours), "not {ours:?}");
+            }
+            Answer::Empty => assert!(second.is_none_or(|it| it.0.is_empty())),
+            Answer::NoName | Answer::Truncated | Answer::Failed(_) => {}
         }
     }
 }

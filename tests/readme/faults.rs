@@ -34,6 +34,7 @@ pub const ROWS: &[Row] = &[
         "It starts with what was committed, or refuses and says what to run.",
         &[
             "files_that_are_no_use_are_refused_with_what_to_do",
+            "with_a_log_that_was_torn_between_runs_it_starts_with_what_was_committed_before",
             "a_store_that_cannot_be_had_is_one_clear_line",
         ],
     ),
@@ -64,11 +65,14 @@ pub const ROWS: &[Row] = &[
         ],
     ),
     (
-        "The disk is full, read-only, or cannot be written at the start",
+        "The disk or a quota is full, read-only, or cannot be written at the start; the folder is \
+         taken away",
         "503 with Retry-After for intake alone; at the start one clear line and an exit code.",
         &[
             "lasting: a disk that is full",
             "a_full_disk_stops_the_intake_alone",
+            "lasting: syncs and writes that fail",
+            "a_folder_that_is_taken_away_is_a_503_and_never_a_202_in_vain",
             "a_file_that_cannot_grow_is_a_503_and_never_a_202_in_vain",
             "a_store_that_cannot_be_had_is_one_clear_line",
         ],
@@ -217,12 +221,13 @@ pub const ROWS: &[Row] = &[
         &["every_seed_keeps_every_promise"],
     ),
     (
-        "TLS: stalls, alerts, certificates that do not hold, chains without end, ends that are not \
-         announced",
+        "TLS: stalls, alerts, certificates that do not hold, SHA-1 and versions before 1.2, chains \
+         without end, ends that are not announced",
         "`tls` with a word; a certificate that does not hold is tried again after 5 minutes at the \
          earliest.",
         &[
             "each_flaw_of_a_certificate_has_its_word_and_waits_five_minutes",
+            "hostile: outdated certificates",
             "a_server_that_is_something_else_is_told_apart",
             "a_handshake_that_stands_still_meets_the_deadline",
             "a_message_without_end_is_not_waited_for",
@@ -266,6 +271,12 @@ pub const ROWS: &[Row] = &[
             "clients_that_come_and_go_leave_nothing_behind",
             "a_flood_of_failures_is_no_flood_of_lines",
         ],
+    ),
+    (
+        "A client's machine or its road is gone, without a word",
+        "Its connection is closed when twice `--stall-timeout` nothing of what was sent has been \
+         acknowledged.",
+        &["hostile: clients that vanish"],
     ),
     (
         "Clients that ask for ever and never read",

@@ -22,7 +22,7 @@ impl Oracle {
             sent.attempt
         );
         let (since, _) = fate.accepted.unwrap_or_default();
-        let unsure = self.is_unsure(order.delay, world) || self.may_be_parked(order, world);
+        let unsure = self.is_unsure(order.delay, world);
         let early = sent.at + MS < since + order.delay && !unsure;
         assert!(!early, "too early: {order:?}");
         if let Some(resumed) = fate.resumed {

@@ -273,8 +273,8 @@ impl Sim {
                 Action::Close { key } => {
                     let link = self.line(key, "close");
                     self.oracle.line_closed(&self.world, link);
-                    let (at, draining) = (self.world.at(), self.oracle.draining);
-                    self.doors.closed(link, at, draining);
+                    let draining = self.oracle.draining;
+                    self.doors.closed(&self.world, link, draining);
                     self.hub.line_closed(link);
                     self.net.close(&mut self.world, link);
                 }

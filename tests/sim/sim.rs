@@ -209,7 +209,8 @@ impl Sim {
             );
         }
         self.names.check_idle();
-        verdict::judge_names(&self.names, &self.orders, &self.targets);
+        let stood_still = self.oracle.stopped > 0;
+        verdict::judge_names(&self.names, &self.orders, &self.targets, stood_still);
         verdict::judge(&self.oracle, &self.orders, &self.targets);
         assert_eq!(self.store.book.open_count(), 0, "work left on the disk");
         self.oracle.feeds.judge();

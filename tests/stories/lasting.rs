@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use crate::client::Client;
 use crate::folder::Folder;
 use crate::server::{Server, hookah, run};
-use crate::{ask, form, post, schedule};
+use crate::{ask, form, post, schedule, until};
 
 fn store(path: &Path) -> String {
     format!("--store=sqlite:{}", path.display())
@@ -163,4 +163,86 @@ fn a_file_that_cannot_grow_is_a_503_and_never_a_202_in_vain() {
     let found = ids(&folder.file());
     let lost: Vec<_> = known.difference(&found).collect();
     assert!(lost.is_empty(), "{lost:?}");
+}
+
+#[test]
+fn a_folder_that_is_taken_away_is_a_503_and_never_a_202_in_vain() {
+    let folder = Folder::new();
+    let (inside, away) = (folder.path().join("in"), folder.path().join("away"));
+    std::fs::create_dir(&inside).expect("a folder");
+    let path = inside.join("hookah.db");
+    let mut server = start(&path);
+    let mut known = BTreeSet::from([schedule(&server, NOBODY, "&a=1")]);
+    std::fs::rename(&inside, &away).expect("it goes");
+    // What was written into a file that nobody finds again is no promise.
+    let answer = ask(&server, form(&format!("_url={NOBODY}&a=2")));
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert!(answer.fields.get("Retry-After").is_some());
+    server.line_with("store_failed");
+    let health = "GET /health HTTP/1.1\r\nHost: h\r\n\r\n";
+    until("/health says so", || ask(&server, health).status == 503);
+    std::fs::rename(&away, &inside).expect("it comes back");
+    server.line_with("store_usable");
+    until("/health says so", || ask(&server, health).status == 200);
+    known.insert(schedule(&server, NOBODY, "&a=3"));
+    server.signal("KILL");
+    server.wait();
+    let found = ids(&path);
+    let lost: Vec<_> = known.difference(&found).collect();
+    assert!(lost.is_empty(), "{lost:?}");
+}
+
+/// What a power cut or a bad copy may leave of the log, by its length.
+fn torn(log: &[u8]) -> Vec<Vec<u8>> {
+    let cut = |bytes: usize| log[..bytes].to_vec();
+    let garbage = [log, &[0x5a; 5_000]].concat();
+    let zeros = [log, &[0; 8_192]].concat();
+    let mut dead = log.to_vec();
+    let from = log.len() / 2;
+    dead[from..].fill(0);
+    vec![
+        cut(0),
+        cut(7),
+        cut(32),
+        cut(log.len() / 3),
+        cut(log.len() - 1),
+        cut(log.len() - 4_096),
+        garbage,
+        zeros,
+        dead,
+    ]
+}
+
+#[test]
+fn with_a_log_that_was_torn_between_runs_it_starts_with_what_was_committed_before() {
+    let folder = Folder::new();
+    let server = start(&folder.file());
+    let known: Vec<_> = (0..40).map(|_| schedule(&server, NOBODY, "&a=b")).collect();
+    server.signal("KILL");
+    server.wait();
+    let log_of = |path: &Path| PathBuf::from(format!("{}-wal", path.display()));
+    let log = std::fs::read(log_of(&folder.file())).expect("the log");
+    let mut seen = BTreeSet::new();
+    for (number, torn) in torn(&log).into_iter().enumerate() {
+        let run = folder.path().join(format!("{number}"));
+        std::fs::create_dir(&run).expect("a folder");
+        let path = run.join("hookah.db");
+        std::fs::copy(folder.file(), &path).expect("a copy");
+        std::fs::write(log_of(&path), &torn).expect("a copy");
+        let server = start(&path);
+        let later = schedule(&server, NOBODY, "&a=later");
+        server.signal("TERM");
+        let (status, said) = server.wait();
+        assert_eq!(status.code(), Some(0), "way {number}: {said}");
+        let mut found = ids(&path);
+        assert!(found.remove(&later), "way {number}");
+        // Nothing from behind a hole: what is there is the beginning of what was accepted.
+        let whole: BTreeSet<_> = known[..found.len()].iter().cloned().collect();
+        assert_eq!(found, whole, "way {number}");
+        if torn.len() > log.len() {
+            assert_eq!(found.len(), known.len(), "way {number}");
+        }
+        seen.insert(found.len());
+    }
+    assert!(seen.len() > 2, "one log is as good as another: {seen:?}");
 }

@@ -19,6 +19,8 @@ use crate::message::{Fields, PATIENCE, Wire, is_impatience};
 
 /// An answer without a body that keeps the line.
 pub const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+/// The same from one that wants the line to be closed.
+pub const CLOSING: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 /// The failure that everybody knows.
 pub const ERROR: &[u8] = b"HTTP/1.1 500 Oh\r\nContent-Length: 2\r\n\r\noh";
 

@@ -169,6 +169,7 @@ const URL: &str = "http://127.0.0.1:7/topic";
 #[test]
 fn a_whole_answer_comes_back_and_the_line_is_kept() {
     let mut world = World::scripted(Settings::default());
+    let mut at_rest = None;
     for number in 1..=3 {
         let line = world.fetch(URL);
         world.say(line, "HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n");
@@ -176,13 +177,20 @@ fn a_whole_answer_comes_back_and_the_line_is_kept() {
         world.say(line, &"x".repeat(19_999));
         assert!(world.held() >= 19_999, "{} bytes held", world.held());
         world.say(line, "y");
-        assert!(world.held() < 5_000, "{} of a line at rest", world.held());
+        // What the line's own buffer has grown to, and nothing of the answer.
+        let held = world.held();
+        assert_eq!(*at_rest.get_or_insert(held), held);
+        assert!(held < 5_000, "{held} of a line at rest");
         let Some(Heard::Answer(200, body, false)) = world.script().heard.last() else {
             panic!("{:?}", world.script().heard);
         };
         assert_eq!((body.len(), body.last()), (20_000, Some(&b'y')));
     }
     assert_eq!((world.dialled.len(), world.closed.len()), (1, 0));
+    let line = world.dialled[0];
+    world.engine.ended(world.now, line, Ended::Finished);
+    world.turn();
+    assert_eq!((world.held(), &world.closed[..]), (0, &[line][..]));
 }
 
 #[test]

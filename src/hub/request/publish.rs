@@ -27,7 +27,7 @@ pub(super) fn form(values: Values<'_>) -> Result<Asked<'_>, Problem> {
     let content_type = match values.content_type.take("hub.content_type")? {
         None => Cow::Borrowed(UNKNOWN_TYPE),
         Some(value) => match media_type(&value) {
-            Some(_) => Cow::Owned(String::from_utf8_lossy(&value).into_owned()),
+            Some(text) => Cow::Owned(text.to_owned()),
             None => return Err(wrong("hub.content_type", &value, "a media type")),
         },
     };
@@ -73,7 +73,9 @@ fn is_multipart(media_type: &str) -> bool {
 
 /// The text, if it can stand in a field and is a type and a subtype with whatever behind them.
 fn media_type(value: &[u8]) -> Option<&str> {
-    let text = std::str::from_utf8(value).ok()?.trim_ascii();
+    let text = std::str::from_utf8(value).ok()?;
+    // No other white space than this may stand around a field's value (RFC 9110 section 5.5).
+    let text = text.trim_matches([' ', '\t']);
     let (kind, subtype) = media::essence(text).split_once('/')?;
     let token = |word: &str| !word.is_empty() && word.bytes().all(field::is_token);
     let fits = text.len() <= TYPE_BYTES_MAX && text.bytes().all(field::is_value);

@@ -409,6 +409,11 @@ fn c28_content_comes_in_a_parameter() {
         ("orders", &b"a=b c"[..])
     );
     assert_eq!(content.content_type, "text/x; a=b");
+    let around = "hub.topic=orders&hub.content=a&hub.content_type=+text/x%09+";
+    let Ok(Asked::Content(around)) = ask(around, Half::Publish) else {
+        panic!("spaces around a type")
+    };
+    assert_eq!(around.content_type, "text/x");
     let Ok(Asked::Content(empty)) = ask("hub.topic=orders&hub.content=", Half::Publish) else {
         panic!("an empty content")
     };
@@ -421,6 +426,9 @@ fn c28_content_comes_in_a_parameter() {
         "hub.content=a",
         "hub.topic=t\
                 &hub.content=a&hub.content_type=x%0D%0Ay/z",
+        // White space that the fuzzer brought through at the end: it would end the target's head.
+        "hub.topic=t&hub.content=a&hub.content_type=x/y%0D%0A",
+        "hub.topic=t&hub.content=a&hub.content_type=x/y%0C",
         "hub.topic=t&hub.url=u&hub.content=a",
     ] {
         refused(&format!("hub.mode=publish&{bad}"));

@@ -11,6 +11,7 @@ use crate::shell::gate::Scheme;
 
 const FIRST: Token = Token(1000);
 const TERMS: Terms = Terms {
+    silence: std::time::Duration::from_secs(60),
     has_certificate: false,
     send_buffer: 64 << 10,
     receive_buffer: None,

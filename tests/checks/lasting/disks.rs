@@ -53,6 +53,9 @@ pub fn io_errors() -> Result {
         ("fdatasync", "error=EIO"),
         ("pwrite64", "error=EIO"),
         ("pwrite64", "error=ENOSPC"),
+        ("pwrite64", "error=EDQUOT"),
+        // What a file system says that was mounted again for reading alone.
+        ("pwrite64", "error=EROFS"),
     ];
     for (calls, fault) in rows {
         let site = Site::new("disks")?;
