@@ -28,10 +28,9 @@ pub fn entropy() -> io::Result<[u8; 32]> {
     }
 }
 
-/// Waits until one of `readers` has something to read, has ended or has failed, or one of `writers`
-/// has nobody any more who reads what is written to it; or for that time. True for each of `readers`
-/// of which that is so, and then for each of `writers`; all are false when the time is up, and
-/// may be if a signal came.
+/// Waits until one of the first `readers` descriptors has something to read, has ended or has
+/// failed, or nobody reads any more what is written to one of the others; or for that time. True
+/// for each of which that is so; all are false when the time is up, and may be if a signal came.
 pub fn await_any<const N: usize>(
     readers: usize,
     of: [BorrowedFd<'_>; N],

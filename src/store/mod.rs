@@ -160,8 +160,8 @@ pub fn open(name: &str, opening: Opening) -> Result<Opened, Refusal> {
     (row.open)(place, opening)
 }
 
-/// Who is told how far a check is, if somebody wants to know: what is looked at, how many of it were,
-/// and how many there are (0 if nobody knows).
+/// Who is told how far a check is, if somebody wants to know: what is looked at, how many of it
+/// were, and how many there are (0 if nobody knows).
 pub type Told<'a> = Option<&'a mut dyn FnMut(&str, u64, u64)>;
 
 /// Looks at everything that the store of that name keeps, and changes nothing.
