@@ -6,42 +6,14 @@ use std::fmt::Write;
 use crate::base::histogram::{self, Histogram, Unit};
 use crate::base::stats::{Counter, Row, Stats};
 
+pub mod about;
+pub mod dashboard;
 pub mod flows;
 pub mod lanes;
 pub mod messages;
 mod page;
 pub mod subscriptions;
 pub mod topics;
-
-/// The text at `/`, for whoever asks with curl. `host` is the Host field of the request, which came
-/// over TLS if it is `secure`.
-#[must_use]
-pub fn about(host: &str, secure: bool) -> String {
-    let http = if secure { "https" } else { "http" };
-    let host = if host.is_empty() {
-        "127.0.0.1:8080"
-    } else {
-        host
-    };
-    format!(
-        "Hookah {version}: webhooks with retry, a hub, live streams.\n\
-         \n\
-         Send a webhook; it is retried until the target takes it:\n\
-         \x20 curl -d _url=http://localhost:9000/ -d hello=world {http}://{host}/dispatch\n\
-         \n\
-         Publish to a topic, read it live, or subscribe to it (WebSub, PubSubHubbub):\n\
-         \x20 curl -d _topic=news -d title=hello {http}://{host}/dispatch\n\
-         \x20 curl -N '{http}://{host}/stream?topic=news'\n\
-         \x20 curl -d hub.mode=subscribe -d hub.topic=news -d hub.callback=URL \
-         {http}://{host}/hub\n\
-         \n\
-         See how it goes:\n\
-         \x20 curl {http}://{host}/lanes\n\
-         \x20 curl {http}://{host}/subscriptions\n\
-         \x20 curl {http}://{host}/metrics\n",
-        version = env!("CARGO_PKG_VERSION"),
-    )
-}
 
 /// The media type of that text.
 pub const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";

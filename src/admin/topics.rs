@@ -59,6 +59,7 @@ pub fn one(topics: &Topics, hub: &Hub, now: Mono, name: &[u8]) -> Result<Vec<u8>
         streams: topics.readers(name),
         messages: 0,
         bytes: 0,
+        published: 0,
         last: None,
     };
     let found = topics.row(name);
@@ -121,6 +122,7 @@ fn row(out: &mut Vec<u8>, found: &Row<'_>, callbacks: usize) {
     member(out, "callbacks", callbacks as u64);
     member(out, "messages", found.messages);
     member(out, "bytes", found.bytes as u64);
+    member(out, "published", found.published);
     out.extend_from_slice(br#","last_id":"#);
     match found.last {
         Some(id) => json::string(out, &id.to_string()),

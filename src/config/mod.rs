@@ -8,6 +8,7 @@ use std::time::Duration;
 use lexopt::{Arg, Parser};
 
 use crate::access::browser;
+use crate::admin::about::Doors;
 use crate::base::exit::Exit;
 use crate::courier::guard::Preset;
 use crate::dispatch::retry::Schedule;
@@ -423,6 +424,7 @@ fn blank() -> Config {
             volatile: true,
             // The shell reads the file.
             roll: None,
+            doors: Doors::default(),
         },
         log: String::new(),
         insecure_no_auth: false,

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use super::stored::Awaiting;
-use super::{Engine, Refusal, secure};
+use super::{Engine, secure};
 use crate::base::slab::Key;
 use crate::base::stats::Counter;
 use crate::base::time::Now;
@@ -25,6 +25,13 @@ pub(super) enum Drain {
     Begun,
     /// Its time is up.
     Over,
+}
+
+/// A connection that is not taken in: what to send before closing it.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// A complete answer, to be written once and without waiting.
+    pub answer: Vec<u8>,
 }
 
 impl Drain {

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::access::{Gate, Roll, browser};
+use crate::admin::about::Doors;
 use crate::base::buf::Pool;
 use crate::base::frame::Gather;
 use crate::base::index::Index;
@@ -26,6 +27,7 @@ use crate::model::{Owner, Visitor};
 use crate::port::{Action, Ended, Handed, Seq, StoreDone, Timer, Turn};
 use crate::topics::{self, Topics};
 
+mod about;
 mod batch;
 mod callers;
 mod calls;
@@ -58,6 +60,7 @@ use inquiries::Inquiries;
 use streams::feed_of;
 use visits::Visits;
 
+pub use life::Refusal;
 pub use routes::{Route, routes};
 pub use sum::standing_bytes;
 
@@ -88,6 +91,8 @@ pub struct Settings {
     pub volatile: bool,
     /// Who has a token; `None`: nobody needs one.
     pub roll: Option<Roll>,
+    /// Where it listens, for people.
+    pub doors: Doors,
 }
 
 impl Default for Settings {
@@ -105,15 +110,9 @@ impl Default for Settings {
             drain_timeout: Duration::from_secs(8),
             volatile: true,
             roll: None,
+            doors: Doors::default(),
         }
     }
-}
-
-/// A connection that is not taken in: what to send before closing it.
-#[derive(Clone, Debug)]
-pub struct Refusal {
-    /// A complete answer, to be written once and without waiting.
-    pub answer: Vec<u8>,
 }
 
 /// Timers fired in one turn at most; what is left fires in the next, which follows at once.

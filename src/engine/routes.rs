@@ -303,7 +303,7 @@ const ROUTES: &[Route] = &[
         ends: "",
         methods: READ,
         allow: "GET, HEAD, OPTIONS",
-        help: "a short text for people",
+        help: "what there is: a page for browsers, a short text for curl",
         look: Needs::Known,
         change: Needs::Known,
         handler: Handler::About,

@@ -263,7 +263,7 @@ impl Rooms<'_> {
             routes::Handler::Message => (0, self.message(turn, request, tail)),
             routes::Handler::Resend => (0, self.resend(turn, request, tail)),
             routes::Handler::ResendMany => (0, self.resend_many(turn, request, body)),
-            routes::Handler::About => (0, text(admin::about(request.host, self.visitor.secure))),
+            routes::Handler::About => (0, self.about(request)),
             routes::Handler::Health => (0, self.store.shown(true, request)),
             routes::Handler::Ready => (0, self.store.shown(false, request)),
             routes::Handler::Lanes | routes::Handler::Flows | routes::Handler::Queues => {

@@ -9,6 +9,7 @@ use crate::base::time::{Mono, Now, Wall};
 use crate::model::{Door, Visitor};
 use crate::port::{Action, Ended, Seq, StoreDone, StoreOp};
 
+mod about;
 mod bounds;
 pub(super) mod calls;
 mod door;

@@ -148,7 +148,7 @@ fn form_body<'b>(request: &Request<'_>, body: &'b [u8]) -> Result<Option<&'b [u8
 }
 
 /// A field that is a list, of all lines that it came in (RFC 9110 section 5.3).
-fn list<'b>(request: &Request<'b>, name: &str) -> Option<Cow<'b, [u8]>> {
+pub(super) fn list<'b>(request: &Request<'b>, name: &str) -> Option<Cow<'b, [u8]>> {
     let mut lines = request.fields(name);
     let first = lines.next()?;
     let mut list = Cow::Borrowed(first);

@@ -15,6 +15,7 @@ use socket2::{Domain, Protocol, Type};
 use super::path::SocketFile;
 use super::socket::Socket;
 use super::sys;
+use crate::admin::about::Doors;
 use crate::model::{Door, Visitor};
 
 /// Connections the kernel completes ahead of us, per listener.
@@ -184,6 +185,22 @@ impl Place {
             Place::Http(addr) | Place::Https(addr) => Some(*addr),
             Place::Unix(_) => None,
         }
+    }
+}
+
+/// The same for people who ask the server itself.
+pub(super) fn doors(places: &[Place]) -> Doors {
+    let socket = places.iter().find_map(|place| match place {
+        Place::Unix(path) => Some(std::path::absolute(path).unwrap_or_else(|_| path.clone())),
+        Place::Http(_) | Place::Https(_) => None,
+    });
+    let secure = |place: &Place| matches!(place, Place::Https(_));
+    let tcp = places.iter();
+    Doors {
+        tcp: tcp
+            .filter_map(|it| Some((it.addr()?, secure(it))))
+            .collect(),
+        socket: socket.map(|path| path.to_string_lossy().into()),
     }
 }
 

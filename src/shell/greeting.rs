@@ -1,11 +1,10 @@
 //! The lines at the start: where the server listens, where it keeps things, how to try it.
 //! It prints nothing itself.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-
 use super::Settings;
 use super::gate::Place;
 use super::sum::Sum;
+use crate::admin::about::reachable;
 
 /// The lines. Whoever starts us by a program reads the first one for the port.
 pub(super) fn greeting(places: &[Place], store: &str, settings: &Settings, sum: &Sum) -> String {
@@ -30,7 +29,7 @@ fn example(places: &[Place], settings: &Settings) -> String {
     let plain = |place: &&Place| !matches!(place, Place::Https(_));
     match places.iter().find(plain).or(places.first()) {
         None => String::new(),
-        Some(Place::Http(addr)) => format!("try: curl {data} http://{}/dispatch", reachable(addr)),
+        Some(Place::Http(addr)) => format!("try: curl {data} http://{}/dispatch", reachable(*addr)),
         Some(Place::Unix(path)) => format!(
             "try: curl --unix-socket {} {data} http://localhost/dispatch",
             path.display()
@@ -44,20 +43,10 @@ fn example(places: &[Place], settings: &Settings) -> String {
                 "try: curl {}{}{data} https://{}/dispatch",
                 ours.unwrap_or_default(),
                 theirs.unwrap_or_default(),
-                reachable(addr)
+                reachable(*addr)
             )
         }
     }
-}
-
-/// The address that a client on this machine would use.
-fn reachable(addr: &SocketAddr) -> SocketAddr {
-    let ip = match addr.ip() {
-        ip if !ip.is_unspecified() => ip,
-        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-    };
-    SocketAddr::new(ip, addr.port())
 }
 
 #[cfg(test)]

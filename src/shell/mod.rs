@@ -224,6 +224,7 @@ fn start(settings: &Settings, engine: engine::Settings) -> Result<turn::Server, 
         volatile: opened.volatile,
         memory_bytes_max: sum::account(&engine, opened.volatile),
         roll,
+        doors: gate::doors(&places),
         ..engine
     };
     let mut engine = Engine::new(engine, seed, now);

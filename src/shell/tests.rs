@@ -11,6 +11,7 @@ use crate::{conn, courier};
 pub(super) fn engine_settings() -> engine::Settings {
     engine::Settings {
         roll: None,
+        doors: Default::default(),
         browsers: Default::default(),
         limits: conn::Limits::default(),
         courier: courier::Settings::default(),

@@ -19,6 +19,9 @@ pub struct Row<'a> {
     pub messages: u64,
     /// Their bytes.
     pub bytes: usize,
+    /// Messages that came since the topic was last without readers and backlog: what tells how many
+    /// a second there are, to whoever looks twice.
+    pub published: u64,
     /// The newest message that came since the topic was last without readers and backlog.
     pub last: Option<MessageId>,
 }
@@ -53,6 +56,7 @@ impl Topics {
             streams: self.readers(&backlog.name),
             messages: kept(channel),
             bytes: backlog.bytes(),
+            published: channel.ring.end(),
             last: Some(channel.newest).filter(|id| *id != MessageId::default()),
         })
     }

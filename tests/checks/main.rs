@@ -20,6 +20,8 @@ mod browser;
 mod build;
 mod certificates;
 mod cost;
+mod dashboard;
+mod devtools;
 mod doors;
 mod flood;
 mod hostility;
@@ -130,6 +132,9 @@ const CHECKS: &[Check] = &[
         "browser: a page of another site is refused, one that is listed is not",
         browser::foreign,
     ),
+    Check::new("page: a browser lives with it", dashboard::works),
+    Check::new("page: it asks for a token", dashboard::tokens),
+    Check::new("page: the lines of the text are pasted", dashboard::pasted),
     Check::lengthy("lasting: kill -9 again and again", lasting::crash_loop),
     Check::lengthy("lasting: power cuts", lasting::power_loop),
     Check::new("lasting: syncs and writes that fail", lasting::io_errors),

@@ -135,6 +135,11 @@ impl Target {
         Ok(Target { addr, taken })
     }
 
+    /// Its address.
+    pub fn url(&self) -> String {
+        format!("http://{}/", self.addr)
+    }
+
     /// A form that sends `rest` here.
     pub fn form(&self, rest: &str) -> String {
         format!("_url=http://{}/&{rest}", self.addr)

@@ -1,5 +1,5 @@
-//! What the stories stand on: a client that is run to its end or watched line by line, a target that
-//! notes what it gets, and folders. It judges nothing.
+//! What the stories stand on: a client that is run to its end or watched line by line, a target
+//! that notes what it gets, and folders. It judges nothing.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};

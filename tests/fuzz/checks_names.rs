@@ -12,8 +12,9 @@ use hookah::courier::dns::message::{Answer, Family, answer, question};
 const NAME: &str = "hook.test";
 const ID: u16 = 0x4242;
 
-/// Answers of name servers, beside a second reader of them: never more addresses than are taken, every address stands in the bytes,
-/// and nothing that has another id, another question or a cut inside its records is an answer.
+/// Answers of name servers, beside a second reader of them: never more addresses than are taken,
+/// every address stands in the bytes, and nothing that has another id, another question or a cut
+/// inside its records is an answer.
 pub fn dns_message(data: &[u8]) {
     for family in [Family::V4, Family::V6] {
         let asked = question(ID, NAME, family).expect("a name");

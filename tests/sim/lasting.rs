@@ -105,12 +105,6 @@ impl Oracle {
         !self.volatile && set && stored
     }
 
-    /// Whether it may wait in the store alone however near its time is, as it does behind others of
-    /// its queue, and the wall clock was set meanwhile.
-    pub fn may_be_parked(&self, order: &Order, world: &World) -> bool {
-        !self.volatile && order.queue.is_some() && (world.jumped || self.leapt)
-    }
-
     /// How long those before it in its lane can hold up what is in the store alone: their attempts,
     /// and the store each time that it is asked.
     pub fn parked_slack(&self, load: usize) -> u64 {

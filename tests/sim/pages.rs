@@ -147,13 +147,19 @@ impl Page {
         if rng.chance(30) {
             // What only reads is let in, and what reads for as long as it likes is not.
             let refused = self.is_refused(true, all);
-            let path = if refused {
-                "/stream?topic=a"
-            } else {
-                "/nowhere"
+            let (path, want) = match (refused, rng.chance(50)) {
+                (true, _) => ("/stream?topic=a", Want::Refused(&[403])),
+                (false, true) => ("/", Want::Page(200, false)),
+                (false, false) => ("/nowhere", Want::Refused(&[404])),
             };
-            steps.push(self.sends(requests::ask("GET", path)));
-            wants.push(Want::Refused(if refused { &[403] } else { &[404] }));
+            // A browser that is to show it says so.
+            let Step::Send(mut head) = requests::ask("GET", path) else {
+                unreachable!("it is sent")
+            };
+            head.truncate(head.len() - 2);
+            head.extend(b"Accept: text/html, */*;q=0.8\r\n\r\n");
+            steps.push(self.sends(Step::Send(head)));
+            wants.push(want);
             steps.push(Step::Answers(wants.len()));
         }
         let chunk = rng.between(1, 5_000) as usize;

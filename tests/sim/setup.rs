@@ -33,6 +33,7 @@ pub const OWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4_6
 pub fn settings() -> engine::Settings {
     engine::Settings {
         roll: None,
+        doors: Default::default(),
         limits: Limits::default(),
         browsers: pages::settings(false),
         courier: courier::Settings::default(),

@@ -141,7 +141,7 @@ fn scripts_and_people_notice_nothing() {
         );
         assert_eq!(say(&server, "GET /", host, typed, "").status, 200, "{host}");
     }
-    // Our own page, were there one, posts as pages do.
+    // Our own page posts as pages do.
     let own = format!("Origin: http://localhost:PORT\r\nSec-Fetch-Site: same-origin\r\n{FORM}");
     assert_eq!(
         say(&server, "POST /dispatch", "localhost:PORT", &own, &body).status,

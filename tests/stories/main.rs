@@ -42,6 +42,7 @@ mod lasting;
 mod lying;
 mod naming;
 mod pacing;
+mod pasting;
 mod planted;
 mod posting;
 mod refusing;

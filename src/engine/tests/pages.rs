@@ -23,7 +23,7 @@ fn request(method: &str, path: &str, fields: &str) -> String {
     format!("{method} {path} HTTP/1.1\r\nHost: h\r\n{fields}\r\n")
 }
 
-fn from(origin: &str) -> String {
+pub(super) fn from(origin: &str) -> String {
     format!("Origin: {origin}\r\n")
 }
 
@@ -163,7 +163,7 @@ fn every_answer_is_shared_with_allowed_origins() {
             }
             let allowed = field(&told, "Access-Control-Allow-Origin");
             assert_eq!(allowed, Some(A), "{method:?} {path}: {told}");
-            assert_eq!(field(&told, "Vary"), Some("Origin"), "{told}");
+            assert!(told.contains("\r\nVary: Origin\r\n"), "{told}");
             let exposed = field(&told, "Access-Control-Expose-Headers").expect("a list");
             assert!(exposed.contains("Hookah-Id, ") && exposed.contains("Retry-After"));
         }

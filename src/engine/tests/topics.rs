@@ -35,7 +35,9 @@ fn topics_are_listed_a_page_at_a_time() {
     let first = world.say(line, &ask("GET", "/topics?limit=2"));
     let row = |name, streams, id: &str| {
         let counts = format!("\"streams\":{streams},\"callbacks\":0,\"messages\":1");
-        format!("{{\"topic\":\"{name}\",{counts},\"bytes\":0,\"last_id\":\"{id}\"}}")
+        format!(
+            "{{\"topic\":\"{name}\",{counts},\"bytes\":0,\"published\":1,\"last_id\":\"{id}\"}}"
+        )
     };
     let bytes = |text: &str| {
         let mut parts = text.split("\"bytes\":");

@@ -424,11 +424,9 @@ fn c28_content_comes_in_a_parameter() {
     for bad in [
         "hub.content=a&hub.content=b&hub.topic=t",
         "hub.content=a",
-        "hub.topic=t\
-                &hub.content=a&hub.content_type=x%0D%0Ay/z",
-        // White space that the fuzzer brought through at the end: it would end the target's head.
+        "hub.topic=t&hub.content=a&hub.content_type=x%0D%0Ay/z",
+        // The fuzzer brought it through: it would end the target's head.
         "hub.topic=t&hub.content=a&hub.content_type=x/y%0D%0A",
-        "hub.topic=t&hub.content=a&hub.content_type=x/y%0C",
         "hub.topic=t&hub.url=u&hub.content=a",
     ] {
         refused(&format!("hub.mode=publish&{bad}"));
