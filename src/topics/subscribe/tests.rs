@@ -163,6 +163,7 @@ fn formats_are_chosen_by_name_then_by_accept() {
             Format::JsonLength,
         ),
         ("&data=raw", Some("text/event-stream"), Format::SseRaw),
+        ("&data=raw", Some("application/json"), Format::JsonRaw),
         ("&data=raw", None, Format::Raw),
         ("&data=raw&delimited=length", None, Format::RawLength),
     ];
@@ -328,7 +329,7 @@ topic=t&format=raw&format=raw => format: "raw" is given twice; allowed: raw, jso
 topic=t&delimited=1 => delimited: "1" is not allowed; allowed: length, 
 topic=t&delimited=length&format=sse => delimited: "length" does not go with sse; allowed: length, 
 topic=t&data=json => data: "json" is not allowed; allowed: raw, 
-topic=t&data=raw&format=json => data: "raw" does not go with json; allowed: raw, 
+topic=t&data=raw&format=json&delimited=length => data: "raw" does not go with json and
 topic=t&count=0 => count: "0" is out of range; allowed: 1 up to
 topic=t&count= => count: "" is not a number; allowed: 1 up to
 topic=t&count=+1 => count: " 1" is not a number; allowed: 
