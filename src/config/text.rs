@@ -19,6 +19,11 @@ const SUBCOMMAND_COLUMN: usize = 30;
 /// Groups of knobs that have a page of their own: its flag, and what it is about.
 const PAGES: &[(Group, &str, &str)] = &[
     (
+        Group::Times,
+        "help-times",
+        "the flags of deadlines for clients and of the drain",
+    ),
+    (
         Group::Bounds,
         "help-bounds",
         "the flags of bounds (64k or 64KiB, 1M, 1G)",
