@@ -1,7 +1,7 @@
 //! A watch on one reader's line: every byte that the engine writes there, when, and why the line
 //! may end (streams.md sections 5 to 7). It judges one line; `feeds` knows what was published.
 
-use crate::asks::Asks;
+use crate::asks::{Asks, Cursor};
 use crate::chunks::{Chunks, Part};
 use crate::ear::{Got, Unit, What};
 use crate::feeds::{Entry, Known};
@@ -73,6 +73,8 @@ pub struct Watch {
     pub refused: bool,
     /// When its token was taken away.
     revoked: Option<u64>,
+    /// It was told that so much is not kept.
+    beyond: bool,
 }
 
 impl Watch {
@@ -107,6 +109,7 @@ impl Watch {
             served_since: None,
             refused: false,
             revoked: None,
+            beyond: false,
         }
     }
 
@@ -147,7 +150,10 @@ impl Watch {
             }
             self.last_write = at;
             match self.chunks.push(*byte) {
-                Ok(Some(Part::Answer(head))) => self.refused |= is_refusal(&head),
+                Ok(Some(Part::Answer(head))) => {
+                    self.refused |= is_refusal(&head);
+                    self.beyond |= head.starts_with("HTTP/1.1 416 ") && self.is_beyond(known);
+                }
                 Ok(None) => {}
                 Ok(Some(Part::Head(head))) => self.head(at, &head, known),
                 Ok(Some(Part::Unit(unit))) => self.unit(at, unit, known),
@@ -166,6 +172,16 @@ impl Watch {
         if cut {
             self.waits_since.get_or_insert(at);
         }
+    }
+
+    /// Whether it asks for more messages than there was a time at which they were kept: it may have
+    /// been sent while more were.
+    fn is_beyond(&self, known: &Known<'_>) -> bool {
+        let Cursor::Last(count) = self.asks.cursor else {
+            return false;
+        };
+        let mut editions = known.editions.iter();
+        editions.any(|edition| count > edition.others.messages)
     }
 
     /// The head says how much was published when the stream joined.
@@ -331,7 +347,7 @@ impl Watch {
         let extra = self.heard.saturating_sub(self.asks.bytes);
         let excused = draining || self.asks.may_be_refused || self.asks.guest;
         let refused = self.refused && excused;
-        if self.left || refused || extra > EXTRA_BYTES_MAX {
+        if self.left || refused || self.beyond || extra > EXTRA_BYTES_MAX {
             return;
         }
         if let Some(since) = self.slow_since {
@@ -340,7 +356,10 @@ impl Watch {
         let stalled = self.waits_since.is_some_and(|since| at >= since + PATIENCE);
         let slow = self.may_be_slow.is_some() && !self.asks.drops;
         let revoked = self.revoked.is_some();
-        if let Some(since) = self.revoked.filter(|_| self.waits_since.is_none()) {
+        // One that had come to its own end before it was heard has nothing to be ended.
+        let over = self.asks.ends && self.terminated && self.notices.code.is_none();
+        let still = self.waits_since.is_none() && !over;
+        if let Some(since) = self.revoked.filter(|_| still) {
             // It may have waited behind other answers, and begun only to be ended.
             let since = since.max(self.head_at);
             assert!(

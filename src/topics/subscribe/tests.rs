@@ -7,6 +7,7 @@ use super::*;
 use crate::model::MessageId;
 use crate::topics::filter::Filter;
 use crate::topics::format::{Format, Framing, Style};
+use crate::topics::keep::{Rule, Rules};
 use crate::topics::wish::{Cursor, LOST, Mode};
 
 const NOW: Wall = Wall(1_763_880_100_000_000);
@@ -398,6 +399,29 @@ fn more_than_is_kept_is_refused_with_the_limit() {
         );
         assert_eq!(detail, want);
     }
+}
+
+#[test]
+fn as_much_may_be_asked_for_as_any_topic_keeps_by_a_rule() {
+    let rule = Rule {
+        name: (*b"news*").into(),
+        messages: Some(1_000),
+        age: None,
+        bytes: None,
+    };
+    let settings = Settings {
+        rules: Rules::new([rule]),
+        ..Settings::default()
+    };
+    let ask = |query| {
+        read(&Asked {
+            settings: &settings,
+            ..asked(query)
+        })
+    };
+    assert!(ask("topic=news&count=-1000").is_ok());
+    let refused = ask("topic=news&count=-1001").unwrap_err();
+    assert_eq!(refused.reason, Reason::BeyondBacklog);
 }
 
 #[test]
