@@ -55,6 +55,7 @@ const LENGTHY_MAX: Duration = Duration::from_secs(1_800);
 
 const CHECKS: &[Check] = &[
     Check::lengthy("README: its commands work", readme::commands),
+    Check::lengthy("README: its lines of load work", readme::load),
     Check::lengthy("README: its lines for https work", readme::secure),
     Check::lengthy("README: its lines for streams work", readme::streams),
     Check::lengthy("README: its lines for the hub work", hub::guide),

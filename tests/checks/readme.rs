@@ -215,6 +215,23 @@ pub fn part<'a>(readme: &'a str, name: &str) -> std::result::Result<&'a str, Tro
     Ok(lines)
 }
 
+/// The lines that put a load on it: wrk posts, and every answer is a 202.
+pub fn load() -> Result {
+    needs("wrk", "wrk")?;
+    let readme = readme()?;
+    let server = started(part(&readme, "run")?)?;
+    let folder = std::env::temp_dir().join(format!("hookah-load-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let lines = part(&readme, "load")?.replace(SERVER, &server.addr().to_string());
+    let said = run(pasted(&lines).current_dir(&folder));
+    std::fs::remove_dir_all(&folder)?;
+    let said = said?;
+    let fine = !said.contains("Non-2xx") && !said.contains("Socket errors");
+    ensure(fine, || said.clone())?;
+    let rate = said.lines().find(|line| line.starts_with("Requests/sec:"));
+    Ok(rate.unwrap_or_default().to_owned())
+}
+
 /// A line as a command in the project's folder. After `exec` the shell gives its place to the
 /// line's program, and so does `cargo run`: whoever signals the command means that program.
 pub fn pasted(line: &str) -> Command {
