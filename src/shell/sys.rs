@@ -74,7 +74,10 @@ pub fn raise_descriptors() -> u64 {
     {
         limit = raised;
     }
-    limit.rlim_cur
+    // It is of 32 or 64 bits, by the machine.
+    #[allow(clippy::unnecessary_cast, reason = "not on every machine")]
+    let descriptors = limit.rlim_cur as u64;
+    descriptors
 }
 
 /// Time since the machine started. On Linux suspended time counts: a retry due in an hour is due

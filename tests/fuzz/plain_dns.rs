@@ -21,7 +21,8 @@ pub fn addresses(bytes: &[u8], name: &str, kind: u16) -> Option<(Vec<IpAddr>, u3
     let mut wanted = name.to_ascii_lowercase().into_bytes();
     let mut least = u32::MAX;
     for _ in 0..9 {
-        let of_name = |it: &&Record| it.name == wanted && it.class == 1;
+        // The highest bit of a class is another thing (RFC 6762 section 10.2), and not looked at.
+        let of_name = |it: &&Record| it.name == wanted && it.class & 0x7fff == 1;
         let mut found = Vec::new();
         for record in records.iter().filter(of_name).filter(|it| it.kind == kind) {
             let (at, length) = record.data;
