@@ -6,7 +6,7 @@ const $ = (id) => document.getElementById(id);
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 let token = sessionStorage.getItem(KEY) || '';
 let epoch = 0; // Another one whoever signs in or out: what began before is not shown.
-let recent = [], source = null, watching = null, drawing = 0;
+let recent = [], source = null, watching = null, drawing = 0, starts = 0;
 const rates = new Map();
 const closed = new Set(); // Panels whose right is missing.
 
@@ -252,18 +252,18 @@ async function quietly(...loads) {
 }
 
 async function start() {
-  const began = epoch;
+  const began = epoch, mine = ++starts;
   state('connecting…');
   await quietly(...LOADS, listen);
   await wait(3000);
-  if (began === epoch && !source && !closed.has('messages') && !document.hidden) start();
+  if (mine === starts && began === epoch && !source && !closed.has('messages') && !document.hidden) start();
 }
 
 function listen() {
   if (closed.has('messages')) return state('signed in', true);
-  const query = new URLSearchParams({ topic: OWN, format: 'sse' });
-  if (token) query.set('token', token);
   hush();
+  if (token) return hear();
+  const query = new URLSearchParams({ topic: OWN, format: 'sse' });
   const it = source = new EventSource('stream?' + query);
   it.onopen = () => { state('live', true); quietly(messages); };
   it.onmessage = ended;
@@ -272,6 +272,37 @@ function listen() {
     // A browser gives up on what is no stream, as while the server starts.
     if (it === source && it.readyState === EventSource.CLOSED) { hush(); setTimeout(start, 3000); }
   };
+}
+
+// An EventSource would have the token in its URL, and so in logs on the way.
+async function hear() {
+  const it = source = new AbortController();
+  it.close = () => it.abort();
+  try {
+    const open = () => { state('live', true); quietly(messages); };
+    const query = new URLSearchParams({ topic: OWN, format: 'json' });
+    for await (const data of lines(query, it.signal, open)) ended({ data });
+  } catch {
+    // Its end is the same, however it came.
+  }
+  if (it !== source) return;
+  state('reconnecting…');
+  hush();
+  setTimeout(start, 3000);
+}
+
+// The lines of a stream, once it is open.
+async function* lines(query, signal, open) {
+  const answer = await request('stream?' + query, { signal });
+  open();
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (let rest = ''; ;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const all = (rest + value).split('\r\n');
+    rest = all.pop();
+    for (const line of all) if (line) yield line;
+  }
 }
 
 function hush() {
@@ -292,16 +323,9 @@ async function follow(topic) {
     if (last) query.set('last_event_id', last);
     else query.set('since', 'all');
     try {
-      const answer = await request('stream?' + query, { signal: mine.signal });
-      told.textContent = 'Watching ' + topic;
-      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-      let rest = '';
-      for (;;) {
-        const { value, done } = await reader.read();
-        if (done) break;
-        const lines = (rest + value).split('\r\n');
-        rest = lines.pop();
-        for (const line of lines) if (line) last = see(JSON.parse(line)) || last;
+      const open = () => { told.textContent = 'Watching ' + topic; };
+      for await (const line of lines(query, mine.signal, open)) {
+        last = see(JSON.parse(line)) || last;
       }
     } catch (why) {
       if (mine === watching && why.status >= 400 && why.status < 500) {
