@@ -2,6 +2,9 @@
 
 use super::*;
 use crate::base::stats::Counter;
+use crate::base::time::Wall;
+use crate::model::MessageId;
+use crate::topics::keep::{Rule, Rules};
 
 fn ask(method: &str, path: &str) -> String {
     format!("{method} {path} HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -172,5 +175,40 @@ fn what_comes_with_a_streams_request_counts_as_heard() {
         assert!(told.starts_with("HTTP/1.1 200 "), "{told}");
         world.say(reader, &"y".repeat(second));
         assert_eq!(world.closed.is_empty(), stays, "{first}, {second}");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_before_the_first_message_makes_no_gap() {
+    let mut world = World::keeping(Settings::default());
+    let (line, reader) = (world.open(), world.open());
+    world.now.wall.0 -= 3_600_000_000;
+    let first = publish(&mut world, line, "a");
+    assert!(publish(&mut world, line, "a") > first);
+    // A process before this one may have given any id up to its start.
+    let start = MessageId::before(Wall(world.now.wall.0 + 3_600_000_000 - 4_000));
+    assert!(first > start.to_string(), "{first}");
+    let told = world.say(
+        reader,
+        &ask("GET", &format!("/stream?topic=a&since={first}")),
+    );
+    assert!(told.contains("\r\nHookah-Resume: continue\r\n"), "{told}");
+}
+
+#[test]
+fn as_many_may_be_asked_for_as_any_topic_keeps() {
+    let mut settings = Settings::default();
+    let rule = Rule {
+        name: b"a"[..].into(),
+        messages: Some(500),
+        age: None,
+        bytes: None,
+    };
+    settings.topics.rules = Rules::new([rule]);
+    let mut world = World::keeping(settings);
+    for (count, status) in [(500, "200"), (501, "416")] {
+        let line = world.open();
+        let told = world.say(line, &ask("GET", &format!("/stream?topic=a&count={count}")));
+        assert!(told.starts_with(&format!("HTTP/1.1 {status} ")), "{told}");
     }
 }
