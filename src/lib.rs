@@ -15,6 +15,7 @@
 pub mod access;
 pub mod admin;
 pub mod base;
+pub mod client;
 pub mod config;
 pub mod conn;
 pub mod courier;

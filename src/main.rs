@@ -8,9 +8,10 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use hookah::base::exit::Exit;
+use hookah::client::meter::{Meter, coloured};
 use hookah::config::{self, Command, Outside};
 use hookah::http::target;
-use hookah::{shell, store};
+use hookah::{client, shell, store};
 
 fn main() -> ExitCode {
     let inherited = shell::inherit();
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         Ok(Command::Serve(config)) => config,
         Ok(Command::Check(name)) => return check(&name),
         Ok(Command::Token(name, rights)) => return new_token(&name, &rights),
+        Ok(Command::Client(errand)) => return talk(errand.0, errand.1),
         Ok(Command::Print(text)) => {
             // A reader that has seen enough, such as `head`, is no failure.
             let _ = io::stdout().write_all(text.as_bytes());
@@ -47,17 +49,36 @@ fn main() -> ExitCode {
 
 /// Says what is in a store, and whether all of it is as it was written.
 fn check(name: &str) -> ExitCode {
-    match store::check(name, target::kept) {
+    let mut meter = Meter::new();
+    let is_seen = meter.is_seen();
+    let mut told = |what: &str, count: u64, all: u64| match all {
+        0 => meter.show(what),
+        all => meter.show(format_args!("{what}: {}% of {all}", count * 100 / all)),
+    };
+    let told: store::Told<'_> = if is_seen { Some(&mut told) } else { None };
+    let checked = store::check(name, target::kept, told);
+    meter.clear();
+    match checked {
         Ok(checked) => {
-            let _ = io::stdout().write_all(checked.text.as_bytes());
-            let exit = if checked.is_sound {
-                Exit::Done
-            } else {
-                Exit::Io
-            };
+            let (text, is_sound) = (checked.text, checked.is_sound);
+            // The last line is the verdict.
+            let (found, verdict) = text.trim_end().rsplit_once('\n').unwrap_or(("", &text));
+            let verdict = coloured(verdict.trim_end(), is_sound);
+            let line_end = if found.is_empty() { "" } else { "\n" };
+            let _ = writeln!(io::stdout(), "{found}{line_end}{verdict}");
+            let exit = if is_sound { Exit::Done } else { Exit::Io };
             ExitCode::from(exit.code())
         }
         Err(refusal) => fail(&refusal.why, refusal.exit.code()),
+    }
+}
+
+/// Talks to a server as its client.
+fn talk(settings: client::Settings, job: client::Job) -> ExitCode {
+    match client::run(settings, job) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if failure.text.is_empty() => ExitCode::from(failure.exit.code()),
+        Err(failure) => fail(&failure.text, failure.exit.code()),
     }
 }
 

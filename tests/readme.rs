@@ -6,6 +6,7 @@ use std::fs;
 use std::sync::{Mutex, PoisonError};
 
 use hookah::access::roll;
+use hookah::admin;
 use hookah::base::exit::Exit;
 use hookah::base::histogram::Histogram;
 use hookah::base::stats::Counter;
@@ -151,14 +152,25 @@ fn counters() {
         let name = format!("`{}`", row.name);
         [name, "histogram".to_owned(), row.help.to_owned()]
     });
-    let rows = rows.chain(distributions);
+    let (name, help, label) = admin::BUILD;
+    let build = [
+        format!("`{name}{{{label}}}`"),
+        "gauge".to_owned(),
+        help.to_owned(),
+    ];
+    let rows = [build].into_iter().chain(rows).chain(distributions);
     hold("counters", &table(["name", "kind", "what it counts"], rows));
 }
 
 #[test]
 fn exit_codes() {
-    let rows = Exit::ALL.map(|exit| [exit.code().to_string(), exit.text().to_owned()]);
-    hold("exit codes", &table(["code", "meaning"], rows));
+    let rows = Exit::ALL.map(|exit| {
+        let text = [exit.text(), exit.client_text()].map(str::to_owned);
+        let [server, client] = text;
+        [exit.code().to_string(), server, client]
+    });
+    let head = ["code", "`serve`, `check`, `token`", "`send`, `tail`"];
+    hold("exit codes", &table(head, rows));
 }
 
 /// How an option is written: as a field, as a header.

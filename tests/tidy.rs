@@ -69,12 +69,12 @@ fn every_event_of_the_log_is_counted_apart() {
 }
 
 #[test]
-fn clocks_are_in_shell_and_store_alone() {
+fn clocks_are_in_shell_store_and_client_alone() {
     hold(|source| CLOCKS.broken(source));
 }
 
 #[test]
-fn sockets_and_threads_are_in_shell_and_store_alone() {
+fn sockets_and_threads_are_in_shell_store_and_client_alone() {
     hold(|source| SOCKETS.broken(source));
 }
 

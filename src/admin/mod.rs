@@ -15,10 +15,27 @@ mod page;
 pub mod subscriptions;
 pub mod topics;
 
+/// The media type of that text.
+pub const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// The one gauge that is no number: its name, its help, and the name of its one label, whose one
+/// value is the version. With the bounds of histograms (`le`) that is every label there is, so no
+/// peer can bring about a new one.
+pub const BUILD: (&str, &str, &str) = (
+    "hookah_build_info",
+    "Always 1; the label says which version runs.",
+    "version",
+);
+
 /// All counters, gauges and histograms in Prometheus' text format, version 0.0.4.
 #[must_use]
 pub fn metrics(stats: &Stats) -> String {
-    let mut text = String::with_capacity(8 << 10);
+    let mut text = String::with_capacity(16 << 10);
+    let (name, help, label) = BUILD;
+    let version = env!("CARGO_PKG_VERSION");
+    let _ = write!(
+        text,
+        "# HELP {name} {help}\n# TYPE {name} gauge\n{name}{{{label}=\"{version}\"}} 1\n"
+    );
     for counter in Counter::ALL {
         let Row { kind, name, help } = counter.row();
         let (kind, value) = (kind.as_str(), stats.get(*counter));

@@ -58,6 +58,7 @@ macro_rules! table {
 }
 
 table! {
+    Gauge Started "hookah_start_time_seconds" "When the process started, in unix seconds.";
     Counter Requests "hookah_requests_total" "Requests whose head was read.";
     Counter RequestsRefused "hookah_requests_refused_total" "Requests answered with an error.";
     Counter AuthMissing "hookah_auth_missing_total"

@@ -6,9 +6,13 @@ use lexopt::{Arg, Parser};
 
 use super::knob::Knob;
 use super::said::{Said, Source, Voice};
+use super::subcommands::{self, Subcommand};
 use super::text::{self, help, help_page};
 use super::{Refusal, knobs, manual};
-use crate::access::mint;
+use crate::client;
+
+/// Looks a variable of the environment up.
+pub(super) type Variable<'a> = dyn Fn(&str) -> Option<OsString> + 'a;
 
 /// What the flags ask for.
 pub(super) enum Wanted {
@@ -18,6 +22,8 @@ pub(super) enum Wanted {
     Config,
     /// A new token.
     Token(String, Vec<String>),
+    /// To talk to a server.
+    Client(Box<(client::Settings, client::Job)>),
     /// Nothing but this text.
     Text(String),
 }
@@ -26,7 +32,10 @@ pub(super) enum Wanted {
 ///
 /// # Errors
 /// An unknown flag or subcommand, or a flag without its value.
-pub(super) fn read(args: impl IntoIterator<Item = OsString>) -> Result<(Wanted, Voice), Refusal> {
+pub(super) fn read(
+    args: impl IntoIterator<Item = OsString>,
+    variables: &[(OsString, OsString)],
+) -> Result<(Wanted, Voice), Refusal> {
     let mut said: Voice = knobs::all().map(|_| None).collect();
     let mut parser = Parser::from_args(args);
     let mut words = Vec::new();
@@ -37,10 +46,22 @@ pub(super) fn read(args: impl IntoIterator<Item = OsString>) -> Result<(Wanted, 
             return Ok((Wanted::Text(page), said));
         }
         let name = match arg {
-            Arg::Short('h') => return Ok((Wanted::Text(help()), said)),
+            Arg::Long("help") | Arg::Short('h') => {
+                return Ok((Wanted::Text(page_of(&words)), said));
+            }
             Arg::Short('V') => return Ok((Wanted::Text(version()), said)),
             Arg::Value(word) => {
-                words.push(word.to_string_lossy().into_owned());
+                let word = word.to_string_lossy().into_owned();
+                let first = words.is_empty().then(|| Subcommand::find(&word)).flatten();
+                if let Some(read) = first.and_then(Subcommand::own) {
+                    stands_first(&word, &said)?;
+                    let variable = |name: &str| {
+                        let found = variables.iter().find(|(known, _)| known == name);
+                        found.map(|(_, value)| value.clone())
+                    };
+                    return Ok((read(parser, &variable)?, said));
+                }
+                words.push(word);
                 continue;
             }
             Arg::Short(letter) => return Err(unknown(&format!("-{letter}"))),
@@ -59,13 +80,12 @@ pub(super) fn read(args: impl IntoIterator<Item = OsString>) -> Result<(Wanted, 
         }
         said.texts.push(text);
     }
-    Ok((subcommand(&words)?, said))
+    Ok((subcommands::wanted(&words)?, said))
 }
 
 /// What a flag that asks for a text prints.
 fn page(name: &str) -> Option<String> {
     match name {
-        "help" => Some(help()),
         "version" => Some(version()),
         manual::FLAG => Some(manual::text()),
         manual::ROFF_FLAG => Some(manual::roff()),
@@ -77,25 +97,20 @@ fn version() -> String {
     format!("hookah {}\n", env!("CARGO_PKG_VERSION"))
 }
 
-/// What the words that are no flags ask for.
-fn subcommand(words: &[String]) -> Result<Wanted, Refusal> {
-    let texts: Vec<_> = words.iter().map(String::as_str).collect();
-    match &texts[..] {
-        [] | ["serve"] => Ok(Wanted::Serve),
-        ["check"] => Ok(Wanted::Check),
-        ["config"] => Ok(Wanted::Config),
-        ["token", "new", name, ..] => {
-            let rights = words.get(3..).unwrap_or_default().to_vec();
-            let checked = mint::check(name, &rights);
-            checked.map_err(|why| Refusal::usage(format_args!("token new: {why}")))?;
-            Ok(Wanted::Token((*name).to_owned(), rights))
-        }
-        ["token", ..] => Err(Refusal::usage(
-            "token needs more words; allowed: token new NAME RIGHTS, such as token new ci dispatch",
-        )),
-        ["serve" | "check" | "config", word, ..] | [word, ..] => Err(Refusal::usage(format_args!(
-            "{word:?} is not a subcommand; there are serve, the default, check, config and \
-                 token new"
+/// The page for people of the subcommand that was named.
+fn page_of(words: &[String]) -> String {
+    let row = words.first().and_then(|word| Subcommand::find(word));
+    row.map_or_else(help, Subcommand::page)
+}
+
+/// A flag of the server before a word with flags of its own was meant for something else.
+fn stands_first(word: &str, said: &Voice) -> Result<(), Refusal> {
+    let flag = knobs::all().zip(said).find(|(_, said)| said.is_some());
+    match flag {
+        None => Ok(()),
+        Some((knob, _)) => Err(Refusal::usage(format_args!(
+            "--{} is a flag of the server and does not go with {word}",
+            knob.key
         ))),
     }
 }

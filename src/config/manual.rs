@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::knob::{Group, Knob, Reload};
-use super::{file, knobs, sections};
+use super::{file, knobs, sections, subcommands};
 use crate::access::roll;
 use crate::base::exit::Exit;
 use crate::engine;
@@ -27,25 +27,6 @@ enum Piece {
 }
 
 use Piece::{Head, Lines, Term, Text};
-
-/// The subcommands.
-const COMMANDS: [(&str, &str); 4] = [
-    ("hookah [serve] [flags]", "Serves until a signal ends it."),
-    (
-        "hookah config [flags]",
-        "Prints the configuration that these flags, the environment and the file come to, each \
-         value with where it came from. The text is itself a file for --config; signing keys are \
-         named in it and not shown.",
-    ),
-    (
-        "hookah check [--store NAME]",
-        "Looks for damage in a store that no server has open.",
-    ),
-    (
-        "hookah token new NAME RIGHTS...",
-        "Makes a token: the line for the file of --tokens on stdout, its secret on stderr.",
-    ),
-];
 
 const SIGNALS: [(&str, &str); 4] = [
     (
@@ -72,8 +53,7 @@ fn pieces() -> Vec<Piece> {
         Text("hookah: webhooks with retry, a WebSub hub and live streams over plain HTTP".into()),
         Head("Commands".into()),
     ];
-    let term = |(name, text): &(&str, &str)| Term((*name).into(), (*text).into());
-    all.extend(COMMANDS.iter().map(term));
+    commands(&mut all);
     all.push(Head("Flags".into()));
     all.push(Text(
         "Each flag --some-key is also the variable HOOKAH_SOME_KEY and the key some-key of the \
@@ -98,12 +78,25 @@ fn pieces() -> Vec<Piece> {
     the_file(&mut all);
     environment(&mut all);
     all.push(Head("Signals".into()));
+    let term = |(name, text): &(&str, &str)| Term((*name).into(), (*text).into());
     all.extend(SIGNALS.iter().map(term));
     endpoints(&mut all);
     all.push(Head("Exit codes".into()));
     let code = |exit: Exit| Term(exit.code().to_string(), exit.text().to_owned());
     all.extend(Exit::ALL.into_iter().map(code));
     all
+}
+
+fn commands(all: &mut Vec<Piece>) {
+    for row in subcommands::TABLE {
+        all.push(Term(row.call(), sentence(row.help)));
+    }
+    for row in subcommands::TABLE {
+        if let Some(flags) = row.flags() {
+            all.push(Head(format!("Flags of {}", row.word)));
+            all.push(Lines(flags.trim().to_owned() + "\n"));
+        }
+    }
 }
 
 fn flag(knob: &Knob) -> Piece {
@@ -287,6 +280,9 @@ mod tests {
                 text.contains(&format!("\n    {}\n", exit.code())),
                 "{exit:?}"
             );
+        }
+        for row in subcommands::TABLE {
+            assert!(text.contains(&format!("    {}\n", row.call())));
         }
         for row in roll::TABLE {
             assert!(text.contains(&format!("    {}{}\n", row.word, row.value)));

@@ -7,14 +7,15 @@ use std::path::Path;
 
 use crate::base::exit::Exit;
 use crate::courier::guard::Preset;
-use crate::{engine, shell};
-use flags::Wanted;
+use crate::{client, engine, shell};
+use flags::{Variable, Wanted};
 use sayings::{Given, Sayings};
 
 mod blank;
 mod bounds;
 mod browsers;
 mod calls;
+mod clients;
 mod doors;
 mod effective;
 mod file;
@@ -33,6 +34,7 @@ mod said;
 mod sayings;
 mod sections;
 mod streams;
+mod subcommands;
 mod text;
 
 pub use live::Live;
@@ -54,6 +56,8 @@ pub enum Command {
     Check(String),
     /// Make a token of that name with these rights.
     Token(String, Vec<String>),
+    /// Talk to a server.
+    Client(Box<(client::Settings, client::Job)>),
     /// Print this text and end.
     Print(String),
 }
@@ -96,6 +100,14 @@ impl fmt::Display for Refusal {
 }
 
 impl Refusal {
+    /// Of a subcommand that has a page of its own.
+    fn of(word: &str, text: impl fmt::Display) -> Refusal {
+        Refusal {
+            text: format!("{word}: {text} (try hookah {word} --help)"),
+            exit_code: Exit::Usage.code(),
+        }
+    }
+
     fn usage(text: impl fmt::Display) -> Refusal {
         Refusal {
             text: format!("{text} (try hookah --help)"),
@@ -140,9 +152,10 @@ pub fn command(
     args: impl IntoIterator<Item = OsString>,
     outside: &Outside,
 ) -> Result<Command, Refusal> {
-    let (wanted, flags) = flags::read(args)?;
+    let (wanted, flags) = flags::read(args, &outside.variables)?;
     match wanted {
         Wanted::Text(text) => return Ok(Command::Print(text)),
+        Wanted::Client(errand) => return Ok(Command::Client(errand)),
         Wanted::Token(name, rights) => return Ok(Command::Token(name, rights)),
         Wanted::Serve | Wanted::Check | Wanted::Config => {}
     }

@@ -285,7 +285,7 @@ fn a_public_address_needs_consent() {
 
 #[test]
 fn what_is_no_flag_is_said_with_what_was_meant() {
-    let rows: [(&[&str], &str); 6] = [
+    let rows: [(&[&str], &str); 8] = [
         (
             &["--retrys", "3"],
             "--retrys is not a flag; did you mean --retries?",
@@ -297,10 +297,15 @@ fn what_is_no_flag_is_said_with_what_was_meant() {
             "--retries needs a value; allowed: 0 to 1000",
         ),
         (
-            &["frob"],
-            "\"frob\" is not a subcommand; there are serve, the default, check, config and token",
+            &["frobnicate"],
+            "\"frobnicate\" is not a subcommand; there are serve, check, config, token",
+        ),
+        (
+            &["chek"],
+            "\"chek\" is not a subcommand; did you mean check?",
         ),
         (&["serve", "serve"], "\"serve\" is not a subcommand"),
+        (&["check", "a.db"], "check: \"a.db\" is one word too many"),
     ];
     for (args, expected) in rows {
         let (code, text) = refusal(args, &[]);

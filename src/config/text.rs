@@ -6,15 +6,23 @@ use std::fmt::Write;
 
 use super::knob::{Group, Knob, Reload};
 use super::sections::KEY_PREFIX;
-use super::{file, knobs, manual};
+use super::{file, knobs, manual, subcommands};
 
 /// Where the explanations begin: behind the longest flag of the page.
 const COLUMN: usize = 29;
 /// As above, on the pages of their own.
 const PAGE_COLUMN: usize = 32;
 
+/// As above, behind the longest subcommand.
+const SUBCOMMAND_COLUMN: usize = 30;
+
 /// Groups of knobs that have a page of their own: its flag, and what it is about.
 const PAGES: &[(Group, &str, &str)] = &[
+    (
+        Group::Times,
+        "help-times",
+        "the flags of deadlines for clients and of the drain",
+    ),
     (
         Group::Bounds,
         "help-bounds",
@@ -59,11 +67,10 @@ pub fn help() -> String {
         "{:COLUMN$}this text, the version\n{:COLUMN$}the whole reference, endpoints and exit codes",
         "  -h --help, -V --version", "  --help-all"
     );
-    out.push_str(
-        "\nhookah config [flags]      prints the configuration as a file for --config\n\
-         hookah check [--store …]   looks for damage in a store that no server has open\n\
-         hookah token new NAME RIGHTS  makes a line for --tokens FILE, and the secret\n",
-    );
+    out.push('\n');
+    for row in subcommands::TABLE.iter().skip(1) {
+        let _ = writeln!(out, "{:SUBCOMMAND_COLUMN$}{}", row.call(), row.help);
+    }
     out.push_str("\n--retries 3 can be said as HOOKAH_RETRIES=3 in the environment; flags win.\n");
     out
 }
@@ -158,7 +165,8 @@ pub(super) fn nearest_key(name: &str) -> Option<&'static str> {
     nearest_of(name, keys.chain(["sign", "topic"]))
 }
 
-fn nearest_of(name: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+/// The one of these that was most likely meant, if one is near.
+pub(super) fn nearest_of<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let near = known.map(|key| (distance(name, key), key)).min()?;
     (near.0 <= 2.max(near.1.len() / 3)).then_some(near.1)
 }

@@ -291,7 +291,8 @@ impl Rooms<'_> {
             routes::Handler::Metrics => {
                 // As it is now: since the last turn's end answers went out, and their buffers.
                 turn.stats.set(Counter::BytesHeld, turn.memory.held());
-                (0, text(admin::metrics(&turn.stats)))
+                let body = admin::metrics(&turn.stats).into();
+                (0, typed(admin::METRICS_TYPE, body))
             }
         }
     }
@@ -470,10 +471,14 @@ pub(super) fn json(shown: Result<Vec<u8>, Problem>, request: &Request<'_>) -> (S
 }
 
 pub(super) fn text(body: impl Into<std::borrow::Cow<'static, str>>) -> Reply {
+    typed("text/plain; charset=utf-8", body.into())
+}
+
+fn typed(content_type: &'static str, body: std::borrow::Cow<'static, str>) -> Reply {
     Reply::Text {
         status: 200,
-        content_type: "text/plain; charset=utf-8",
+        content_type,
         fields: &[],
-        body: body.into(),
+        body,
     }
 }

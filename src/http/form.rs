@@ -81,6 +81,12 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
+/// Text as a name or a value of a query.
+#[must_use]
+pub fn encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
 /// Appends `raw` to `text`, decoded as the URL standard does: `+` is a space, `%XX` a byte, and a
 /// broken escape stays as it is.
 pub fn decode_into(raw: &[u8], text: &mut Vec<u8>) {

@@ -13,6 +13,7 @@ use mio::{Poll, Waker};
 
 use crate::access::Roll;
 use crate::base::exit::Exit;
+use crate::base::stats::Counter;
 use crate::engine::{self, Engine};
 use crate::{http, store};
 
@@ -53,8 +54,8 @@ pub use configuration::{
 pub use gate::{Listen, Scheme};
 pub use inherit::{Inherited, inherit};
 pub use journal::{Format as LogFormat, start as start_log};
-pub use sys::raise_descriptors;
-pub use tls::{Fault, Files};
+pub use sys::{await_any, entropy, raise_descriptors};
+pub use tls::{Fault, Files, failure as tls_failure, trust};
 pub use tokens::new_token;
 
 /// Bytes read from one line in one turn; also the size of the one buffer that reads share.
@@ -252,6 +253,7 @@ fn start(
         ..engine
     };
     let mut engine = Engine::new(engine, seed, now);
+    engine.stats_mut().set(Counter::Started, now.wall.seconds());
     engine.listening(&reached_at(&addrs));
     Ok(turn::Server::new(turn::Parts {
         poll,

@@ -1,13 +1,13 @@
-//! The few system calls that std has no safe door to: entropy, descriptor limit, boot clock, the
-//! addresses of the interfaces, free space, the mode of a file to be made, a Unix socket's peer,
-//! what a service manager hands over.
+//! The few system calls that std has no safe door to: entropy, waiting for several descriptors,
+//! their limit, boot clock, the addresses of the interfaces, free space, the mode of a file to be
+//! made, a Unix socket's peer, what a service manager hands over.
 //! The only file with unsafe code; it keeps no state and decides nothing.
 #![allow(unsafe_code)]
 
 use std::ffi::CString;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use std::time::Duration;
 ///
 /// # Errors
 /// The kernel has no such call, or a sandbox forbids it.
-pub(super) fn entropy() -> io::Result<[u8; 32]> {
+pub fn entropy() -> io::Result<[u8; 32]> {
     let mut bytes = [0u8; 32];
     // SAFETY: the pointer and the length are those of one live array, and 32 is within the call's
     // limit of 256 bytes.
@@ -26,6 +26,32 @@ pub(super) fn entropy() -> io::Result<[u8; 32]> {
     } else {
         Err(io::Error::last_os_error())
     }
+}
+
+/// Waits until one of the first `readers` descriptors has something to read, has ended or has
+/// failed, or nobody reads any more what is written to one of the others; or for that time. True
+/// for each of which that is so; all are false when the time is up, and may be if a signal came.
+pub fn await_any<const N: usize>(
+    readers: usize,
+    of: [BorrowedFd<'_>; N],
+    time: Option<Duration>,
+) -> [bool; N] {
+    let mut number = 0..;
+    let mut polled = of.map(|descriptor| libc::pollfd {
+        fd: descriptor.as_fd().as_raw_fd(),
+        events: match number.next() < Some(readers) {
+            true => libc::POLLIN,
+            false => 0,
+        },
+        revents: 0,
+    });
+    let millis = time.map_or(-1, |time| {
+        // Rounded up: a wait of less than a millisecond is no reason to turn in circles.
+        i32::try_from(time.as_micros().div_ceil(1_000)).unwrap_or(i32::MAX)
+    });
+    // SAFETY: the pointer and the count are those of one live array, which the call may write.
+    let ready = unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, millis) };
+    polled.map(|one| ready > 0 && one.revents != 0)
 }
 
 /// Raises the soft limit on open descriptors to the hard one, and returns what holds now.

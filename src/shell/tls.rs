@@ -41,28 +41,7 @@ impl Client {
     /// # Errors
     /// What is wrong with the file.
     pub(super) fn new(ca_file: Option<&Path>) -> Result<Client, Fault> {
-        let source = pem::Source {
-            flag: "ca-file",
-            path: ca_file.unwrap_or(Path::new("")),
-        };
-        let mut roots = RootCertStore {
-            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-        };
-        if ca_file.is_some() {
-            source.trust(&mut roots)?;
-        }
-        let provider = Arc::new(ring::default_provider());
-        let verifier = Verifier::new(roots, &provider).map_err(|why| source.fault(why))?;
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|why| source.fault(why.to_string()))?
-            // Not what it sounds like: ours is webpki's, with one more word for a failure.
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        config.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
-        Ok(Client(Arc::new(config)))
+        trust(ca_file).map(Client)
     }
 
     /// Begins a handshake with the server of that name; its first message waits to be flushed.
@@ -74,6 +53,43 @@ impl Client {
         let connection = begun.map_err(|why| Ended::Tls(words::word(&why)))?;
         Ok(Session::new(connection.into(), CIPHERTEXT_BYTES_MAX))
     }
+}
+
+/// What a client is that trusts Mozilla's roots and, if there is a file, the certificates in it
+/// (PEM), and that speaks HTTP/1.1.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn trust(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, Fault> {
+    let source = pem::Source {
+        flag: "ca-file",
+        path: ca_file.unwrap_or(Path::new("")),
+    };
+    let mut roots = RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
+    if ca_file.is_some() {
+        source.trust(&mut roots)?;
+    }
+    let provider = Arc::new(ring::default_provider());
+    let verifier = Verifier::new(roots, &provider).map_err(|why| source.fault(why))?;
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|why| source.fault(why.to_string()))?
+        // Not what it sounds like: ours is webpki's, with one more word for a failure.
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
+    Ok(Arc::new(config))
+}
+
+/// The word for a failure of TLS, if that is what the error of a stream is.
+#[must_use]
+pub fn failure(why: &io::Error) -> Option<&'static str> {
+    let inner = why.get_ref()?.downcast_ref::<rustls::Error>()?;
+    Some(words::word(inner))
 }
 
 /// The name as TLS knows names: a DNS name, or an address, which a certificate must list as such.

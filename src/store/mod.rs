@@ -100,7 +100,7 @@ struct Backend {
     check: Option<Check>,
 }
 
-type Check = fn(&Path, Targets) -> Result<Checked, Refusal>;
+type Check = fn(&Path, Targets, Told<'_>) -> Result<Checked, Refusal>;
 
 /// Makes a target of its URL, without credentials, and its Authorization field.
 pub type Targets = fn(&str, Option<&str>) -> Option<Target>;
@@ -173,14 +173,18 @@ pub fn open(name: &str, opening: Opening) -> Result<Opened, Refusal> {
     (row.open)(place, opening)
 }
 
+/// Who is told how far a check is, if somebody wants to know: what is looked at, how many of it
+/// were, and how many there are (0 if nobody knows).
+pub type Told<'a> = Option<&'a mut dyn FnMut(&str, u64, u64)>;
+
 /// Looks at everything that the store of that name keeps, and changes nothing.
 ///
 /// # Errors
 /// No backend has that name, it keeps nothing, it cannot be read, or another process has it.
-pub fn check(name: &str, targets: Targets) -> Result<Checked, Refusal> {
+pub fn check(name: &str, targets: Targets, told: Told<'_>) -> Result<Checked, Refusal> {
     let (row, place) = backend(name).ok_or_else(|| Refusal::unknown(name))?;
     match row.check {
-        Some(check) => check(Path::new(place), targets),
+        Some(check) => check(Path::new(place), targets, told),
         None => Err(Refusal {
             exit: Exit::Usage,
             why: format!("nothing of {name:?} outlives its process, so there is nothing to check"),

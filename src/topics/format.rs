@@ -28,6 +28,8 @@ pub enum Format {
     Json,
     /// The same behind a line that counts its bytes.
     JsonLength,
+    /// A line of JSON that has the body as it was published, whatever it is.
+    JsonRaw,
     /// An event whose data is the line of JSON.
     Sse,
     /// An event whose data is the body.
@@ -51,13 +53,14 @@ const ROOM: usize = 16 + 2 + 20 + 2;
 
 impl Format {
     /// How many there are.
-    pub const COUNT: usize = 6;
+    pub const COUNT: usize = 7;
     /// Every format, by number.
     pub const ALL: [Format; Format::COUNT] = [
         Format::Raw,
         Format::RawLength,
         Format::Json,
         Format::JsonLength,
+        Format::JsonRaw,
         Format::Sse,
         Format::SseRaw,
     ];
@@ -74,14 +77,14 @@ impl Format {
                 out.extend_from_slice(&message.body);
                 out.extend_from_slice(b"\r\n");
             }
-            Format::Json | Format::JsonLength => {
-                json.line(message, topic, out);
+            Format::Json | Format::JsonLength | Format::JsonRaw => {
+                json.line(message, topic, self == Format::JsonRaw, out);
                 out.extend_from_slice(b"\r\n");
             }
             Format::Sse => {
                 begin_event(message, out);
                 out.extend_from_slice(b"data: ");
-                json.line(message, topic, out);
+                json.line(message, topic, false, out);
                 out.extend_from_slice(b"\n\n");
             }
             Format::SseRaw => {
@@ -102,7 +105,7 @@ impl Format {
     pub fn content_type(self) -> &'static str {
         match self {
             Format::Raw | Format::RawLength => form::MEDIA_TYPE,
-            Format::Json | Format::JsonLength => "application/x-ndjson",
+            Format::Json | Format::JsonLength | Format::JsonRaw => "application/x-ndjson",
             Format::Sse | Format::SseRaw => "text/event-stream",
         }
     }

@@ -114,8 +114,8 @@ table! {
         "how messages are written; wins over Accept";
     "delimited" Value(values::delimited), "length, with raw or json", "",
         "a line with the length in bytes before each message";
-    "data" Value(values::data), "raw, with raw or sse", "",
-        "the data of an SSE event is the body as it was published";
+    "data" Value(values::data), "raw, not with delimited=length and json", "",
+        "an SSE event's data, or text in JSON, is the body as it was published";
     "count" Value(values::count), "1 up to what a backlog keeps, or -1 down to as many", "",
         "N: the last N kept messages, then live; -N: the last N, then the end";
     "since" Value(values::since), values::SINCE_FORM, "latest",

@@ -1,5 +1,7 @@
 //! Random messages in every format, cut at random, come back from the readers as they went in.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hookah::base::rng::Rng;
 use hookah::http::body::BodyReader;
 use hookah::http::chunk::ChunkReader;
@@ -139,6 +141,7 @@ fn check(format: Format, body: &[u8], messages: &[Message], topic: &[u8]) -> Res
             assert_eq!(said.pop(), limit());
             same(&said, messages, topic);
         }
+        Format::JsonRaw => bodies(lines(whole(Lines::default(), body)?), messages, limit()),
         Format::Sse | Format::SseRaw => {
             let mut events = events(whole(Events::default(), body)?);
             let notice = events.pop().ok_or("no notice")?;
@@ -157,6 +160,22 @@ fn check(format: Format, body: &[u8], messages: &[Message], topic: &[u8]) -> Res
         }
     }
     Ok(())
+}
+
+/// Each line has the body as it was published, whatever its type, as text if that is UTF-8.
+fn bodies(mut lines: Vec<Vec<u8>>, messages: &[Message], limit: Option<Said>) {
+    assert_eq!(decode::said(&lines.pop().unwrap()).ok(), limit);
+    assert_eq!(lines.len(), messages.len());
+    for (line, message) in lines.iter().zip(messages) {
+        let line: serde_json::Value = serde_json::from_slice(line).unwrap();
+        let id = String::from_utf8_lossy(&message.id.text()).into_owned();
+        assert_eq!(line["id"], id);
+        match std::str::from_utf8(&message.body) {
+            Ok(text) => assert_eq!(line["text"], text),
+            Err(_) => assert_eq!(line["base64"], STANDARD.encode(&*message.body)),
+        }
+        assert_eq!(line["data"], serde_json::Value::Null);
+    }
 }
 
 fn whole<D: Decoder>(mut decoder: D, body: &[u8]) -> Result<Vec<D::Item>, String> {

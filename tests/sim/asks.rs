@@ -164,7 +164,8 @@ impl Asks {
         self.format = match (kind, length, raw) {
             ("sse", _, false) => Format::Sse,
             ("sse", _, true) => Format::SseRaw,
-            ("json", false, _) => Format::Json,
+            ("json", false, false) => Format::Json,
+            ("json", false, true) => Format::JsonRaw,
             ("json", true, _) => Format::JsonLength,
             (_, false, _) => Format::Raw,
             (_, true, _) => Format::RawLength,

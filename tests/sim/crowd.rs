@@ -140,6 +140,7 @@ fn asks(sim: &mut Sim, topic: &str, line: (bool, usize)) -> Asks {
         "delimited=length",
         "format=json",
         "format=json&delimited=length",
+        "format=json&data=raw",
         "format=sse",
         "format=sse&heartbeat=event",
         "format=sse&data=raw",

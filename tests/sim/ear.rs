@@ -14,6 +14,8 @@ pub enum Format {
     Json,
     /// Counted lines of JSON.
     JsonLength,
+    /// Lines of JSON with the body.
+    JsonRaw,
     /// Events with JSON.
     Sse,
     /// Events with the body.
@@ -35,7 +37,7 @@ impl Format {
     pub fn media_type(self) -> &'static str {
         match self {
             Format::Raw | Format::RawLength => "application/x-www-form-urlencoded",
-            Format::Json | Format::JsonLength => "application/x-ndjson",
+            Format::Json | Format::JsonLength | Format::JsonRaw => "application/x-ndjson",
             Format::Sse | Format::SseRaw => "text/event-stream",
         }
     }
@@ -105,7 +107,7 @@ impl Ear {
     /// One that has heard nothing.
     pub fn new(format: Format) -> Ear {
         let tongue = match format {
-            Format::Raw | Format::Json => Tongue::Lines(Lines::default()),
+            Format::Raw | Format::Json | Format::JsonRaw => Tongue::Lines(Lines::default()),
             Format::RawLength | Format::JsonLength => Tongue::Counted(Counted::default()),
             Format::Sse | Format::SseRaw => Tongue::Events(Events::default()),
         };
@@ -148,6 +150,7 @@ impl Ear {
                 topic: None,
                 body: Body::Raw(body),
             }),
+            (Item::Text(line), Format::JsonRaw) => as_published(json(&line)?)?,
             (Item::Text(line), _) => json(&line)?,
         };
         Ok(Some(Unit { retry: None, what }))
@@ -208,4 +211,17 @@ fn json(line: &[u8]) -> Result<What, String> {
             body: Body::Json(line.media_type, line.content),
         }),
     })
+}
+
+/// The body that stands there as text or in base64, whatever its type.
+fn as_published(what: What) -> Result<What, String> {
+    let What::Message(mut got) = what else {
+        return Ok(what);
+    };
+    got.body = match got.body {
+        Body::Json(_, Content::Text(text)) => Body::Raw(text.into_bytes()),
+        Body::Json(_, Content::Base64(bytes)) => Body::Raw(bytes),
+        other => return Err(format!("{other:?} is not as it was published")),
+    };
+    Ok(What::Message(got))
 }

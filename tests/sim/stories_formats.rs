@@ -15,11 +15,12 @@ use crate::sim::Sim;
 use crate::watch::Watch;
 use crate::world::{Event, HOUR, MINUTE, MS, SECOND};
 
-const FORMATS: [&str; 6] = [
+const FORMATS: [&str; 7] = [
     "format=raw",
     "format=raw&delimited=length",
     "format=json",
     "format=json&delimited=length",
+    "format=json&data=raw",
     "format=sse",
     "format=sse&data=raw",
 ];

@@ -359,7 +359,10 @@ impl Watch {
         let stalled = self.waits_since.is_some_and(|since| at >= since + PATIENCE);
         let slow = self.may_be_slow.is_some() && !self.asks.drops;
         let revoked = self.revoked.is_some();
-        if let Some(since) = self.revoked.filter(|_| self.waits_since.is_none()) {
+        // One that had come to its own end before it was heard has nothing to be ended.
+        let over = self.asks.ends && self.terminated && self.notices.code.is_none();
+        let still = self.waits_since.is_none() && !over;
+        if let Some(since) = self.revoked.filter(|_| still) {
             // It may have waited behind other answers, and begun only to be ended.
             let since = since.max(self.head_at);
             assert!(

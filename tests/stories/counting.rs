@@ -59,8 +59,16 @@ fn the_metrics_are_prometheus_text() {
     let server = Server::start();
     let answer = ask(&server, "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n");
     let kind = answer.fields.get("Content-Type").expect("a type");
-    assert!(kind.starts_with("text/plain"), "{kind}");
+    assert_eq!(kind, "text/plain; version=0.0.4; charset=utf-8");
     let families = prometheus::read(&answer.body);
+    let labels = vec![("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
+    let build = ("hookah_build_info".to_owned(), labels, 1.0);
+    assert_eq!(families["hookah_build_info"].samples, [build]);
+    assert!(metric(&server, "hookah_start_time_seconds") > 1_700_000_000);
+    // No label has a value that a peer could choose.
+    let samples = families.values().flat_map(|family| &family.samples);
+    let mut labels = samples.flat_map(|(_, labels, _)| labels);
+    assert!(labels.all(|(name, _)| name == "le" || name == "version"));
     for counter in hookah::base::stats::Counter::ALL {
         let row = counter.row();
         let family = families.get(row.name).expect(row.name);

@@ -83,7 +83,7 @@ fn clients_that_come_and_go_leave_nothing_behind() {
 fn a_client_that_asks_for_ever_and_never_reads_is_paused_until_it_does() {
     let (server, target) = (Server::start(), Target::willing());
     let mut others = Client::connect(server.addr());
-    let ask = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    let ask = b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n";
     let size = others.send(ask).answer().size as u64;
     let mut greedy = Client::connect(server.addr());
     let stream = &mut greedy.wire.stream;

@@ -4,9 +4,10 @@
 use crate::source::{Source, find_word, is_part};
 
 /// The rooms from the top down. Those of one group are strangers to each other.
-const ORDER: [&[&str]; 11] = [
+const ORDER: [&[&str]; 12] = [
     &["main"],
     &["config"],
+    &["client"],
     &["shell"],
     &["engine"],
     &["admin"],

@@ -26,7 +26,7 @@ pub struct Ban {
 pub const CLOCKS: Ban = Ban {
     words: &["Instant", "SystemTime"],
     within: &["src/"],
-    except: &["src/shell/", "src/store/"],
+    except: &["src/shell/", "src/store/", "src/client/"],
     tests_too: true,
     advice: "take `now` as an argument",
 };
@@ -47,7 +47,7 @@ pub const SOCKETS: Ban = Ban {
         "thread",
     ],
     within: &["src/"],
-    except: &["src/shell/", "src/store/"],
+    except: &["src/shell/", "src/store/", "src/client/"],
     tests_too: true,
     advice: "return an `Action`, the shell performs it",
 };

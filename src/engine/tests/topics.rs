@@ -4,7 +4,6 @@ use super::*;
 use crate::base::stats::Counter;
 use crate::base::time::Wall;
 use crate::model::MessageId;
-use crate::topics::keep::{Rule, Rules};
 
 fn ask(method: &str, path: &str) -> String {
     format!("{method} {path} HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -193,22 +192,4 @@ fn a_clock_that_is_set_back_before_the_first_message_makes_no_gap() {
         &ask("GET", &format!("/stream?topic=a&since={first}")),
     );
     assert!(told.contains("\r\nHookah-Resume: continue\r\n"), "{told}");
-}
-
-#[test]
-fn as_many_may_be_asked_for_as_any_topic_keeps() {
-    let mut settings = Settings::default();
-    let rule = Rule {
-        name: b"a"[..].into(),
-        messages: Some(500),
-        age: None,
-        bytes: None,
-    };
-    settings.topics.rules = Rules::new([rule]);
-    let mut world = World::keeping(settings);
-    for (count, status) in [(500, "200"), (501, "416")] {
-        let line = world.open();
-        let told = world.say(line, &ask("GET", &format!("/stream?topic=a&count={count}")));
-        assert!(told.starts_with(&format!("HTTP/1.1 {status} ")), "{told}");
-    }
 }

@@ -12,18 +12,22 @@ use super::record::{self, ATTEMPT, Damaged, MESSAGE, WORK, id_of};
 use super::schema::{self, Kind};
 use crate::base::exit::Exit;
 use crate::model::record::Table;
-use crate::store::{Checked, Refusal, Targets};
+use crate::store::{Checked, Refusal, Targets, Told};
 
 /// Findings of SQLite about its pages that are told at most.
 const FINDINGS_MAX: u32 = 100;
 
+/// Whoever wants to know is told at most once in so many records.
+const TOLD_RECORDS: u64 = 1 << 10;
+
 /// What was found.
-struct Report {
+struct Report<'t> {
     text: String,
     damage: u64,
+    told: Told<'t>,
 }
 
-impl Report {
+impl Report<'_> {
     fn line(&mut self, line: impl Display) {
         // A String takes whatever is written to it.
         let _ = writeln!(self.text, "{line}");
@@ -36,7 +40,11 @@ impl Report {
 }
 
 /// Looks at the file at `path`.
-pub(in crate::store) fn check(path: &Path, targets: Targets) -> Result<Checked, Refusal> {
+pub(in crate::store) fn check(
+    path: &Path,
+    targets: Targets,
+    told: Told<'_>,
+) -> Result<Checked, Refusal> {
     let refuse = |why: &dyn Display| Refusal {
         exit: Exit::Io,
         why: format!("cannot check {}: {why}", path.display()),
@@ -49,6 +57,7 @@ pub(in crate::store) fn check(path: &Path, targets: Targets) -> Result<Checked, 
     let mut report = Report {
         text: String::new(),
         damage: 0,
+        told,
     };
     match schema::kind(&db) {
         Ok(Kind::Ours) => everything(&db, targets, &mut report),
@@ -83,7 +92,7 @@ pub(in crate::store) fn check(path: &Path, targets: Targets) -> Result<Checked, 
     })
 }
 
-fn everything(db: &Connection, targets: Targets, report: &mut Report) {
+fn everything(db: &Connection, targets: Targets, report: &mut Report<'_>) {
     pages(db, report);
     tables(db, report);
     let text = format!("SELECT {MESSAGE} FROM messages");
@@ -121,7 +130,10 @@ fn everything(db: &Connection, targets: Targets, report: &mut Report) {
 }
 
 /// What SQLite itself finds: pages, the order of keys, indices that do not match their tables.
-fn pages(db: &Connection, report: &mut Report) {
+fn pages(db: &Connection, report: &mut Report<'_>) {
+    if let Some(told) = &mut report.told {
+        told("pages", 0, 0);
+    }
     let text = format!("PRAGMA integrity_check({FINDINGS_MAX})");
     let looked = each(db, &text, |row| {
         let found: String = row.get(0)?;
@@ -136,7 +148,7 @@ fn pages(db: &Connection, report: &mut Report) {
 }
 
 /// The tables and indices are those that we make.
-fn tables(db: &Connection, report: &mut Report) {
+fn tables(db: &Connection, report: &mut Report<'_>) {
     match schema::is_as_made(db) {
         Ok(true) => {}
         Ok(false) => report.damage("the definitions of its tables are not ours"),
@@ -147,14 +159,24 @@ fn tables(db: &Connection, report: &mut Report) {
 /// Every record of a table; `look` names the ones that are not as they were written.
 fn records(
     db: &Connection,
-    report: &mut Report,
+    report: &mut Report<'_>,
     table: &str,
     text: &str,
     look: impl Fn(&Row<'_>) -> Result<(), String>,
 ) {
     let mut count = 0_u64;
+    // Counting is not free, and for nobody it is not done.
+    let all = match report.told {
+        Some(_) => number_of(db, table),
+        None => 0,
+    };
     let looked = each(db, text, |row| {
         count += 1;
+        if count.is_multiple_of(TOLD_RECORDS)
+            && let Some(told) = &mut report.told
+        {
+            told(table, count, all);
+        }
         if let Err(key) = look(row) {
             report.damage(format_args!("record of {table}: {key}"));
         }
@@ -166,6 +188,13 @@ fn records(
         ));
     }
     report.line(format_args!("{table}: {count} records"));
+}
+
+/// How many records a table has; 0 if that cannot be told.
+fn number_of(db: &Connection, table: &str) -> u64 {
+    let text = format!("SELECT count(*) FROM {table}");
+    let number: i64 = db.query_row(&text, [], |row| row.get(0)).unwrap_or(0);
+    number.unsigned_abs()
 }
 
 /// The first columns of a row, which are its key.
@@ -186,7 +215,7 @@ fn place(row: &Row<'_>, columns: usize) -> String {
 }
 
 /// Records whose message is not there, and deliveries that are open and have ended.
-fn strays(db: &Connection, report: &mut Report) {
+fn strays(db: &Connection, report: &mut Report<'_>) {
     let columns = "printf('%016x/%d', number, delivery)";
     for (what, text) in [
         (
@@ -223,7 +252,7 @@ fn strays(db: &Connection, report: &mut Report) {
 }
 
 /// What servers have noticed and put aside.
-fn noted(db: &Connection, report: &mut Report) {
+fn noted(db: &Connection, report: &mut Report<'_>) {
     let text =
         "SELECT what, key, datetime(found / 1000000, 'unixepoch') FROM damaged ORDER BY found";
     let looked = each(db, text, |row| {

@@ -18,19 +18,23 @@ use crate::model::{Message, MessageId};
 /// What of the last message's line does not depend on the topic, rendered once.
 #[derive(Debug, Default)]
 pub(super) struct Rendered {
-    /// The message. Its body tells two apart that have the same id, which only tests know.
-    of: Option<(MessageId, Frame)>,
+    /// The message, and whether its body stands there as it is. The body tells two apart that have
+    /// the same id, which only tests know.
+    of: Option<(MessageId, Frame, bool)>,
     /// From the comma before the type to the closing brace.
     tail: Vec<u8>,
     fields: Fields,
 }
 
 impl Rendered {
-    /// Appends the line, without its end.
-    pub(super) fn line(&mut self, message: &Message, topic: &[u8], out: &mut Vec<u8>) {
-        let known = self.of.as_ref();
-        if !known.is_some_and(|(id, body)| *id == message.id && body.same(&message.body)) {
-            self.render(message);
+    /// Appends the line, without its end. With `raw` it has the body as it is, as text or base64,
+    /// and not what the body means.
+    pub(super) fn line(&mut self, message: &Message, topic: &[u8], raw: bool, out: &mut Vec<u8>) {
+        let is_this = |(id, body, was_raw): &(MessageId, Frame, bool)| {
+            *id == message.id && *was_raw == raw && body.same(&message.body)
+        };
+        if !self.of.as_ref().is_some_and(is_this) {
+            self.render(message, raw);
         }
         out.extend_from_slice(b"{\"id\":\"");
         out.extend_from_slice(&message.id.text());
@@ -55,13 +59,13 @@ impl Rendered {
         self.tail.capacity() + self.fields.held()
     }
 
-    fn render(&mut self, message: &Message) {
+    fn render(&mut self, message: &Message, raw: bool) {
         self.tail.clear();
         self.tail.shrink_to(KEPT_BYTES_MAX);
-        self.of = Some((message.id, message.body.clone()));
+        self.of = Some((message.id, message.body.clone(), raw));
         self.tail.extend_from_slice(b",\"type\":");
         json::string(&mut self.tail, &message.content_type);
-        if !self.data(message) {
+        if raw || !self.data(message) {
             let (body, out) = (&message.body, &mut self.tail);
             match std::str::from_utf8(body) {
                 Ok(text) => {

@@ -123,7 +123,7 @@ impl Format {
         };
         match self {
             Format::Raw | Format::RawLength => {}
-            Format::Json => {
+            Format::Json | Format::JsonRaw => {
                 object(out);
                 out.extend_from_slice(b"\r\n");
             }

@@ -117,7 +117,10 @@ impl Values {
             (Kind::Sse, false, false) => Format::Sse,
             (Kind::Sse, false, true) => Format::SseRaw,
             (Kind::Sse, true, _) => return Err(misplaced("delimited", "length", "sse")),
-            (Kind::Json, _, true) => return Err(misplaced("data", "raw", "json")),
+            (Kind::Json, false, true) => Format::JsonRaw,
+            (Kind::Json, true, true) => {
+                return Err(misplaced("data", "raw", "json and delimited=length"));
+            }
         };
         // An answer that has a length is no stream of chunks.
         let framing = match mode {

@@ -7,6 +7,7 @@ use super::*;
 use crate::model::MessageId;
 use crate::topics::filter::Filter;
 use crate::topics::format::{Format, Framing, Style};
+use crate::topics::keep::{Rule, Rules};
 use crate::topics::wish::{Cursor, LOST, Mode};
 
 const NOW: Wall = Wall(1_763_880_100_000_000);
@@ -163,6 +164,7 @@ fn formats_are_chosen_by_name_then_by_accept() {
             Format::JsonLength,
         ),
         ("&data=raw", Some("text/event-stream"), Format::SseRaw),
+        ("&data=raw", Some("application/json"), Format::JsonRaw),
         ("&data=raw", None, Format::Raw),
         ("&data=raw&delimited=length", None, Format::RawLength),
     ];
@@ -328,7 +330,7 @@ topic=t&format=raw&format=raw => format: "raw" is given twice; allowed: raw, jso
 topic=t&delimited=1 => delimited: "1" is not allowed; allowed: length, 
 topic=t&delimited=length&format=sse => delimited: "length" does not go with sse; allowed: length, 
 topic=t&data=json => data: "json" is not allowed; allowed: raw, 
-topic=t&data=raw&format=json => data: "raw" does not go with json; allowed: raw, 
+topic=t&data=raw&format=json&delimited=length => data: "raw" does not go with json and
 topic=t&count=0 => count: "0" is out of range; allowed: 1 up to
 topic=t&count= => count: "" is not a number; allowed: 1 up to
 topic=t&count=+1 => count: " 1" is not a number; allowed: 
@@ -397,6 +399,29 @@ fn more_than_is_kept_is_refused_with_the_limit() {
         );
         assert_eq!(detail, want);
     }
+}
+
+#[test]
+fn as_much_may_be_asked_for_as_any_topic_keeps_by_a_rule() {
+    let rule = Rule {
+        name: (*b"news*").into(),
+        messages: Some(1_000),
+        age: None,
+        bytes: None,
+    };
+    let settings = Settings {
+        rules: Rules::new([rule]),
+        ..Settings::default()
+    };
+    let ask = |query| {
+        read(&Asked {
+            settings: &settings,
+            ..asked(query)
+        })
+    };
+    assert!(ask("topic=news&count=-1000").is_ok());
+    let refused = ask("topic=news&count=-1001").unwrap_err();
+    assert_eq!(refused.reason, Reason::BeyondBacklog);
 }
 
 #[test]
