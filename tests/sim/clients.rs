@@ -74,8 +74,8 @@ pub struct Client {
     pub over: bool,
     /// What it goes on with, if it polls.
     pub poller: Option<Poller>,
-    /// Where the head of each request ends in what it sends.
-    heads: Vec<usize>,
+    /// Where the head of each request begins and ends in what it sends.
+    heads: Vec<(usize, usize)>,
     /// Bytes of that which the engine has read.
     heard: usize,
     /// The number of the answer that was begun last, and what had been read by then.
@@ -144,9 +144,19 @@ impl Client {
     /// Whether its next answer was begun before the head of that request was read. Known only of
     /// one that asks when it has the answer before.
     fn was_amid_head(&self) -> bool {
-        let end = self.heads.get(self.got.len());
+        let head = self.heads.get(self.got.len());
         let told_at = self.told_at.filter(|(number, _)| *number == self.got.len());
-        matches!((end, told_at), (Some(end), Some((_, heard))) if heard < *end)
+        matches!((head, told_at), (Some((_, end)), Some((_, heard))) if heard < *end)
+    }
+
+    /// Whether what it gets next answers HEAD, and could: one that is turned away amid that word is
+    /// answered as if it had asked for anything else.
+    fn asks_for_head(&self) -> bool {
+        let head = self.heads.get(self.got.len());
+        let told_at = self.told_at.filter(|(number, _)| *number == self.got.len());
+        let heard = told_at.map_or(self.heard, |(_, heard)| heard);
+        let is_known = head.is_none_or(|(start, _)| heard >= start + b"HEAD ".len());
+        is_known && matches!(self.wants.front(), Some(Want::Page(_, true)))
     }
 
     /// Something came, or (`None`) the script may go on.
@@ -205,7 +215,7 @@ impl Client {
 
     fn read(&mut self, oracle: &mut Oracle, world: &World) {
         loop {
-            self.reader.to_head = matches!(self.wants.front(), Some(Want::Page(_, true)));
+            self.reader.to_head = self.asks_for_head();
             let next = self.reader.next();
             let next = next.unwrap_or_else(|e| self.complain(&format!("answer is no HTTP: {e}")));
             if !self.reader.interim.is_empty() {
@@ -419,8 +429,8 @@ fn check_refusal(oracle: &Oracle, answer: &Message, statuses: &[u16]) {
     assert!(right, "{statuses:?} wanted: {answer:?}");
 }
 
-/// Where the heads end in what these steps send: each is in one step, alone or before its body.
-fn heads(steps: &[Step]) -> Vec<usize> {
+/// Where the heads begin and end in what these steps send: each is in one step, alone or before its body.
+fn heads(steps: &[Step]) -> Vec<(usize, usize)> {
     let (mut heads, mut sent) = (Vec::new(), 0);
     for step in steps {
         let Step::Send(bytes) = step else { continue };
@@ -428,7 +438,7 @@ fn heads(steps: &[Step]) -> Vec<usize> {
         let line = text.split("\r\n").next().unwrap_or_default();
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
         if let Some(end) = end.filter(|_| line.contains(" HTTP/1.")) {
-            heads.push(sent + end + 4);
+            heads.push((sent, sent + end + 4));
         }
         sent += bytes.len();
     }
