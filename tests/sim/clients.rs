@@ -429,7 +429,8 @@ fn check_refusal(oracle: &Oracle, answer: &Message, statuses: &[u16]) {
     assert!(right, "{statuses:?} wanted: {answer:?}");
 }
 
-/// Where the heads begin and end in what these steps send: each is in one step, alone or before its body.
+/// Where the heads begin and end in what these steps send: each is in one step, alone or before its
+/// body.
 fn heads(steps: &[Step]) -> Vec<(usize, usize)> {
     let (mut heads, mut sent) = (Vec::new(), 0);
     for step in steps {
