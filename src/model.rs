@@ -93,6 +93,13 @@ impl MessageId {
         MessageId((u128::from(number) << 64) | (fresh & u128::from(u64::MAX)))
     }
 
+    /// The greatest id that a message accepted before that time can have, if the clock was never
+    /// set back.
+    #[must_use]
+    pub fn before(at: Wall) -> MessageId {
+        MessageId((u128::from(at.millis()) << 80).saturating_sub(1))
+    }
+
     /// The first half of the id, which alone tells it from all others of one server and has their
     /// order: 48 bits of milliseconds and 16 more.
     #[must_use]

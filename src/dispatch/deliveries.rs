@@ -9,7 +9,7 @@ use crate::base::frame::Frame;
 use crate::base::index::Index;
 use crate::base::slab::{Key, Slab};
 use crate::base::stats::Counter;
-use crate::base::time::Mono;
+use crate::base::time::{Mono, Now};
 use crate::model::record::Attempt;
 use crate::model::{
     Answer, Callback, Ending, Fault, Message, MessageId, Method, Target, Ticket, Wants,
@@ -168,9 +168,10 @@ pub struct Deliveries {
 }
 
 impl Deliveries {
-    /// Nothing on its way. `seed` is for the maps; `began` is when the process did.
+    /// Nothing on its way. `seed` is for the maps; `began` is when the process did. Ids come after
+    /// all that an earlier process may have given, though the clock be set back before the first.
     #[must_use]
-    pub fn new(settings: Settings, seed: u64, began: Mono) -> Deliveries {
+    pub fn new(settings: Settings, seed: u64, began: Now) -> Deliveries {
         let bound = u32::MAX as usize - 1;
         let rate = settings.recovery_rate;
         Deliveries {
@@ -181,13 +182,13 @@ impl Deliveries {
             watched: Index::new(seed.rotate_left(16)),
             gone: VecDeque::new(),
             deliveries: Slab::with_bound(bound),
-            gatekeeper: Gatekeeper::new(seed.rotate_left(5), began),
+            gatekeeper: Gatekeeper::new(seed.rotate_left(5), began.mono),
             before: MessageId::default(),
             offers: VecDeque::new(),
             reports: VecDeque::new(),
-            last: MessageId::default(),
+            last: MessageId::before(began.wall),
             own: VecDeque::new(),
-            missed: (began, began),
+            missed: (began.mono, began.mono),
             observed: false,
             outcomes: VecDeque::new(),
         }

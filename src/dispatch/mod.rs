@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::stats::Counter;
-use crate::base::time::Mono;
+use crate::base::time::Now;
 use crate::http::form;
 use crate::http::problem::{Problem, Reason};
 use crate::model::{Callback, Extra, Target, TopicNames};
@@ -100,7 +100,7 @@ pub struct Dispatch {
 impl Dispatch {
     /// Nothing on its way. `seed` is for the maps; `began` is when the process did.
     #[must_use]
-    pub fn new(settings: Settings, seed: u64, began: Mono) -> Dispatch {
+    pub fn new(settings: Settings, seed: u64, began: Now) -> Dispatch {
         Dispatch {
             deliveries: Deliveries::new(settings.clone(), seed.rotate_left(32), began),
             settings,

@@ -136,7 +136,7 @@ impl Engine {
             keeps,
             ..settings.dispatch.clone()
         };
-        let dispatch = Dispatch::new(dispatch, rng.u64(), now.mono);
+        let dispatch = Dispatch::new(dispatch, rng.u64(), now);
         let hub = Hub::new(settings.hub.clone(), &mut rng);
         let seed = settings.roll.as_ref().map_or(0, |_| rng.u64());
         let gate = Gate::new(settings.roll.clone(), seed);

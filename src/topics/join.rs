@@ -9,7 +9,6 @@ use super::format::Resume;
 use super::view::OWN;
 use super::wish::{Cursor, Selection, Wish};
 use crate::base::slab::Key;
-use crate::base::time::Wall;
 use crate::model::MessageId;
 
 /// Messages that a stream of more than one topic is given to begin with, at most.
@@ -245,14 +244,9 @@ impl Topics {
 fn floor(cursor: Cursor) -> MessageId {
     match cursor {
         Cursor::After(id) => id,
-        Cursor::Since(time) => before(time),
+        Cursor::Since(time) => MessageId::before(time),
         Cursor::Now | Cursor::Last(_) | Cursor::All => MessageId::default(),
     }
-}
-
-/// The greatest id that a message accepted before that time can have.
-pub(super) fn before(time: Wall) -> MessageId {
-    MessageId((u128::from(time.millis()) << 80).saturating_sub(1))
 }
 
 fn resumed(lost: MessageId, cursor: MessageId) -> Resume {

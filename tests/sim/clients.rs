@@ -74,6 +74,12 @@ pub struct Client {
     pub over: bool,
     /// What it goes on with, if it polls.
     pub poller: Option<Poller>,
+    /// Where the head of each request begins and ends in what it sends.
+    heads: Vec<(usize, usize)>,
+    /// Bytes of that which the engine has read.
+    heard: usize,
+    /// The number of the answer that was begun last, and what had been read by then.
+    told_at: Option<(usize, usize)>,
     script: Script,
     reader: Reader,
     wants: VecDeque<Want>,
@@ -97,6 +103,9 @@ impl Client {
             got_at: Vec::new(),
             over: false,
             poller: None,
+            heads: heads(&steps),
+            heard: 0,
+            told_at: None,
             script: Script::new(steps),
             reader: Reader::new(Kind::Answer),
             wants: wants.into(),
@@ -117,6 +126,37 @@ impl Client {
     pub fn opened(&mut self, world: &mut World, net: &mut Net, link: LinkId) {
         self.link = Some(link);
         self.script.run(world, net, link);
+    }
+
+    /// The engine reads so many bytes of what it sends.
+    pub fn heard(&mut self, bytes: usize) {
+        self.heard += bytes;
+    }
+
+    /// The engine writes to it, perhaps only a part of its next answer.
+    pub fn told(&mut self) {
+        let number = self.got.len();
+        if self.told_at.is_none_or(|(before, _)| before != number) {
+            self.told_at = Some((number, self.heard));
+        }
+    }
+
+    /// Whether its next answer was begun before the head of that request was read. Known only of
+    /// one that asks when it has the answer before.
+    fn was_amid_head(&self) -> bool {
+        let head = self.heads.get(self.got.len());
+        let told_at = self.told_at.filter(|(number, _)| *number == self.got.len());
+        matches!((head, told_at), (Some((_, end)), Some((_, heard))) if heard < *end)
+    }
+
+    /// Whether what it gets next answers HEAD, and could: one that is turned away amid that word is
+    /// answered as if it had asked for anything else.
+    fn asks_for_head(&self) -> bool {
+        let head = self.heads.get(self.got.len());
+        let told_at = self.told_at.filter(|(number, _)| *number == self.got.len());
+        let heard = told_at.map_or(self.heard, |(_, heard)| heard);
+        let is_known = head.is_none_or(|(start, _)| heard >= start + b"HEAD ".len());
+        is_known && matches!(self.wants.front(), Some(Want::Page(_, true)))
     }
 
     /// Something came, or (`None`) the script may go on.
@@ -175,7 +215,7 @@ impl Client {
 
     fn read(&mut self, oracle: &mut Oracle, world: &World) {
         loop {
-            self.reader.to_head = matches!(self.wants.front(), Some(Want::Page(_, true)));
+            self.reader.to_head = self.asks_for_head();
             let next = self.reader.next();
             let next = next.unwrap_or_else(|e| self.complain(&format!("answer is no HTTP: {e}")));
             if !self.reader.interim.is_empty() {
@@ -324,7 +364,7 @@ impl Client {
         assert_eq!(told, allow, "Allow in {answer:?}");
         let shared = answer.field("access-control-allow-origin");
         // Whoever is turned away amid a head has not said yet where it comes from.
-        let amid = answer.status == 503 && answer.connection("close") && shared.is_none();
+        let amid = answer.status == 503 && answer.connection("close") && self.was_amid_head();
         let expected = self.shared.filter(|_| !amid);
         assert_eq!(shared, expected, "whose scripts may read {answer:?}");
     }
@@ -387,4 +427,21 @@ fn check_refusal(oracle: &Oracle, answer: &Message, statuses: &[u16]) {
     let busy = oracle.may_refuse && answer.status == 503;
     let right = busy || statuses.contains(&answer.status);
     assert!(right, "{statuses:?} wanted: {answer:?}");
+}
+
+/// Where the heads begin and end in what these steps send: each is in one step, alone or before its
+/// body.
+fn heads(steps: &[Step]) -> Vec<(usize, usize)> {
+    let (mut heads, mut sent) = (Vec::new(), 0);
+    for step in steps {
+        let Step::Send(bytes) = step else { continue };
+        let text = String::from_utf8_lossy(bytes);
+        let line = text.split("\r\n").next().unwrap_or_default();
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+        if let Some(end) = end.filter(|_| line.contains(" HTTP/1.")) {
+            heads.push((sent, sent + end + 4));
+        }
+        sent += bytes.len();
+    }
+    heads
 }

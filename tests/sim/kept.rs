@@ -96,6 +96,20 @@ fn extremes(editions: &[Edition], topic: &str, (from, to): (u64, u64)) -> (Bound
     })
 }
 
+/// The most messages that any topic kept by the bounds of a span: at least and at most.
+pub fn widest(editions: &[Edition], (from, to): (u64, u64)) -> (usize, usize) {
+    let held = editions.iter().enumerate().filter(|(number, edition)| {
+        let until = editions.get(number + 1).map_or(u64::MAX, |it| it.since);
+        edition.since <= to && until >= from
+    });
+    let most = |edition: &Edition| {
+        let rules = edition.rules.iter().map(|(_, bounds)| bounds.messages);
+        rules.fold(edition.others.messages, usize::max)
+    };
+    let counts = || held.clone().map(|(_, edition)| most(edition));
+    (counts().min().unwrap_or(0), counts().max().unwrap_or(0))
+}
+
 /// What a topic keeps at some time between `from` and `to`: the messages by their places in the
 /// history, newest first. What any bounds since its publication had no room for may be gone.
 fn of_topic(

@@ -234,6 +234,9 @@ impl Sim {
                 Some(Item::Bytes(bytes)) => {
                     self.world.note_bytes("received", key.to_bits(), &bytes);
                     self.oracle.read(&self.world, link, &bytes);
+                    if let Peer::Client(client) = self.net.get(link).peer {
+                        self.clients[client].heard(bytes.len());
+                    }
                     self.hub.read(&self.world, link, &bytes);
                     for part in bytes.chunks(READ_MAX) {
                         self.engine.received(self.world.told(), key, part);
@@ -429,6 +432,9 @@ impl Sim {
                 self.oracle
                     .wrote(&self.world, orders, targets, link, &bytes[..taken]);
                 self.hub.wrote(&self.world, link, &bytes[..taken]);
+                if let Peer::Client(client) = self.net.get(link).peer {
+                    self.clients[client].told();
+                }
                 let more = self.engine.wrote(self.world.told(), key, taken);
                 let mut gather = Gather::new();
                 self.engine.outgoing(key, &mut gather);

@@ -421,7 +421,13 @@ impl Sim {
 fn is_told_at_once(event: &Event) -> bool {
     matches!(
         event,
-        Event::Space(_) | Event::Datagram(..) | Event::Unasked(_) | Event::Crash | Event::Drain
+        Event::Space(_)
+            | Event::Datagram(..)
+            | Event::Unasked(_)
+            | Event::Crash
+            | Event::Drain
+            | Event::Reload
+            | Event::Retune
     )
 }
 

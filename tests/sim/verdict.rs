@@ -10,7 +10,10 @@ use crate::oracle::{Oracle, Sent};
 use crate::order::Order;
 use crate::receipts;
 use crate::targets::Target;
-use crate::world::{MINUTE, MS, SECOND};
+use crate::world::{HOUR, MINUTE, MS, SECOND};
+
+/// The age at which what says nothing of that expires.
+const EXPIRES: u64 = 96 * HOUR;
 
 /// Judges a run that has come to rest.
 pub fn judge(oracle: &Oracle, orders: &[Order], targets: &[Target]) {
@@ -44,7 +47,7 @@ pub fn judge(oracle: &Oracle, orders: &[Order], targets: &[Target]) {
             "{} times of {most}: {order:?}",
             wire.len()
         );
-        judge_end(oracle, order, target, &attempts, outcome);
+        judge_end(oracle, order, target, &attempts, (at, outcome));
         oracle.judge_receipts(order, outcome);
         judge_good(oracle, order, target, &attempts, outcome);
         let total: u64 = (2..=order.budget())
@@ -106,7 +109,7 @@ fn judge_end(
     order: &Order,
     target: &Target,
     attempts: &[&Sent],
-    outcome: Outcome,
+    (at, outcome): (u64, Outcome),
 ) {
     let fate = &oracle.fates[order.number];
     let last = attempts.last();
@@ -132,7 +135,10 @@ fn judge_end(
         Outcome::Expired => {
             // What is in the store alone expires by the wall clock, and those before it in its
             // queue may take days.
+            let (since, _) = fate.accepted.unwrap_or_default();
+            let spent = at >= since + EXPIRES && oracle.is_tight();
             let old = order.expires.is_some() || oracle.is_clock_wild() || order.is_gated();
+            let old = old || spent;
             assert!(old, "expired: {order:?}");
         }
         Outcome::Canceled => panic!("nobody called it off: {order:?}"),

@@ -5,7 +5,7 @@ use crate::asks::{Asks, Cursor};
 use crate::chunks::{Chunks, Part};
 use crate::ear::{Got, Unit, What};
 use crate::feeds::{Entry, Known};
-use crate::kept::Kept;
+use crate::kept::{self, Kept};
 use crate::notices::Notices;
 use crate::plan::Plan;
 use crate::world::{MS, SECOND};
@@ -71,10 +71,10 @@ pub struct Watch {
     served_since: Option<u64>,
     /// It was told that there is no stream for it.
     pub refused: bool,
+    /// It was told that it asks for more messages than are kept.
+    beyond: bool,
     /// When its token was taken away.
     revoked: Option<u64>,
-    /// It was told that so much is not kept.
-    beyond: bool,
 }
 
 impl Watch {
@@ -108,8 +108,8 @@ impl Watch {
             may_be_slow: None,
             served_since: None,
             refused: false,
-            revoked: None,
             beyond: false,
+            revoked: None,
         }
     }
 
@@ -150,10 +150,7 @@ impl Watch {
             }
             self.last_write = at;
             match self.chunks.push(*byte) {
-                Ok(Some(Part::Answer(head))) => {
-                    self.refused |= is_refusal(&head);
-                    self.beyond |= head.starts_with("HTTP/1.1 416 ") && self.is_beyond(known);
-                }
+                Ok(Some(Part::Answer(head))) => self.answered(at, &head, known),
                 Ok(None) => {}
                 Ok(Some(Part::Head(head))) => self.head(at, &head, known),
                 Ok(Some(Part::Unit(unit))) => self.unit(at, unit, known),
@@ -174,14 +171,17 @@ impl Watch {
         }
     }
 
-    /// Whether it asks for more messages than there was a time at which they were kept: it may have
-    /// been sent while more were.
-    fn is_beyond(&self, known: &Known<'_>) -> bool {
-        let Cursor::Last(count) = self.asks.cursor else {
-            return false;
-        };
-        let mut editions = known.editions.iter();
-        editions.any(|edition| count > edition.others.messages)
+    /// An answer that is no stream. Whoever asks for more than is kept is told so, and only they.
+    fn answered(&mut self, at: u64, head: &str, known: &Known<'_>) {
+        self.refused |= is_refusal(head);
+        if !head.starts_with("HTTP/1.1 416 ") {
+            return;
+        }
+        let asked_at = self.read_at.map_or(at, |(asked_at, ..)| asked_at);
+        let (least, _) = kept::widest(known.editions, (asked_at, at));
+        let beyond = matches!(self.asks.cursor, Cursor::Last(count) if count > least);
+        assert!(beyond, "no more than is kept: {:?}", self.asks);
+        self.beyond = true;
     }
 
     /// The head says how much was published when the stream joined.
@@ -199,6 +199,9 @@ impl Watch {
         let alone = self.asks.before == 0;
         let right = joined >= least && (joined == least || !alone);
         assert!(right, "joined at {joined}, asked at {least}");
+        let (_, most) = kept::widest(known.editions, (read_at, at));
+        let beyond = matches!(self.asks.cursor, Cursor::Last(count) if count > most);
+        assert!(!beyond, "more than is kept: {:?}", self.asks);
         let resume = field("Hookah-Resume");
         self.resume = resume.map(str::to_owned);
         self.head_at = at;
@@ -346,8 +349,8 @@ impl Watch {
         self.closed = Some(at);
         let extra = self.heard.saturating_sub(self.asks.bytes);
         let excused = draining || self.asks.may_be_refused || self.asks.guest;
-        let refused = self.refused && excused;
-        if self.left || refused || self.beyond || extra > EXTRA_BYTES_MAX {
+        let refused = self.beyond || (self.refused && excused);
+        if self.left || refused || extra > EXTRA_BYTES_MAX {
             return;
         }
         if let Some(since) = self.slow_since {

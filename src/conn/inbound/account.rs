@@ -59,7 +59,7 @@ impl Inbound {
         let open = !matches!(self.phase, Phase::Last | Phase::Linger { .. } | Phase::Gone);
         let grew = self.held > before && !desk.unread.is_empty();
         if open && grew && context.is_tight() {
-            self.refuse(context, desk, Reason::MemoryFull, 0);
+            self.refuse(context, desk, Reason::MemoryFull, &[]);
         }
     }
 

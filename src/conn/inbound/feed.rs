@@ -94,7 +94,7 @@ impl Inbound {
             Err(reason) => {
                 // The desk may soon be another line's, which must not inherit how far this one got.
                 desk.scan = HeadScan::default();
-                return self.refuse(context, desk, reason, rest.len());
+                return self.refuse(context, desk, reason, rest);
             }
         };
         desk.scan = HeadScan::default();
@@ -102,7 +102,7 @@ impl Inbound {
         let head = &rest[end.start..end.len];
         let mut slots = request::slots();
         match request::parse(head, &mut slots) {
-            Err(reason) => self.refuse(context, desk, reason, rest.len()),
+            Err(reason) => self.refuse(context, desk, reason, rest),
             Ok(request) => {
                 let after = &rest[end.len..];
                 let body = self.begin(context, service, desk, &request, head, after);
@@ -142,7 +142,7 @@ impl Inbound {
                 let reader = match BodyReader::new(kind, context.limits.body_bytes_max as u64) {
                     Ok(reader) => reader,
                     Err(reason) => {
-                        self.refuse(context, desk, reason, 0);
+                        self.refuse(context, desk, reason, head);
                         return after.len();
                     }
                 };
@@ -308,11 +308,12 @@ impl Inbound {
         context: &mut Context<'_>,
         desk: &mut Desk,
         reason: Reason,
-        rest: usize,
+        rest: &[u8],
     ) -> Option<usize> {
+        let manner = closing(&[rest, &desk.head, desk.unread.as_slice()]);
         give_up(context, desk, reason);
-        self.owe(context, desk, 0, refusal(reason), CLOSING);
-        Some(rest)
+        self.owe(context, desk, 0, refusal(reason), manner);
+        Some(rest.len())
     }
 
     /// The same for what its body broke. The head is read once more, so that a page which may read
@@ -329,17 +330,24 @@ impl Inbound {
             Ok(request) => service.shared(&request, refusal(reason)),
             Err(_) => refusal(reason),
         };
+        let manner = closing(&[&desk.head]);
         give_up(context, desk, reason);
-        self.owe(context, desk, 0, reply, CLOSING);
+        self.owe(context, desk, 0, reply, manner);
     }
 }
 
-/// How the last answer of a line goes whose request is not understood.
-const CLOSING: Manner = Manner {
-    version: Version::Http11,
-    head_only: false,
-    keep_alive: false,
-};
+/// How the last answer of a line goes whose request is not understood, or not whole: it begins with
+/// the first of these that is there. Even so HEAD gets no content (RFC 9110 section 9.3.2).
+fn closing(places: &[&[u8]]) -> Manner {
+    let begun = places.iter().find(|place| !place.is_empty());
+    // Empty lines may come before it (RFC 9112 section 2.2).
+    let begun = begun.map_or(&[][..], |place| place.trim_ascii_start());
+    Manner {
+        version: Version::Http11,
+        head_only: begun.starts_with(b"HEAD "),
+        keep_alive: false,
+    }
+}
 
 /// Nothing that follows is a request's: what was kept of it goes.
 fn give_up(context: &mut Context<'_>, desk: &mut Desk, reason: Reason) {

@@ -49,7 +49,7 @@ impl Inbound {
                     Counter::TimeoutsHead => Reason::HeadTimeout,
                     _ => Reason::BodyTimeout,
                 };
-                self.refuse(context, &mut desk, reason, 0);
+                self.refuse(context, &mut desk, reason, &[]);
                 self.desk = Some(desk);
                 self.send(context);
             }

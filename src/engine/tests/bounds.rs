@@ -193,3 +193,32 @@ fn a_body_that_trickles_is_ended_and_one_that_flows_is_not() {
     assert_eq!(per_second(100), (15, true));
     assert_eq!(per_second(300), (59, false), "the time for a whole body");
 }
+
+#[test]
+fn head_is_refused_without_content_even_before_its_head_is_whole() {
+    let mut world = World::keeping(Settings::default());
+    let long = format!(
+        "HEAD / HTTP/1.1\r\nHost: h\r\nX: {}\r\n",
+        "x".repeat(70_000)
+    );
+    let rows = [
+        ("HEAD / HTTP/1.1\r\nHost: h\r\nX\r\n\r\n", "400", true),
+        (&long, "431", true),
+        ("\r\nHEAD / HTTP/1.1\r\n", "408", true),
+        ("HEAD / HTTP/1.1\r\n", "408", true),
+        ("HEAD", "408", false),
+        ("GET / HTTP/1.1\r\n", "408", false),
+    ];
+    for (sent, status, bare) in rows {
+        let line = world.open();
+        let mut told = world.say(line, sent);
+        if told.is_empty() {
+            world.pass(Duration::from_secs(60));
+            let of_line = world.written.iter().filter(|(key, _)| *key == line);
+            let bytes: Vec<u8> = of_line.flat_map(|(_, bytes)| bytes.clone()).collect();
+            told = String::from_utf8_lossy(&bytes).into_owned();
+        }
+        assert!(told.starts_with(&format!("HTTP/1.1 {status} ")), "{told}");
+        assert_eq!(told.ends_with("\r\n\r\n"), bare, "{sent:.30}: {told}");
+    }
+}

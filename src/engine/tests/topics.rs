@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::base::stats::Counter;
+use crate::base::time::Wall;
+use crate::model::MessageId;
 
 fn ask(method: &str, path: &str) -> String {
     format!("{method} {path} HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -173,4 +175,21 @@ fn what_comes_with_a_streams_request_counts_as_heard() {
         world.say(reader, &"y".repeat(second));
         assert_eq!(world.closed.is_empty(), stays, "{first}, {second}");
     }
+}
+
+#[test]
+fn a_clock_that_is_set_back_before_the_first_message_makes_no_gap() {
+    let mut world = World::keeping(Settings::default());
+    let (line, reader) = (world.open(), world.open());
+    world.now.wall.0 -= 3_600_000_000;
+    let first = publish(&mut world, line, "a");
+    assert!(publish(&mut world, line, "a") > first);
+    // A process before this one may have given any id up to its start.
+    let start = MessageId::before(Wall(world.now.wall.0 + 3_600_000_000 - 4_000));
+    assert!(first > start.to_string(), "{first}");
+    let told = world.say(
+        reader,
+        &ask("GET", &format!("/stream?topic=a&since={first}")),
+    );
+    assert!(told.contains("\r\nHookah-Resume: continue\r\n"), "{told}");
 }

@@ -190,7 +190,7 @@ fn entity_tag(field: &[u8]) -> Option<MessageId> {
     ids.max()
 }
 
-/// How many of the last messages; no more than a backlog keeps.
+/// How many of the last messages; no more than any topic keeps.
 fn kept(count: Count, asked: &Asked<'_>) -> Result<u32, Problem> {
     let most = asked.settings.widest().messages;
     let last = u32::try_from(count.last).ok();

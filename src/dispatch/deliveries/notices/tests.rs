@@ -44,7 +44,14 @@ impl Stage {
             wall: Wall(1_763_880_000_000_000),
         };
         Stage {
-            dispatch: Dispatch::new(Settings::default(), 1, Mono(0)),
+            dispatch: Dispatch::new(
+                Settings::default(),
+                1,
+                Now {
+                    mono: Mono(0),
+                    ..now
+                },
+            ),
             turn: Turn {
                 now,
                 wheel: Wheel::with_bound(1_000, now.mono),
