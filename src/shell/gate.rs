@@ -10,7 +10,7 @@ use std::time::Duration;
 use mio::event::Source;
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
-use socket2::{Domain, Protocol, Type};
+use socket2::{Domain, Protocol, SockRef, Type};
 
 use super::inherit::Given;
 use super::path::SocketFile;
@@ -42,7 +42,8 @@ pub(super) struct Terms {
     /// The same for what comes; none where the kernel is left to decide.
     pub(super) receive_buffer: Option<usize>,
     /// How long a peer may acknowledge nothing of what was sent before it is taken to be gone (RFC
-    /// 5482): left to itself the kernel tries for a quarter of an hour.
+    /// 5482): left to itself the kernel tries for a quarter of an hour. Linux ends one as well
+    /// that answers, but has had no room for anything all that time.
     pub(super) silence: Duration,
 }
 
@@ -163,6 +164,18 @@ impl Gate {
         match self {
             Gate::Tcp { socket, .. } => socket.deregister(registry),
             Gate::Unix { socket, .. } => socket.deregister(registry),
+        }
+    }
+
+    /// Has the connections that come from now on be silent for so long, as in [`Terms`]. Those that
+    /// were taken in keep what they have.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn allow_silence(&self, silence: Duration) -> io::Result<()> {
+        match self {
+            Gate::Tcp { socket, .. } => SockRef::from(socket).set_tcp_user_timeout(Some(silence)),
+            Gate::Unix { .. } => Ok(()),
         }
     }
 

@@ -278,9 +278,14 @@ fn terms(engine: &engine::Settings, sum: &sum::Sum, has_certificate: bool) -> ga
         has_certificate,
         send_buffer: sum.send_buffer,
         receive_buffer: sum.receive_buffer,
-        // A reader that is only slow is judged by the engine, and before.
-        silence: 2 * engine.limits.stall_timeout,
+        silence: silence(engine),
     }
+}
+
+/// How long the kernel bears with a peer that takes nothing: a reader that is only slow is judged
+/// by the engine, and before.
+fn silence(engine: &engine::Settings) -> Duration {
+    2 * engine.limits.stall_timeout
 }
 
 /// What is read from files at the start.

@@ -1,9 +1,11 @@
 //! Sockets that a service manager has opened and hands over.
 
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Command;
+use std::time::Duration;
 
 use super::*;
 use crate::folder::Folder;
@@ -117,4 +119,23 @@ fn sockets_for_another_process_are_left_alone() {
     command.env("LISTEN_FDS", "1").env("LISTEN_PID", "1");
     let server = Server::spawn(command);
     assert_eq!(get(&server, "/health").status, 200);
+}
+
+#[test]
+fn a_bound_that_is_read_anew_holds_for_a_listener_that_is_there() {
+    let folder = Folder::new();
+    let path = folder.path().join("h.toml");
+    std::fs::write(&path, "stall-timeout = \"1s\"\n").unwrap();
+    let (ours, listener) = {
+        let listener = listener();
+        (listener.try_clone().unwrap(), listener)
+    };
+    let flags = ["--config", path.to_str().unwrap()];
+    let mut server = Server::handed(listener, &flags);
+    let silence = || socket2::SockRef::from(&ours).tcp_user_timeout().unwrap();
+    assert_eq!(silence(), Some(Duration::from_secs(2)));
+    std::fs::write(&path, "stall-timeout = \"60s\"\n").unwrap();
+    server.signal("HUP");
+    server.line_with("reload_done");
+    assert_eq!(silence(), Some(Duration::from_secs(120)));
 }
