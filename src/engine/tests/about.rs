@@ -182,3 +182,22 @@ fn the_page_may_do_what_it_is_for_and_no_other_page_may() {
         }
     }
 }
+
+#[test]
+fn the_text_goes_by_what_the_hub_was_told_last() {
+    let mut settings = Settings::default();
+    settings.hub.strict_targets = false;
+    let mut world = World::keeping(settings.clone());
+    world.visitor.door = Door::Open;
+    world.visitor.peer = "203.0.113.9".parse().unwrap();
+    let line = world.open();
+    let before = world.say(line, &get(""));
+    settings.hub.strict_targets = true;
+    let now = world.now;
+    world.engine.retune(now, &settings);
+    let after = world.say(line, &get(""));
+    assert_ne!(before, after);
+    settings.hub.strict_targets = false;
+    world.engine.retune(now, &settings);
+    assert_eq!(world.say(line, &get("")), before);
+}
