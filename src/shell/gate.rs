@@ -189,7 +189,14 @@ impl Gate {
                     false => Place::Http(addr),
                 })
             }
-            Gate::Unix { path, .. } => Some(Place::Unix(path.clone())),
+            Gate::Unix { path, _file, .. } => {
+                let hidden = path.to_str().and_then(|path| path.strip_prefix('@'));
+                let hidden = hidden.filter(|_| _file.is_none());
+                Some(match hidden {
+                    Some(name) => Place::Hidden(name.to_owned()),
+                    None => Place::Unix(path.clone()),
+                })
+            }
         }
     }
 
@@ -232,6 +239,8 @@ pub(super) enum Place {
     Http(SocketAddr),
     Https(SocketAddr),
     Unix(PathBuf),
+    /// A Unix socket without a file (unix(7): abstract), by its name.
+    Hidden(String),
 }
 
 impl Place {
@@ -239,7 +248,7 @@ impl Place {
     pub(super) fn addr(&self) -> Option<SocketAddr> {
         match self {
             Place::Http(addr) | Place::Https(addr) => Some(*addr),
-            Place::Unix(_) => None,
+            Place::Unix(_) | Place::Hidden(_) => None,
         }
     }
 }
@@ -247,7 +256,11 @@ impl Place {
 /// The same for people who ask the server itself.
 pub(super) fn doors(places: &[Place]) -> Doors {
     let socket = places.iter().find_map(|place| match place {
-        Place::Unix(path) => Some(std::path::absolute(path).unwrap_or_else(|_| path.clone())),
+        Place::Unix(path) => {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            Some(path.to_string_lossy().into())
+        }
+        Place::Hidden(name) => Some(format!("@{name}").into()),
         Place::Http(_) | Place::Https(_) => None,
     });
     let secure = |place: &Place| matches!(place, Place::Https(_));
@@ -256,7 +269,7 @@ pub(super) fn doors(places: &[Place]) -> Doors {
         tcp: tcp
             .filter_map(|it| Some((it.addr()?, secure(it))))
             .collect(),
-        socket: socket.map(|path| path.to_string_lossy().into()),
+        socket,
     }
 }
 
@@ -266,6 +279,7 @@ impl fmt::Display for Place {
             Place::Http(addr) => write!(out, "http://{addr}"),
             Place::Https(addr) => write!(out, "https://{addr}"),
             Place::Unix(path) => write!(out, "unix:{}", path.display()),
+            Place::Hidden(name) => write!(out, "unix:@{name}"),
         }
     }
 }

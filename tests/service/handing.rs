@@ -139,3 +139,24 @@ fn a_bound_that_is_read_anew_holds_for_a_listener_that_is_there() {
     server.line_with("reload_done");
     assert_eq!(silence(), Some(Duration::from_secs(120)));
 }
+
+#[test]
+fn a_socket_without_a_file_is_named_as_curl_wants_it() {
+    use std::os::linux::net::SocketAddrExt;
+    let name = format!("hookah-{}", std::process::id());
+    let addr = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
+    let mut server = Server::handed(UnixListener::bind_addr(&addr).unwrap(), &["--port=0"]);
+    let line = server.line_with("try: ");
+    assert!(
+        line.contains(&format!("--abstract-unix-socket {name} -d")),
+        "{line}"
+    );
+    let mut stream = UnixStream::connect_addr(&addr).unwrap();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut told = String::new();
+    stream.read_to_string(&mut told).unwrap();
+    let line = format!("curl --abstract-unix-socket {name} ");
+    assert!(told.contains(&line), "{told}");
+}
