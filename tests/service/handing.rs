@@ -160,3 +160,17 @@ fn a_socket_without_a_file_is_named_as_curl_wants_it() {
     let line = format!("curl --abstract-unix-socket {name} ");
     assert!(told.contains(&line), "{told}");
 }
+
+#[test]
+fn a_start_that_fails_says_so_in_the_form_of_the_log() {
+    let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let (code, said) = refused(udp, &["--log-format", "json"]);
+    let last = said.lines().last().unwrap_or_default();
+    let end = format!("\"exit_code\":{}}}", code.unwrap());
+    assert!(last.starts_with("{\"time\":"), "{said}");
+    assert!(
+        last.contains("\"event\":\"failed\",\"text\":\"LISTEN_FDS: "),
+        "{said}"
+    );
+    assert!(last.ends_with(&end), "{said}");
+}
