@@ -72,7 +72,7 @@ fn the_page_has_its_policy_and_its_tag() {
     }
     for (name, value) in [
         ("X-Content-Type-Options", "nosniff"),
-        ("Referrer-Policy", "no-referrer"),
+        ("Referrer-Policy", "same-origin"),
         ("Cross-Origin-Opener-Policy", "same-origin"),
         ("Cache-Control", "no-cache"),
     ] {
