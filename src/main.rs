@@ -36,6 +36,7 @@ fn main() -> ExitCode {
         Err(refusal) => return fail(&refusal, refusal.exit_code),
     };
     shell::start_log(&config.log, config.shell.log_format);
+    let format = config.shell.log_format;
     match shell::run(
         &config.shell,
         config.engine,
@@ -43,7 +44,12 @@ fn main() -> ExitCode {
         Box::new(config.live),
     ) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => fail(&failure, failure.exit_code()),
+        Err(failure) => {
+            let exit_code = failure.exit_code();
+            let words = shell::failed(format, &failure.to_string(), exit_code);
+            let _ = io::stderr().write_all(words.as_bytes());
+            ExitCode::from(exit_code)
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::model::{Door, Visitor};
 pub struct Doors {
     /// The TCP addresses, and whether each speaks TLS.
     pub tcp: Vec<(SocketAddr, bool)>,
-    /// The path of the first Unix socket, absolute.
+    /// The path of the first Unix socket, absolute; of one without a file its name, behind an `@`.
     pub socket: Option<Box<str>>,
 }
 
@@ -122,7 +122,10 @@ fn way(asked: &Asked<'_>) -> (String, String) {
         Door::Open | Door::Loopback => false,
     };
     if let Some(path) = socket.filter(|_| by_socket) {
-        let path = format!(" --unix-socket {}", quoted(path));
+        let path = match path.strip_prefix('@') {
+            Some(name) => format!(" --abstract-unix-socket {}", quoted(name)),
+            None => format!(" --unix-socket {}", quoted(path)),
+        };
         return (path, "http://localhost".to_owned());
     }
     if let Some(url) = asked.public_url {

@@ -61,7 +61,7 @@ static FIELDS: LazyLock<[(&str, &str); 8]> = LazyLock::new(|| {
     [
         ("Content-Security-Policy", &**POLICY),
         ("X-Content-Type-Options", "nosniff"),
-        ("Referrer-Policy", "no-referrer"),
+        ("Referrer-Policy", "same-origin"),
         ("Cross-Origin-Opener-Policy", "same-origin"),
         ("Cross-Origin-Resource-Policy", "same-origin"),
         ("Cache-Control", "no-cache"),

@@ -16,6 +16,8 @@ use crate::shell::CONFIG_BYTES_MAX;
 
 /// The key that only a flag or the environment can say.
 pub(super) const KEY: &str = "config";
+/// Values of one key at most.
+const VALUES_MAX: usize = 1_024;
 /// The sections, in words.
 const SECTIONS: &str = "[sign] and [topic.\"NAME\"]";
 
@@ -34,13 +36,14 @@ pub(super) struct File {
 pub(super) struct At<'a> {
     name: &'a str,
     text: &'a str,
+    /// The places of its line ends.
+    ends: &'a [usize],
 }
 
 impl At<'_> {
     /// The line of that place, the first being 1.
     pub(super) fn line(self, place: usize) -> usize {
-        let before = self.text.as_bytes().get(..place).unwrap_or_default();
-        1 + before.iter().filter(|byte| **byte == b'\n').count()
+        1 + self.ends.partition_point(|end| *end < place)
     }
 
     pub(super) fn refusal(self, place: usize, what: impl Display) -> Refusal {
@@ -71,7 +74,9 @@ pub(super) fn read(name: &str, bytes: &[u8]) -> Result<File, Refusal> {
         refusal(format_args!("{name}:{line}: is not UTF-8"))
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let at = At { name, text };
+    let ends: Vec<usize> = text.match_indices('\n').map(|(place, _)| place).collect();
+    let ends = &ends;
+    let at = At { name, text, ends };
     let table = DeTable::parse(text).map_err(|wrong| malformed(at, &wrong))?;
     let mut file = File {
         name: name.to_owned(),
@@ -178,13 +183,18 @@ pub(super) fn said(
     if values.is_empty() && knob.key == "listen" {
         return Err(complain(place, "is empty".to_owned()));
     }
+    if values.len() > VALUES_MAX {
+        let what = format!("has {} values; allowed: {VALUES_MAX}", values.len());
+        return Err(at.refusal(place, format_args!("{}: {what}", knob.key)));
+    }
+    let mut scratch = blank::blank();
     for value in values {
         let place = value.span().start;
         let Some(text) = text_of(value.get_ref(), &knob.form) else {
             return Err(complain(place, format!("is {}", kind(value.get_ref()))));
         };
         let line = at.line(place);
-        if let Err(wrong) = knob.form.apply(&mut blank::blank(), &text) {
+        if let Err(wrong) = knob.form.apply(&mut scratch, &text) {
             let (key, allowed, shown) = (knob.key, knob.form.allowed(), text::shown(&text));
             let what = format!("{key}: {shown:?} {wrong}; allowed: {allowed}");
             return Err(at.refusal(place, what));

@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use url::Url;
+
 use super::knob::{Group, Knob, Reload};
 use super::sections::KEY_PREFIX;
 use super::{file, knobs, manual, subcommands};
@@ -172,21 +174,39 @@ pub(super) fn nearest_of<'k>(name: &str, known: impl Iterator<Item = &'k str>) -
 }
 
 /// A text as it may be shown: without a signing key that came to the wrong place, and of a URL
-/// without the credentials in it.
+/// without the credentials in it, however it is spelled.
 pub(super) fn shown(text: &str) -> Cow<'_, str> {
-    if text.contains(KEY_PREFIX) {
-        return Cow::Owned(without_keys(text));
-    }
-    let Some((scheme, rest)) = text.split_once("://") else {
-        return Cow::Borrowed(text);
+    let shown = match text.rfind('@') {
+        Some(at) if has_credentials(text) => {
+            let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+            let is_plain = |scheme: &&str| scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            let start = scheme.filter(is_plain).map(|it| format!("{it}://"));
+            let rest = text.get(at..).unwrap_or_default();
+            Cow::Owned(format!("{}…{rest}", start.unwrap_or_default()))
+        }
+        _ => Cow::Borrowed(text),
     };
-    let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest.get(..authority).and_then(|it| it.rfind('@')) {
-        Some(at) => Cow::Owned(format!(
-            "{scheme}://…{}",
-            rest.get(at..).unwrap_or_default()
-        )),
-        None => Cow::Borrowed(text),
+    match shown.contains(KEY_PREFIX) {
+        true => Cow::Owned(without_keys(&shown)),
+        false => shown,
+    }
+}
+
+/// Whether something before the last `@` of a text may be a password. The parser of URLs forgives
+/// much (a `\` for a `/`, one slash or none), so it is asked; what it cannot read may have one.
+fn has_credentials(text: &str) -> bool {
+    const OURS: [&str; 2] = ["unix", "sqlite"];
+    let ours = text.split_once(':').map(|(scheme, _)| scheme);
+    if ours.is_some_and(|scheme| OURS.contains(&scheme)) {
+        return false;
+    }
+    match Url::parse(text) {
+        // It may be NAME:PASSWORD@HOST.
+        Ok(url) if url.cannot_be_a_base() => true,
+        Ok(url) => !url.username().is_empty() || url.password().is_some(),
+        // A path, a name, or a word before a URL.
+        Err(url::ParseError::RelativeUrlWithoutBase) => text.contains("://"),
+        Err(_) => true,
     }
 }
 
@@ -239,6 +259,19 @@ mod tests {
             ("http://h/a@b", "http://h/a@b"),
             ("http://u:p@h/a", "http://…@h/a"),
             ("http://u:p@x@h", "http://…@h"),
+            (r"https:\\u:p@h/a", "…@h/a"),
+            (r"https:/\u:p@h/a", "…@h/a"),
+            ("https:u:p@h", "…@h"),
+            ("https:///u:p@h", "https://…@h"),
+            ("ht\ntps:u:p@h", "…@h"),
+            ("http:u:p://x@h", "…@h"),
+            ("http:u:p@h:99999", "…@h:99999"),
+            ("http://u:p@h h/", "http://…@h h/"),
+            ("u:p@h", "…@h"),
+            ("http://u:whsec_AA@h/", "http://…@h/"),
+            ("http://u:p@h/whsec_AA", "http://…@h/whsec_…"),
+            ("unix:/run/a@b", "unix:/run/a@b"),
+            ("/etc/a@b.pem", "/etc/a@b.pem"),
             ("whsec_AAEC", "whsec_…"),
             ("a whsec_AA/=, whsec_ b", "a whsec_…, whsec_ b"),
         ];

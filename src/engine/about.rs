@@ -49,7 +49,7 @@ impl Rooms<'_> {
         let home = SocketAddr::from((Ipv4Addr::LOCALHOST, 9_000));
         let policy = &self.courier.settings().policy;
         let calls_home = policy.judge(home, "localhost", false).is_ok();
-        let hub = &self.settings.hub;
+        let hub = self.hub.settings();
         let asked = Asked {
             host: request.host,
             visitor: self.visitor,

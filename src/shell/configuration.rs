@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::journal;
+use super::silence;
 use super::turn::Server;
 use crate::engine;
 
@@ -111,6 +112,7 @@ impl Server {
                 false => log::info!("config_changed key={key:?} from={from:?} to={to:?}"),
             }
         }
+        self.listeners.allow_silence(silence(&anew.engine));
         let now = self.now;
         self.guard
             .tell(now, None, |engine| engine.retune(now, &anew.engine));

@@ -10,7 +10,7 @@ use std::time::Duration;
 use mio::event::Source;
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
-use socket2::{Domain, Protocol, Type};
+use socket2::{Domain, Protocol, SockRef, Type};
 
 use super::inherit::Given;
 use super::path::SocketFile;
@@ -42,7 +42,8 @@ pub(super) struct Terms {
     /// The same for what comes; none where the kernel is left to decide.
     pub(super) receive_buffer: Option<usize>,
     /// How long a peer may acknowledge nothing of what was sent before it is taken to be gone (RFC
-    /// 5482): left to itself the kernel tries for a quarter of an hour.
+    /// 5482): left to itself the kernel tries for a quarter of an hour. Linux ends one as well
+    /// that answers, but has had no room for anything all that time.
     pub(super) silence: Duration,
 }
 
@@ -166,6 +167,18 @@ impl Gate {
         }
     }
 
+    /// Has the connections that come from now on be silent for so long, as in [`Terms`]. Those that
+    /// were taken in keep what they have.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn allow_silence(&self, silence: Duration) -> io::Result<()> {
+        match self {
+            Gate::Tcp { socket, .. } => SockRef::from(socket).set_tcp_user_timeout(Some(silence)),
+            Gate::Unix { .. } => Ok(()),
+        }
+    }
+
     /// Where it listens, with the port that the system chose.
     pub(super) fn place(&self) -> Option<Place> {
         match self {
@@ -176,7 +189,14 @@ impl Gate {
                     false => Place::Http(addr),
                 })
             }
-            Gate::Unix { path, .. } => Some(Place::Unix(path.clone())),
+            Gate::Unix { path, _file, .. } => {
+                let hidden = path.to_str().and_then(|path| path.strip_prefix('@'));
+                let hidden = hidden.filter(|_| _file.is_none());
+                Some(match hidden {
+                    Some(name) => Place::Hidden(name.to_owned()),
+                    None => Place::Unix(path.clone()),
+                })
+            }
         }
     }
 
@@ -219,6 +239,8 @@ pub(super) enum Place {
     Http(SocketAddr),
     Https(SocketAddr),
     Unix(PathBuf),
+    /// A Unix socket without a file (unix(7): abstract), by its name.
+    Hidden(String),
 }
 
 impl Place {
@@ -226,7 +248,7 @@ impl Place {
     pub(super) fn addr(&self) -> Option<SocketAddr> {
         match self {
             Place::Http(addr) | Place::Https(addr) => Some(*addr),
-            Place::Unix(_) => None,
+            Place::Unix(_) | Place::Hidden(_) => None,
         }
     }
 }
@@ -234,7 +256,11 @@ impl Place {
 /// The same for people who ask the server itself.
 pub(super) fn doors(places: &[Place]) -> Doors {
     let socket = places.iter().find_map(|place| match place {
-        Place::Unix(path) => Some(std::path::absolute(path).unwrap_or_else(|_| path.clone())),
+        Place::Unix(path) => {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            Some(path.to_string_lossy().into())
+        }
+        Place::Hidden(name) => Some(format!("@{name}").into()),
         Place::Http(_) | Place::Https(_) => None,
     });
     let secure = |place: &Place| matches!(place, Place::Https(_));
@@ -243,7 +269,7 @@ pub(super) fn doors(places: &[Place]) -> Doors {
         tcp: tcp
             .filter_map(|it| Some((it.addr()?, secure(it))))
             .collect(),
-        socket: socket.map(|path| path.to_string_lossy().into()),
+        socket,
     }
 }
 
@@ -253,6 +279,7 @@ impl fmt::Display for Place {
             Place::Http(addr) => write!(out, "http://{addr}"),
             Place::Https(addr) => write!(out, "https://{addr}"),
             Place::Unix(path) => write!(out, "unix:{}", path.display()),
+            Place::Hidden(name) => write!(out, "unix:@{name}"),
         }
     }
 }

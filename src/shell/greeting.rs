@@ -63,6 +63,9 @@ fn example(places: &[Place], settings: &Settings) -> String {
             "try: curl --unix-socket {} {data} http://localhost/dispatch",
             path.display()
         ),
+        Some(Place::Hidden(name)) => {
+            format!("try: curl --abstract-unix-socket {name} {data} http://localhost/dispatch")
+        }
         Some(Place::Https(addr)) => {
             let files = settings.identity.as_ref();
             let ours = files.map(|files| format!("--cacert {} ", files.certificate.display()));
@@ -144,6 +147,11 @@ mod tests {
         assert_eq!(
             example(&unix, &settings),
             format!("try: curl --unix-socket /run/h.sock {DATA} http://localhost/dispatch")
+        );
+        let hidden = [Place::Hidden("h".into())];
+        assert_eq!(
+            example(&hidden, &settings),
+            format!("try: curl --abstract-unix-socket h {DATA} http://localhost/dispatch")
         );
         let secure = [Place::Https("[::]:8443".parse().unwrap())];
         let expected =

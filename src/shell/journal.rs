@@ -152,6 +152,18 @@ pub(super) fn in_json(event: &str, lines: &str) -> String {
     objects.collect()
 }
 
+/// The last words of a process that failed: what is wrong, in one line, and its exit code.
+#[must_use]
+pub fn failed(format: Format, text: &str, exit_code: u8) -> String {
+    match format {
+        Format::Text => format!("hookah: {text}\n"),
+        Format::Json => {
+            let words = format!("failed text={text:?} exit_code={exit_code}");
+            String::from_utf8_lossy(&object(clock::wall(), Level::Error, &words)).into_owned()
+        }
+    }
+}
+
 fn object(now: Wall, level: Level, text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() + 96);
     let level = level.as_str().to_ascii_lowercase();
@@ -228,6 +240,18 @@ mod tests {
         let record = builder.target(target).level(Level::Info).args(arguments);
         line(&mut out, &record.build(), &Mutex::default(), format).unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_last_words_are_of_the_form_of_the_log() {
+        let text = "--tokens \"x\": no\u{1b}";
+        let plain = failed(Format::Text, text, 78);
+        assert_eq!(plain, format!("hookah: {text}\n"));
+        let json = failed(Format::Json, text, 78);
+        let (time, rest) = json.split_once("\"level\"").unwrap();
+        assert!(time.starts_with("{\"time\":\""), "{json}");
+        let told = r#":"error","event":"failed","text":"--tokens \"x\": no\u001b","exit_code":78}"#;
+        assert_eq!(rest, format!("{told}\n"));
     }
 
     #[test]

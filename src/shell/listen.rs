@@ -99,6 +99,15 @@ impl Listeners {
             .filter_map(|listener| listener.gate.place())
     }
 
+    /// Goes by another bound on the silence of the connections that are yet to come.
+    pub(super) fn allow_silence(&self, silence: Duration) {
+        for Listener { gate, .. } in &self.list {
+            if let Err(why) = gate.allow_silence(silence) {
+                log::warn!("listener_not_told why={:?}", why.to_string());
+            }
+        }
+    }
+
     /// Notes an edge. False if the token is none of ours.
     pub(super) fn note(&mut self, token: Token) -> bool {
         let place = token.0.checked_sub(self.first_token);

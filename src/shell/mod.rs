@@ -53,7 +53,7 @@ pub use configuration::{
 };
 pub use gate::{Listen, Scheme};
 pub use inherit::{Inherited, inherit};
-pub use journal::{Format as LogFormat, start as start_log};
+pub use journal::{Format as LogFormat, failed, start as start_log};
 pub use sys::{await_any, entropy, raise_descriptors};
 pub use tls::{Fault, Files, failure as tls_failure, trust};
 pub use tokens::new_token;
@@ -278,9 +278,14 @@ fn terms(engine: &engine::Settings, sum: &sum::Sum, has_certificate: bool) -> ga
         has_certificate,
         send_buffer: sum.send_buffer,
         receive_buffer: sum.receive_buffer,
-        // A reader that is only slow is judged by the engine, and before.
-        silence: 2 * engine.limits.stall_timeout,
+        silence: silence(engine),
     }
+}
+
+/// How long the kernel bears with a peer that takes nothing: a reader that is only slow is judged
+/// by the engine, and before.
+fn silence(engine: &engine::Settings) -> Duration {
+    2 * engine.limits.stall_timeout
 }
 
 /// What is read from files at the start.

@@ -62,7 +62,7 @@ pub(super) struct Server {
     pub(super) tls: tls::Client,
     /// TLS for clients.
     pub(super) identity: Option<tls::Identity>,
-    listeners: Listeners,
+    pub(super) listeners: Listeners,
     signals: Signals,
     /// The file of tokens, if there are any.
     pub(super) tokens: Option<PathBuf>,

@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Topics;
-use crate::base::time::{Mono, Now, Wall};
+use crate::base::time::{Mono, Now, Wall, micros};
 use crate::model::record::Table;
 use crate::model::{Message, MessageId};
 use crate::port::{StoreOp, Turn};
@@ -17,7 +18,9 @@ pub const DELETED_MAX: usize = 4_096;
 const DELETED_BYTES: usize = 160;
 /// What the key of such a fact begins with; others keep facts of topics in the same table.
 const PREFIX: &[u8] = b"stream ";
-/// What its value begins with: the version of the form, and the name of the only field.
+/// The key of the fact up to where nothing comes back at all; it is the key of no topic.
+const GONE: &[u8] = b"streams";
+/// What the value of either begins with: the version of the form, and the name of the only field.
 const VALUE: &[u8] = b"v=1&deleted=";
 /// What the names of Hookah's own topics begin with: the store has nothing of them.
 const OWN: &[u8] = b"$";
@@ -31,6 +34,10 @@ pub(super) struct Deleted {
     order: VecDeque<(Mono, Arc<[u8]>)>,
     /// The newest message that may have come to one of Hookah's own topics before the start.
     own: MessageId,
+    /// The newest that was deleted so long ago that it is not held by name any more. Whatever is no
+    /// newer was too old for every backlog then, and stays away though one may keep it longer now:
+    /// the store may have it for as long as it likes.
+    gone: MessageId,
     /// Whether it was said up to where the backlog that comes back may have gaps.
     told: bool,
 }
@@ -42,6 +49,7 @@ impl Deleted {
             by_name: BTreeMap::new(),
             order: VecDeque::new(),
             own,
+            gone: MessageId::default(),
             told: false,
         }
     }
@@ -76,10 +84,30 @@ impl Deleted {
         self.by_name.insert(name, (id, until));
         bytes
     }
+
+    /// What is kept from now on, is kept that much longer or less long.
+    pub(super) fn regroup(&mut self, was: Duration, is: Duration) {
+        let other = |until: Mono| Mono((until + is).0.saturating_sub(micros(was)));
+        for (until, _) in &mut self.order {
+            *until = other(*until);
+        }
+        for (_, until) in self.by_name.values_mut() {
+            *until = other(*until);
+        }
+    }
 }
 
 fn cost(name: &[u8]) -> usize {
     DELETED_BYTES + 2 * name.len()
+}
+
+fn keep(turn: &mut Turn, key: Box<[u8]>, value: Option<Box<[u8]>>) {
+    let table = Table::Topics;
+    turn.hand(StoreOp::Keep { table, key, value });
+}
+
+fn value(id: MessageId) -> Option<Box<[u8]>> {
+    Some([VALUE, &id.text()].concat().into())
 }
 
 fn key(name: &[u8]) -> Box<[u8]> {
@@ -91,11 +119,7 @@ impl Topics {
     pub(super) fn delete(&mut self, turn: &mut Turn, name: &[u8]) {
         let until = turn.now.mono + self.settings.widest().age;
         self.posts.bytes += self.deleted.add(name, self.last, until);
-        turn.hand(StoreOp::Keep {
-            table: Table::Topics,
-            key: key(name),
-            value: Some([VALUE, &self.last.text()].concat().into()),
-        });
+        keep(turn, key(name), value(self.last));
     }
 
     /// Whether one more topic can be deleted.
@@ -104,7 +128,7 @@ impl Topics {
         self.deleted.order.len() < DELETED_MAX
     }
 
-    /// What was deleted so long ago that it would be too old by now is nobody's concern any more.
+    /// What was deleted so long ago that it would be too old by now is not held by name any more.
     pub fn purge(&mut self, turn: &mut Turn) {
         while let Some((until, _)) = self.deleted.order.front()
             && *until <= turn.now.mono
@@ -113,19 +137,15 @@ impl Topics {
                 return;
             };
             self.posts.bytes -= cost(&name);
+            let Some((id, last)) = self.deleted.by_name.get(&name).copied() else {
+                continue;
+            };
             // It may have been deleted once more.
-            if self
-                .deleted
-                .by_name
-                .get(&name)
-                .is_some_and(|it| it.1 <= until)
-            {
+            if last <= until {
                 self.deleted.by_name.remove(&name);
-                turn.hand(StoreOp::Keep {
-                    table: Table::Topics,
-                    key: key(&name),
-                    value: None,
-                });
+                self.deleted.gone = self.deleted.gone.max(id);
+                keep(turn, GONE.into(), value(self.deleted.gone));
+                keep(turn, key(&name), None);
             }
         }
     }
@@ -136,10 +156,14 @@ impl Topics {
         self.deleted.told = true;
     }
 
-    /// A fact of the time before the start: a topic was deleted. False if it is no such fact.
+    /// A fact of the time before the start: what was deleted. False if it is no such fact.
     pub fn recall(&mut self, now: Now, fact: &[u8], value: &[u8]) -> bool {
         let text = value.strip_prefix(VALUE).map(std::str::from_utf8);
         let id = text.and_then(|text| MessageId::parse(text.ok()?));
+        if let (GONE, Some(id)) = (fact, id) {
+            self.deleted.gone = self.deleted.gone.max(id);
+            return true;
+        }
         let (Some(name), Some(id)) = (fact.strip_prefix(PREFIX), id) else {
             return false;
         };
@@ -157,7 +181,7 @@ impl Topics {
             self.missing(before);
         }
         let left = self.left(now, message.accepted);
-        if left.is_zero() {
+        if left.is_zero() || message.id <= self.deleted.gone {
             self.forgotten = self.forgotten.max(message.id);
             return;
         }
@@ -171,7 +195,7 @@ impl Topics {
     }
 
     /// How long something that came then may be kept yet, under any name.
-    fn left(&self, now: Now, then: Wall) -> std::time::Duration {
+    fn left(&self, now: Now, then: Wall) -> Duration {
         let age = now.wall.since(then);
         self.settings.widest().age.saturating_sub(age)
     }

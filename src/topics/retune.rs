@@ -11,6 +11,8 @@ impl Topics {
     /// the next sweep, which may be due at once.
     pub fn retune(&mut self, settings: &Settings) {
         let bytes_max = self.settings.bytes_max;
+        let (was, is) = (self.settings.widest().age, settings.widest().age);
+        self.deleted.regroup(was, is);
         self.settings = Settings {
             bytes_max,
             ..settings.clone()

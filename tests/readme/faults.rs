@@ -275,7 +275,7 @@ pub const ROWS: &[Row] = &[
     (
         "A client's machine or its road is gone, without a word",
         "Its connection is closed when twice `--stall-timeout` nothing of what was sent has been \
-         acknowledged.",
+         acknowledged; another value at SIGHUP is for those that come after it.",
         &["hostile: clients that vanish"],
     ),
     (

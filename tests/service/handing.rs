@@ -1,9 +1,11 @@
 //! Sockets that a service manager has opened and hands over.
 
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Command;
+use std::time::Duration;
 
 use super::*;
 use crate::folder::Folder;
@@ -117,4 +119,58 @@ fn sockets_for_another_process_are_left_alone() {
     command.env("LISTEN_FDS", "1").env("LISTEN_PID", "1");
     let server = Server::spawn(command);
     assert_eq!(get(&server, "/health").status, 200);
+}
+
+#[test]
+fn a_bound_that_is_read_anew_holds_for_a_listener_that_is_there() {
+    let folder = Folder::new();
+    let path = folder.path().join("h.toml");
+    std::fs::write(&path, "stall-timeout = \"1s\"\n").unwrap();
+    let (ours, listener) = {
+        let listener = listener();
+        (listener.try_clone().unwrap(), listener)
+    };
+    let flags = ["--config", path.to_str().unwrap()];
+    let mut server = Server::handed(listener, &flags);
+    let silence = || socket2::SockRef::from(&ours).tcp_user_timeout().unwrap();
+    assert_eq!(silence(), Some(Duration::from_secs(2)));
+    std::fs::write(&path, "stall-timeout = \"60s\"\n").unwrap();
+    server.signal("HUP");
+    server.line_with("reload_done");
+    assert_eq!(silence(), Some(Duration::from_secs(120)));
+}
+
+#[test]
+fn a_socket_without_a_file_is_named_as_curl_wants_it() {
+    use std::os::linux::net::SocketAddrExt;
+    let name = format!("hookah-{}", std::process::id());
+    let addr = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
+    let mut server = Server::handed(UnixListener::bind_addr(&addr).unwrap(), &["--port=0"]);
+    let line = server.line_with("try: ");
+    assert!(
+        line.contains(&format!("--abstract-unix-socket {name} -d")),
+        "{line}"
+    );
+    let mut stream = UnixStream::connect_addr(&addr).unwrap();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut told = String::new();
+    stream.read_to_string(&mut told).unwrap();
+    let line = format!("curl --abstract-unix-socket {name} ");
+    assert!(told.contains(&line), "{told}");
+}
+
+#[test]
+fn a_start_that_fails_says_so_in_the_form_of_the_log() {
+    let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let (code, said) = refused(udp, &["--log-format", "json"]);
+    let last = said.lines().last().unwrap_or_default();
+    let end = format!("\"exit_code\":{}}}", code.unwrap());
+    assert!(last.starts_with("{\"time\":"), "{said}");
+    assert!(
+        last.contains("\"event\":\"failed\",\"text\":\"LISTEN_FDS: "),
+        "{said}"
+    );
+    assert!(last.ends_with(&end), "{said}");
 }

@@ -126,6 +126,12 @@ fn a_socket_is_named_to_whoever_came_by_it() {
         first(&asked("localhost", unix(true), &quoted)),
         r"curl --unix-socket '/tmp/it'\''s here' http://localhost/dispatch"
     );
+    // One without a file has a flag of its own.
+    let hidden = doors(&[], Some("@hookah"));
+    assert_eq!(
+        first(&asked("localhost", unix(true), &hidden)),
+        "curl --abstract-unix-socket hookah http://localhost/dispatch"
+    );
     // A web server in front of it passes the name by which it is known itself.
     assert_eq!(
         first(&asked("a.example", unix(false), &own)),

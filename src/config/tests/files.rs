@@ -320,3 +320,14 @@ fn every_value_is_printed_with_where_it_came_from() {
         );
     }
 }
+
+#[test]
+fn a_key_has_so_many_values_and_no_more() {
+    let list = |count: usize| {
+        let values = vec!["\"https://a.example\""; count];
+        format!("\nhub-topics = [\n{}\n]\n", values.join(",\n"))
+    };
+    with(&list(1_024), &[], &[]);
+    let told = "h.toml:2: hub-topics: has 1025 values; allowed: 1024";
+    assert_eq!(said(list(1_025)), told);
+}

@@ -72,7 +72,7 @@ fn the_page_has_its_policy_and_its_tag() {
     }
     for (name, value) in [
         ("X-Content-Type-Options", "nosniff"),
-        ("Referrer-Policy", "no-referrer"),
+        ("Referrer-Policy", "same-origin"),
         ("Cross-Origin-Opener-Policy", "same-origin"),
         ("Cache-Control", "no-cache"),
     ] {
@@ -181,4 +181,23 @@ fn the_page_may_do_what_it_is_for_and_no_other_page_may() {
             assert_eq!(field(&told, "Access-Control-Allow-Origin"), None, "{told}");
         }
     }
+}
+
+#[test]
+fn the_text_goes_by_what_the_hub_was_told_last() {
+    let mut settings = Settings::default();
+    settings.hub.strict_targets = false;
+    let mut world = World::keeping(settings.clone());
+    world.visitor.door = Door::Open;
+    world.visitor.peer = "203.0.113.9".parse().unwrap();
+    let line = world.open();
+    let before = world.say(line, &get(""));
+    settings.hub.strict_targets = true;
+    let now = world.now;
+    world.engine.retune(now, &settings);
+    let after = world.say(line, &get(""));
+    assert_ne!(before, after);
+    settings.hub.strict_targets = false;
+    world.engine.retune(now, &settings);
+    assert_eq!(world.say(line, &get("")), before);
 }

@@ -178,3 +178,26 @@ fn a_taken_port_is_an_error_that_names_it() {
     let (at, why) = taken.unwrap_err();
     assert_eq!((at, why.kind()), (again, io::ErrorKind::AddrInUse));
 }
+
+#[test]
+fn who_comes_after_another_bound_was_set_is_held_to_that() {
+    let (mut poll, mut listeners) = bind(2);
+    let places: Vec<SocketAddr> = addrs(&listeners).collect();
+    let other = Duration::from_secs(7);
+    let mut allowed = Vec::new();
+    let mut clients = Vec::new();
+    for turn in 0..2 {
+        if turn == 1 {
+            listeners.allow_silence(other);
+        }
+        clients.extend(places.iter().map(|at| Client::connect(at).unwrap()));
+        await_edges(&mut poll, &mut listeners, 2);
+        listeners.begin_turn(Mono(turn));
+        while let Some((Socket::Tcp(stream), _)) = listeners.accept(Mono(turn)) {
+            let seen = socket2::SockRef::from(&stream).tcp_user_timeout();
+            allowed.push(seen.unwrap());
+        }
+    }
+    let (before, after) = (Some(TERMS.silence), Some(other));
+    assert_eq!(allowed, [before, before, after, after]);
+}

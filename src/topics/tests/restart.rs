@@ -233,6 +233,60 @@ fn what_was_deleted_stays_deleted() {
     assert_eq!((gone, value), (key, None));
 }
 
+/// Tells a new process of what was handed to the store.
+fn recall_all(topics: &mut Topics, turn: &Turn) {
+    let mut facts = std::collections::BTreeMap::new();
+    for action in &turn.actions {
+        if let Action::Store(_, StoreOp::Keep { key, value, .. }) = action {
+            facts.insert(key, value);
+        }
+    }
+    for (key, value) in facts {
+        if let Some(value) = value {
+            assert!(topics.recall(START, key, value));
+        }
+    }
+}
+
+#[test]
+fn what_was_deleted_stays_so_where_backlogs_are_longer_after_a_start() {
+    let age = |seconds| Settings {
+        backlog_age: std::time::Duration::from_secs(seconds),
+        ..Settings::default()
+    };
+    let kept = [earlier(50, &["t"], "a=1"), earlier(1, &["u"], "a=2")];
+    // The age at the delete, the one it was told before it was over, and whether there was a
+    // purge between.
+    for (first, then, purges) in [(2, 2, true), (2, 2, false), (2, 40, true), (2, 60, true)] {
+        let mut topics = Topics::new(age(first), START.wall, 1);
+        let mut turn = turn();
+        topics.publish(&kept[0], START.mono);
+        topics.drop_backlog(&mut turn, b"t");
+        turn.now.mono.0 += 1_000_000;
+        topics.retune(&age(then));
+        topics.check();
+        turn.now.mono = START.mono + std::time::Duration::from_secs(50);
+        if purges {
+            topics.purge(&mut turn);
+            topics.check();
+        }
+        let held = turn.actions.len();
+        assert_eq!(held, if purges && then < 50 { 3 } else { 1 }, "{then}");
+        topics.publish(&kept[1], turn.now.mono);
+        let mut topics = Topics::new(age(3_600), START.wall, 1);
+        topics.missing(MessageId(1));
+        recall_all(&mut topics, &turn);
+        restore(&mut topics, &kept);
+        assert!(topics.row(b"t").is_none(), "{first} {then} {purges}");
+        assert_eq!(
+            since(&mut topics, "topic=t", &earlier(60, &[], "")).0,
+            Some(Resume::Reset)
+        );
+        let joined = join(&mut topics, "topic=u&since=all");
+        assert_eq!(seen(&topics, joined.seat), ["a=2"]);
+    }
+}
+
 #[test]
 fn a_topic_that_is_deleted_again_is_remembered_for_the_second_time() {
     let (mut topics, mut turn) = (begun(), turn());
@@ -250,7 +304,8 @@ fn a_topic_that_is_deleted_again_is_remembered_for_the_second_time() {
     turn.now.mono.0 += 1_000_000;
     topics.purge(&mut turn);
     topics.check();
-    assert_eq!(turn.actions.len(), handed + 1);
+    // Up to where nothing comes back, and that the name is not held any more.
+    assert_eq!(turn.actions.len(), handed + 2);
 }
 
 #[test]
