@@ -29,6 +29,19 @@ fn whoever_waits_for_the_store_serves_what_needs_none() {
     let requests = [
         "GET /ready HTTP/1.1\r\nHost: h\r\n\r\n",
         "GET /stream?topic=t&format=json HTTP/1.1\r\nHost: h\r\n\r\n",
+        "GET /stream?topic=t&poll=1 HTTP/1.1\r\nHost: h\r\n\r\n",
+        "HEAD /stream?topic=t&format=json HTTP/1.1\r\nHost: h\r\n\r\n",
+        "GET /messages HTTP/1.1\r\nHost: h\r\n\r\n",
+        "GET /messages/msg_1 HTTP/1.1\r\nHost: h\r\n\r\n",
+        "DELETE /messages/msg_1 HTTP/1.1\r\nHost: h\r\n\r\n",
+        "POST /messages/msg_1/resend HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n",
+        "POST /messages/resend HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n",
+        "GET /topics HTTP/1.1\r\nHost: h\r\n\r\n",
+        "GET /topics/t HTTP/1.1\r\nHost: h\r\n\r\n",
+        "DELETE /topics/t HTTP/1.1\r\nHost: h\r\n\r\n",
+        "GET /subscriptions HTTP/1.1\r\nHost: h\r\n\r\n",
+        "DELETE /subscriptions?topic=t&callback=http://h/ HTTP/1.1\r\nHost: h\r\n\r\n",
+        "POST /publish HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n",
         &posted,
     ];
     for request in requests {
@@ -39,6 +52,9 @@ fn whoever_waits_for_the_store_serves_what_needs_none() {
             (503, Some("1")),
             "{request}: {answer:?}"
         );
+    }
+    for path in ["/", "/hub", "/metrics", "/lanes", "/flows", "/queues"] {
+        assert_eq!(get(&second, path).status, 200, "{path}");
     }
     // EventSource would give up for good on a 503.
     let events = ask(
