@@ -32,12 +32,10 @@ pub struct Route {
 /// What an endpoint needs of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Store {
-    /// Nothing: it is right without it, or says itself what is missing.
+    /// Nothing: it is right without it, or asks itself once it has the body.
     Unneeded,
     /// All that it keeps.
     Read,
-    /// The same, but whoever only looks needs nothing of it.
-    Changed,
 }
 
 /// Who answers.
@@ -155,7 +153,6 @@ impl Route {
         match self.store {
             Store::Unneeded => false,
             Store::Read => method != Method::Options,
-            Store::Changed => !READ.contains(&method),
         }
     }
 
@@ -185,7 +182,7 @@ const ROUTES: &[Route] = &[
         help: "many of those at once: a JSON array, or one object on each line",
         look: Needs::Known,
         change: Needs::Send,
-        store: Store::Read,
+        store: Store::Unneeded,
         handler: Handler::Batch,
     },
     Route {
@@ -197,7 +194,7 @@ const ROUTES: &[Route] = &[
         help: "queue a webhook (_url) or publish to a topic (_topic)",
         look: Needs::Known,
         change: Needs::Send,
-        store: Store::Read,
+        store: Store::Unneeded,
         handler: Handler::Dispatch,
     },
     Route {
@@ -221,7 +218,7 @@ const ROUTES: &[Route] = &[
         help: "WebSub: subscribe, unsubscribe, publish (hub.mode)",
         look: Needs::Known,
         change: Needs::Known,
-        store: Store::Changed,
+        store: Store::Unneeded,
         handler: Handler::Hub(Half::Any),
     },
     Route {
@@ -233,7 +230,7 @@ const ROUTES: &[Route] = &[
         help: "the half of the hub for subscribers",
         look: Needs::Known,
         change: Needs::Known,
-        store: Store::Changed,
+        store: Store::Unneeded,
         handler: Handler::Hub(Half::Subscribe),
     },
     Route {
@@ -245,7 +242,7 @@ const ROUTES: &[Route] = &[
         help: "the half of the hub for publishers",
         look: Needs::Known,
         change: Needs::Known,
-        store: Store::Changed,
+        store: Store::Unneeded,
         handler: Handler::Hub(Half::Publish),
     },
     Route {
