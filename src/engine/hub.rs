@@ -21,7 +21,7 @@ use crate::http::request::Request;
 use crate::hub::name::TopicName;
 use crate::hub::request::{self, Asked, Half};
 use crate::hub::{Client, Content, Decision, Hub, Refused, Ticket, Verdict};
-use crate::model::Visitor;
+use crate::model::{Room, Visitor};
 use crate::port::{Seq, Turn};
 use crate::topics::Topics;
 
@@ -189,6 +189,16 @@ fn not_verified() -> Reply {
     }
 }
 
+/// It was asked for too late; the next process is there in a moment.
+fn stopping() -> Reply {
+    Reply::Problem {
+        problem: Reason::Draining.into(),
+        json: false,
+        allow: None,
+        retry_after: Some(1),
+    }
+}
+
 fn plain(status: u16, body: impl Into<std::borrow::Cow<'static, str>>) -> Reply {
     let body = body.into();
     let content_type = match body.is_empty() {
@@ -211,7 +221,11 @@ impl Engine {
         if self.by_hand {
             return;
         }
-        while self.carry_notices() | self.carry_contents() | self.carry_verdicts() {}
+        while self.carry_notices()
+            | self.carry_contents()
+            | self.carry_stranded()
+            | self.carry_verdicts()
+        {}
     }
 
     /// Between the hub and the deliveries to its subscribers; false if there is nothing.
@@ -277,6 +291,30 @@ impl Engine {
             }
             Err(_) => self.hub.stored(&mut self.turn, content.topic, false),
         }
+    }
+
+    /// Once nothing new begins, whoever waits for a call that has not begun would wait in vain,
+    /// and the end of the server with it.
+    fn carry_stranded(&mut self) -> bool {
+        if !self.leaves_the_rest() || self.waiters.is_empty() {
+            return false;
+        }
+        let calls = self.lines.iter().filter_map(|(_, line)| match &line.conn {
+            Conn::Outbound(outbound) => outbound.call(),
+            _ => None,
+        });
+        let calls: Vec<Key> = calls
+            .filter(|owner| owner.room == Room::Hub)
+            .map(|owner| owner.key)
+            .collect();
+        let is_out = |call| calls.contains(&call);
+        let stranded = self.hub.strand(&mut self.turn, is_out);
+        for ticket in &stranded {
+            if let Some(line) = self.waiters.remove(ticket) {
+                self.answer_held(line, *ticket, (0, stopping()));
+            }
+        }
+        !stranded.is_empty()
     }
 
     fn carry_verdicts(&mut self) -> bool {

@@ -24,7 +24,18 @@ pub struct Route {
     pub(super) look: Needs,
     /// What whoever changes something needs: POST and DELETE.
     pub(super) change: Needs,
+    /// Whether what it answers rests on what is kept, so that it waits for the store's word.
+    pub(super) store: Store,
     pub(super) handler: Handler,
+}
+
+/// What an endpoint needs of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Store {
+    /// Nothing: it is right without it, or asks itself once it has the body.
+    Unneeded,
+    /// All that it keeps.
+    Read,
 }
 
 /// Who answers.
@@ -136,6 +147,15 @@ impl Route {
         }
     }
 
+    /// Whether a request with that method can only be answered once the store has said what was
+    /// before.
+    pub(super) fn needs_store(&self, method: Method) -> bool {
+        match self.store {
+            Store::Unneeded => false,
+            Store::Read => method != Method::Options,
+        }
+    }
+
     /// What a request with that method needs.
     pub(super) fn needs(&self, method: Method) -> Needs {
         match method {
@@ -162,6 +182,7 @@ const ROUTES: &[Route] = &[
         help: "many of those at once: a JSON array, or one object on each line",
         look: Needs::Known,
         change: Needs::Send,
+        store: Store::Unneeded,
         handler: Handler::Batch,
     },
     Route {
@@ -173,6 +194,7 @@ const ROUTES: &[Route] = &[
         help: "queue a webhook (_url) or publish to a topic (_topic)",
         look: Needs::Known,
         change: Needs::Send,
+        store: Store::Unneeded,
         handler: Handler::Dispatch,
     },
     Route {
@@ -184,6 +206,7 @@ const ROUTES: &[Route] = &[
         help: "read topics live (topic=NAME)",
         look: Needs::Stream,
         change: Needs::Stream,
+        store: Store::Unneeded,
         handler: Handler::Stream,
     },
     Route {
@@ -195,6 +218,7 @@ const ROUTES: &[Route] = &[
         help: "WebSub: subscribe, unsubscribe, publish (hub.mode)",
         look: Needs::Known,
         change: Needs::Known,
+        store: Store::Unneeded,
         handler: Handler::Hub(Half::Any),
     },
     Route {
@@ -206,6 +230,7 @@ const ROUTES: &[Route] = &[
         help: "the half of the hub for subscribers",
         look: Needs::Known,
         change: Needs::Known,
+        store: Store::Unneeded,
         handler: Handler::Hub(Half::Subscribe),
     },
     Route {
@@ -217,6 +242,7 @@ const ROUTES: &[Route] = &[
         help: "the half of the hub for publishers",
         look: Needs::Known,
         change: Needs::Known,
+        store: Store::Unneeded,
         handler: Handler::Hub(Half::Publish),
     },
     Route {
@@ -228,6 +254,7 @@ const ROUTES: &[Route] = &[
         help: "who subscribes to what (topic=, callback=, limit=N, cursor=N); DELETE denies it",
         look: Needs::Read,
         change: Needs::Admin,
+        store: Store::Read,
         handler: Handler::Subscriptions,
     },
     Route {
@@ -239,6 +266,7 @@ const ROUTES: &[Route] = &[
         help: "who reads what, and what is kept (limit=N, cursor=N)",
         look: Needs::Read,
         change: Needs::Admin,
+        store: Store::Read,
         handler: Handler::Topics,
     },
     Route {
@@ -250,6 +278,7 @@ const ROUTES: &[Route] = &[
         help: "/topics/{name}, percent-encoded; DELETE ends its streams and drops its messages",
         look: Needs::Read,
         change: Needs::Admin,
+        store: Store::Read,
         handler: Handler::Topics,
     },
     Route {
@@ -262,6 +291,7 @@ const ROUTES: &[Route] = &[
                cursor=ID)",
         look: Needs::Read,
         change: Needs::Read,
+        store: Store::Read,
         handler: Handler::Messages,
     },
     Route {
@@ -273,6 +303,7 @@ const ROUTES: &[Route] = &[
         help: "resend those that such a search finds, up to 1000 at once",
         look: Needs::Dispatch,
         change: Needs::Dispatch,
+        store: Store::Read,
         handler: Handler::ResendMany,
     },
     Route {
@@ -284,6 +315,7 @@ const ROUTES: &[Route] = &[
         help: "/messages/{id}/resend: resend one, as a new message",
         look: Needs::Dispatch,
         change: Needs::Dispatch,
+        store: Store::Read,
         handler: Handler::Resend,
     },
     Route {
@@ -295,6 +327,7 @@ const ROUTES: &[Route] = &[
         help: "/messages/{id}: what became of it (wait=30s); DELETE cancels what is not delivered",
         look: Needs::Read,
         change: Needs::Dispatch,
+        store: Store::Read,
         handler: Handler::Message,
     },
     Route {
@@ -306,6 +339,7 @@ const ROUTES: &[Route] = &[
         help: "what there is: a page for browsers, a short text for curl",
         look: Needs::Known,
         change: Needs::Known,
+        store: Store::Unneeded,
         handler: Handler::About,
     },
     Route {
@@ -317,6 +351,7 @@ const ROUTES: &[Route] = &[
         help: "200 while the server runs, 503 while its store fails",
         look: Needs::Nothing,
         change: Needs::Nothing,
+        store: Store::Unneeded,
         handler: Handler::Health,
     },
     Route {
@@ -328,6 +363,7 @@ const ROUTES: &[Route] = &[
         help: "200 while messages are taken; 503 at the start, and while the store fails",
         look: Needs::Nothing,
         change: Needs::Nothing,
+        store: Store::Unneeded,
         handler: Handler::Ready,
     },
     Route {
@@ -339,6 +375,7 @@ const ROUTES: &[Route] = &[
         help: "counters and gauges in Prometheus text",
         look: Needs::Read,
         change: Needs::Read,
+        store: Store::Unneeded,
         handler: Handler::Metrics,
     },
     Route {
@@ -350,6 +387,7 @@ const ROUTES: &[Route] = &[
         help: "what waits and runs for each origin (limit=N, cursor=N)",
         look: Needs::Read,
         change: Needs::Read,
+        store: Store::Unneeded,
         handler: Handler::Lanes,
     },
     Route {
@@ -361,6 +399,7 @@ const ROUTES: &[Route] = &[
         help: "/lanes/{origin}/pause and /resume, the origin percent-encoded",
         look: Needs::Admin,
         change: Needs::Admin,
+        store: Store::Unneeded,
         handler: Handler::Steer,
     },
     Route {
@@ -372,6 +411,7 @@ const ROUTES: &[Route] = &[
         help: "what rates and parallelism hold back (limit=N, cursor=N)",
         look: Needs::Read,
         change: Needs::Read,
+        store: Store::Unneeded,
         handler: Handler::Flows,
     },
     Route {
@@ -383,6 +423,7 @@ const ROUTES: &[Route] = &[
         help: "queues and the first of each (limit=N, cursor=N)",
         look: Needs::Read,
         change: Needs::Read,
+        store: Store::Unneeded,
         handler: Handler::Queues,
     },
 ];

@@ -202,6 +202,7 @@ impl Service for Rooms<'_> {
         let judged = routed(request).and_then(|route| {
             self.guard(turn, request, route)?;
             self.let_in(turn, route, request)?;
+            self.awaits_store(route, request)?;
             self.fits(request)
         });
         judged.map_err(|reply| self.for_scripts(request, reply))
@@ -236,6 +237,17 @@ fn routed(request: &Request<'_>) -> Result<&'static Route, Reply> {
 }
 
 impl Rooms<'_> {
+    /// What rests on what is kept would wait without end, or be wrong, before the store has said
+    /// what that is.
+    fn awaits_store(&self, route: &Route, request: &Request<'_>) -> Result<(), Reply> {
+        match self.store {
+            Condition::Starting if route.needs_store(request.method) => {
+                Err(problem(Reason::Starting.into(), request))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn fits(&self, request: &Request<'_>) -> Result<(), Reply> {
         let max = self.settings.limits.body_bytes_max as u64;
         match request.body {

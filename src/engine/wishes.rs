@@ -38,7 +38,10 @@ impl Rooms<'_> {
         let polls = matches!(wish.mode, Mode::Poll | Mode::Wait(_));
         let (head_only, framing) = (request.method == Method::Head, wish.style.framing);
         let sits = !head_only && wish.mode != Mode::Poll;
-        if let Some(reason) = self.full(&wish).filter(|_| sits) {
+        // What is kept has not come back yet: whoever came now would miss it, and whoever does not
+        // wait would hear that it is gone.
+        let starts = (self.store == Condition::Starting).then_some(Reason::Starting);
+        if let Some(reason) = starts.or_else(|| self.full(&wish).filter(|_| sits)) {
             turn.stats.add(Counter::StreamsRefused, 1);
             return refuse(turn, request, &wish, reason);
         }
@@ -65,10 +68,6 @@ impl Rooms<'_> {
     /// Why there is no room for another stream or poll that waits, if so. While the server stops,
     /// polls are answered at once.
     fn full(&self, wish: &Wish) -> Option<Reason> {
-        // What is kept has not come back yet: whoever came now would miss it.
-        if self.store == Condition::Starting {
-            return Some(Reason::Starting);
-        }
         let waits = matches!(wish.mode, Mode::Wait(_));
         if self.draining {
             return (!waits).then_some(Reason::Draining);
@@ -92,7 +91,7 @@ fn refuse(turn: &mut Turn, request: &Request<'_>, wish: &Wish, reason: Reason) -
         Reason::Starting | Reason::Draining => (500 + 50 * chance, 1),
         _ => (30_000 + 3_000 * chance, chance + 1),
     };
-    let polls = matches!(wish.mode, Mode::Wait(_));
+    let polls = matches!(wish.mode, Mode::Poll | Mode::Wait(_));
     match wish.style.format.is_sse() && !polls {
         true => Reply::Text {
             status: 200,

@@ -8,7 +8,7 @@ use super::calls::{Call, Errand};
 use super::gate;
 use super::subscription::State;
 use super::verify::{
-    self, CHALLENGE_BYTES, Challenge, EXCHANGE_TIMEOUT, Sense, Step, Verification,
+    self, CHALLENGE_BYTES, Challenge, EXCHANGE_TIMEOUT, Sense, Step, Ticket, Verification,
 };
 use super::{Hub, name};
 use crate::base::frame::Frame;
@@ -329,6 +329,24 @@ impl Hub {
         if let Some((ticket, _)) = asked.ticket {
             self.verdicts.push_back((ticket, confirmed));
         }
+    }
+
+    /// No new call starts any more: verifications that somebody waits for end, except those whose
+    /// call `is_out`. Who waited, to be told so.
+    pub(crate) fn strand(&mut self, turn: &mut Turn, is_out: impl Fn(Key) -> bool) -> Vec<Ticket> {
+        let waits = |asked: &Verification| {
+            let out = matches!(asked.step, Step::Out(call) if is_out(call));
+            asked.ticket.map(|(ticket, _)| ticket).filter(|_| !out)
+        };
+        let stranded = self.subscriptions.iter().filter_map(|(key, subscription)| {
+            let ticket = subscription.state.asked().and_then(waits)?;
+            Some((key, ticket))
+        });
+        let stranded: Vec<_> = stranded.collect();
+        for (key, _) in &stranded {
+            self.failed(turn, *key);
+        }
+        stranded.into_iter().map(|(_, ticket)| ticket).collect()
     }
 
     /// A subscription's time has come: its lease is over or to be renewed, its subscriber is asked

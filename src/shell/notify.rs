@@ -23,7 +23,23 @@ pub(super) struct Notify {
     pulse: Option<(Duration, Mono)>,
     /// What people are shown.
     status: String,
+    said: Said,
 }
+
+/// What the service manager was told of us.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Said {
+    /// That we are started, if so much.
+    #[default]
+    Nothing,
+    /// That connections are taken in.
+    Ready,
+    /// That we stop. READY=1 would say that it is over.
+    Stopping,
+}
+
+/// The shortest time from one sign of life to the next.
+const PULSE_MIN: Duration = Duration::from_millis(1);
 
 impl Notify {
     /// The line that was asked for.
@@ -35,8 +51,10 @@ impl Notify {
             Ok(socket) => Notify {
                 socket: Some(socket),
                 // Half of the time, so that one sign that comes late is no death.
-                pulse: asked.watchdog.map(|limit| (limit / 2, now)),
-                status: String::new(),
+                pulse: asked
+                    .watchdog
+                    .map(|limit| ((limit / 2).max(PULSE_MIN), now)),
+                ..Notify::default()
             },
             Err(why) => {
                 log::warn!("notify_failed socket={name:?} why={:?}", why.to_string());
@@ -48,6 +66,11 @@ impl Notify {
     /// Connections are taken in; `status` says where, and what is still awaited.
     pub(super) fn ready(&mut self, status: String) {
         self.status = status;
+        // A stop may begin while nobody is let in yet.
+        if self.said == Said::Stopping {
+            return;
+        }
+        self.said = Said::Ready;
         self.say(&format!("READY=1\nSTATUS={}", self.status));
     }
 
@@ -58,7 +81,12 @@ impl Notify {
     }
 
     /// Files are read anew; it ends with [`Notify::reloaded`].
+    /// Nothing is said of it before we are ready, or once we stop: its end would be taken for that
+    /// of the start, or the stop for over.
     pub(super) fn reloading(&self) {
+        if self.said != Said::Ready {
+            return;
+        }
         let now = micros(sys::monotonic());
         self.say(&format!(
             "RELOADING=1\nMONOTONIC_USEC={now}\nSTATUS=Reading files anew"
@@ -67,11 +95,14 @@ impl Notify {
 
     /// They were read.
     pub(super) fn reloaded(&self) {
-        self.say(&format!("READY=1\nSTATUS={}", self.status));
+        if self.said == Said::Ready {
+            self.say(&format!("READY=1\nSTATUS={}", self.status));
+        }
     }
 
     /// A drain has begun, which takes so long at most.
-    pub(super) fn stopping(&self, drain: Duration) {
+    pub(super) fn stopping(&mut self, drain: Duration) {
+        self.said = Said::Stopping;
         let extend = micros(drain + STOP_SPARE);
         self.say(&format!(
             "STOPPING=1\nEXTEND_TIMEOUT_USEC={extend}\nSTATUS=Finishing what is under way"
@@ -157,6 +188,9 @@ mod tests {
             let count = heard.recv(&mut buffer).unwrap();
             String::from_utf8_lossy(&buffer[..count]).into_owned()
         };
+        // A reload before anybody is let in does not say that the start is over.
+        notify.reloading();
+        notify.reloaded();
         notify.ready("here".to_owned());
         assert_eq!(next(), "READY=1\nSTATUS=here");
         notify.turns(at(100));
@@ -173,6 +207,28 @@ mod tests {
         assert_eq!(next(), "READY=1\nSTATUS=here");
         notify.stopping(Duration::from_secs(8));
         assert!(next().starts_with("STOPPING=1\nEXTEND_TIMEOUT_USEC=23000000\n"));
+        // Nor does one during a stop say that that is over.
+        notify.reloading();
+        notify.reloaded();
+        notify.ready("there".to_owned());
+        notify.turns(at(110));
+        assert_eq!(next(), "WATCHDOG=1");
+    }
+
+    #[test]
+    fn the_shortest_watchdog_does_not_keep_the_loop_awake() {
+        let folder = std::env::temp_dir().join(format!("hookah-pulse-{}", std::process::id()));
+        let _ = std::fs::remove_file(&folder);
+        let heard = UnixDatagram::bind(&folder).unwrap();
+        let asked = Asked {
+            socket: Some(folder.clone().into()),
+            watchdog: Some(Duration::from_micros(1)),
+        };
+        let mut notify = Notify::new(&asked, Mono(0));
+        notify.turns(Mono(7));
+        assert_eq!(notify.next(), Some(Mono(1_007)));
+        drop(heard);
+        let _ = std::fs::remove_file(&folder);
     }
 
     #[test]

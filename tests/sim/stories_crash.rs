@@ -116,9 +116,23 @@ fn a_store_that_another_process_has_is_waited_for_and_all_else_is_served() {
     asks(&mut sim, 0, "/health", 200);
     asks(&mut sim, 0, "/ready", 503);
     let during = place(&mut sim, 0, target, |_| ());
+    // Those would wait without end, or be wrong: nobody knows yet what is kept.
+    let early = sim.clients.len();
+    for path in [
+        "/messages",
+        "/messages/msg_1",
+        "/topics",
+        "/subscriptions",
+        "/stream?topic=t&poll=1",
+    ] {
+        asks(&mut sim, 0, path, 503);
+    }
+    asks(&mut sim, 0, "/lanes", 200);
     sim.run_for(SECOND / 10);
     let answers: Vec<u16> = (first..first + 3).map(|it| status(&sim, it)).collect();
     assert_eq!(answers, [200, 503, 503]);
+    let answers: Vec<u16> = (early..early + 6).map(|it| status(&sim, it)).collect();
+    assert_eq!(answers, [503, 503, 503, 503, 503, 200]);
     sim.run_for(10 * SECOND);
     let after = place(&mut sim, 0, target, |_| ());
     sim.run();

@@ -97,7 +97,8 @@ fn open_with(path: &Path, opening: Opening, sync: Sync) -> Result<Sqlite, Refusa
         }
         Asked::Theirs(mut theirs) if waits => {
             let holder = theirs.holder();
-            (spawn(move || start.once_free(theirs))?, Some(holder))
+            let run = move || start.once_free(theirs, Start::begin);
+            (spawn(run)?, Some(holder))
         }
         Asked::Theirs(theirs) => return Err(theirs.refusal()),
     };
@@ -123,6 +124,9 @@ fn unstarted(why: &io::Error) -> Refusal {
     }
 }
 
+/// What writes, and its first connection.
+type Begun = (Worker, Connection);
+
 /// What a start needs once the lock is ours.
 struct Start {
     path: PathBuf,
@@ -132,7 +136,7 @@ struct Start {
 }
 
 impl Start {
-    fn begin(self) -> Result<(Worker, Connection), Refusal> {
+    fn begin(self) -> Result<Begun, Refusal> {
         let Start {
             path,
             opening,
@@ -153,7 +157,7 @@ impl Start {
     }
 
     /// The same once another process has released the lock; nothing if the loop closes before.
-    fn once_free(self, theirs: Theirs) {
+    fn once_free(self, theirs: Theirs, begin: fn(Start) -> Result<Begun, Refusal>) {
         let exchange = Arc::clone(&self.exchange);
         log::info!("store_awaited path={:?}", self.path);
         let since = Instant::now();
@@ -163,7 +167,8 @@ impl Start {
         let begun = taken.and_then(|lock| {
             let ms = since.elapsed().as_millis();
             log::info!("store_taken_over path={:?} waited_ms={ms}", self.path);
-            Ok((lock, self.begin()?))
+            // Whatever goes wrong must be heard: the loop would wait for this word without end.
+            Ok((lock, worker::caught(|| begin(self))?))
         });
         match begun {
             Ok((_lock, (worker, db))) => worker.run(db),

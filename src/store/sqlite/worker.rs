@@ -104,13 +104,7 @@ impl Worker {
     /// Runs until everything is written and the loop has closed, or nothing can be done any more.
     pub(super) fn run(mut self, db: Connection) {
         let exchange = Arc::clone(&self.exchange);
-        let ran = catch_unwind(AssertUnwindSafe(|| self.sessions(db)));
-        if let Err(refusal) = ran.unwrap_or_else(|_| {
-            Err(Refusal {
-                exit: Exit::Software,
-                why: "the store's thread failed; the log says where".into(),
-            })
-        }) {
+        if let Err(refusal) = caught(|| self.sessions(db)) {
             log::error!("store_ended why={:?}", refusal.why);
             exchange.refuse(refusal);
         }
@@ -448,4 +442,14 @@ fn answer(reader: &Reader, op: StoreOp) {
     if let StoreOp::Ask { ticket, question } = op {
         reader.ask(ticket, question);
     }
+}
+
+/// What `work` gives, or that it panicked: nobody would hear of a thread that is merely gone.
+pub(super) fn caught<T>(work: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        Err(Refusal {
+            exit: Exit::Software,
+            why: "the store's thread failed; the log says where".into(),
+        })
+    })
 }

@@ -79,3 +79,28 @@ fn what_was_copied_and_lost_is_copied_again() {
         .unwrap();
     assert_eq!(check, "ok");
 }
+
+#[test]
+fn a_panic_after_the_lock_was_awaited_ends_the_server_and_not_the_thread_alone() {
+    let folder = Folder::new();
+    let path = folder.file("a.db");
+    let Ok(Asked::Ours(first)) = lock::ask(&path) else {
+        panic!("it is free");
+    };
+    let Ok(Asked::Theirs(theirs)) = lock::ask(&path) else {
+        panic!("it was given twice");
+    };
+    drop(first);
+    let (opening, _bell) = opening(|_| Some(u64::MAX));
+    let exchange = Arc::new(Exchange::new(Arc::clone(&opening.wake)));
+    let start = Start {
+        path,
+        opening,
+        exchange: Arc::clone(&exchange),
+        sync: File::sync_data,
+    };
+    let waits = thread::spawn(move || start.once_free(theirs, |_| panic!("on purpose")));
+    waits.join().expect("the panic was caught");
+    let refusal = exchange.refusal().expect("the loop hears of it");
+    assert_eq!(refusal.exit, Exit::Software);
+}
