@@ -1,6 +1,7 @@
 //! `hookah send`: one message, or one for each line of stdin, and how it ended.
 //! It never sends a message twice: each has an idempotency key, under which it is tried again.
 
+use std::fmt;
 use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::PathBuf;
@@ -88,6 +89,7 @@ pub(super) fn run(order: &Order, mut caller: Caller) -> Result<(), Failure> {
         fields: &fields,
         body: &body,
         patience: PATIENCE,
+        needs_body: false,
     })?;
     if !(200..300).contains(&answer.head.status) {
         return Err(answer.refusal());
@@ -101,6 +103,16 @@ pub(super) fn run(order: &Order, mut caller: Caller) -> Result<(), Failure> {
         None => Ok(()),
         Some(time) => wait::run(&mut caller, &[id], time),
     }
+}
+
+/// A body from stdin at most, or a line of it: more than servers take.
+pub(super) const INPUT_BYTES_MAX: usize = 256 << 20;
+
+/// It is more than that.
+pub(super) fn too_long(what: impl fmt::Display) -> Failure {
+    let most = INPUT_BYTES_MAX >> 20;
+    let text = format_args!("{what} is too long; allowed: at most {most} MiB");
+    Failure::new(Exit::Refused, text)
 }
 
 /// The field by which the server knows a request again.
@@ -126,8 +138,13 @@ fn read(order: &Order) -> Result<(Vec<u8>, Option<String>), Failure> {
     let file = |path: &PathBuf| fs::read(path).map_err(|why| Failure::io(path.display(), &why));
     let stdin = || {
         let mut body = Vec::new();
-        let read = io::stdin().lock().read_to_end(&mut body);
-        read.map(|_| body).map_err(|why| Failure::io("stdin", &why))
+        let mut stdin = io::stdin().lock().take(INPUT_BYTES_MAX as u64 + 1);
+        let read = stdin.read_to_end(&mut body);
+        read.map_err(|why| Failure::io("stdin", &why))?;
+        match body.len() > INPUT_BYTES_MAX {
+            true => Err(too_long("stdin")),
+            false => Ok(body),
+        }
     };
     let json = |body: Vec<u8>| match is_json(&body) {
         Ok(()) => Ok((body, Some("application/json".to_owned()))),
