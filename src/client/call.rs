@@ -303,7 +303,7 @@ impl Patience {
     ) -> Result<(), E> {
         match self.next(rng, at_least) {
             Some(wait) => {
-                sleep(wait);
+                idle(wait);
                 Ok(())
             }
             None => Err(failure),
@@ -329,7 +329,7 @@ impl Patience {
 }
 
 /// Does nothing for so long.
-pub(super) fn sleep(time: Duration) {
+pub(super) fn idle(time: Duration) {
     let _: [bool; 0] = shell::await_any(0, [], Some(time));
 }
 

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use super::{Failure, lines, wait};
 use crate::base::exit::Exit;
 use crate::http::form;
 use crate::http::json::scan;
+use crate::shell;
 
 /// What a body is that nobody named: text, if it is UTF-8.
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
@@ -128,9 +130,24 @@ pub(super) fn checked(id: &str) -> Option<String> {
 
 /// Writes to stdout at once.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
-    let mut out = io::stdout();
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    written.map_err(|why| Failure::io("stdout", &why))
+    write_out(text.as_bytes()).map_err(|why| Failure::io("stdout", &why))
+}
+
+/// Writes to stdout at once, and waits for room where somebody has made it one that does not block.
+/// Without the buffer of std, which would not say how much of it was written.
+pub(super) fn write_out(mut bytes: &[u8]) -> io::Result<()> {
+    let stdout = io::stdout();
+    let mut out = fs::File::from(stdout.as_fd().try_clone_to_owned()?);
+    while !bytes.is_empty() {
+        match out.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+            Err(why) if why.kind() == io::ErrorKind::WouldBlock => shell::await_room(out.as_fd()),
+            Err(why) => return Err(why),
+        }
+    }
+    Ok(())
 }
 
 /// The body, and what it is.

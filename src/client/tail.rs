@@ -8,11 +8,11 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use super::answer::{Head, Incoming};
-use super::call::{Answer, Caller, Patience, Request, Trouble, is_passing, sleep};
+use super::call::{Answer, Caller, Patience, Request, Trouble, idle, is_passing};
 use super::cut::Cutter;
 use super::feed::{End, Event};
 use super::line::Limit;
-use super::send::checked;
+use super::send::{checked, write_out};
 use super::{Failure, RETRY_FOR};
 use crate::base::exit::Exit;
 use crate::shell;
@@ -117,7 +117,7 @@ pub(super) fn run(wish: &Wish, mut caller: Caller) -> Result<(), Failure> {
                     let text = &failure.text;
                     notice(format_args!("{text}; trying again in {seconds:.1} s"));
                 }
-                sleep(wait);
+                idle(wait);
             }
         }
     }
@@ -215,8 +215,7 @@ impl Tail<'_> {
             let most = LINE_BYTES_MAX >> 20;
             over = Some(Trouble::Protocol(format!("a line of more than {most} MiB")).into());
         }
-        let mut stdout = io::stdout().lock();
-        let written = stdout.write_all(&self.out).and_then(|()| stdout.flush());
+        let written = write_out(&self.out);
         self.out.clear();
         match written {
             // Whoever read it has seen enough.
