@@ -8,7 +8,6 @@ use std::process::Stdio;
 use std::thread;
 
 use crate::rig::{Running, at, client, piped, ran};
-use crate::server::Server;
 
 const CHUNKED: &str = "Transfer-Encoding: chunked\r\n\r\n";
 
@@ -174,26 +173,4 @@ fn errors_name_what_is_wrong_and_no_secrets() {
         assert!(ran.stderr.contains(expected), "{args:?} {}", ran.stderr);
         assert!(!ran.stderr.contains("secret"), "{}", ran.stderr);
     }
-}
-
-/// What somebody made non-blocking for all who share it is written to the end all the same.
-#[test]
-fn a_stdout_that_does_not_block_gets_all() {
-    let running = Server::start();
-    let server = at(running.addr());
-    let body = "x".repeat(900_000);
-    for _ in 0..3 {
-        let sent = piped(&mut client(&server, &["send", "t"]), body.as_bytes());
-        assert_eq!(sent.code, Some(0), "{}", sent.stderr);
-    }
-    let (mut ours, theirs) = UnixStream::pair().unwrap();
-    theirs.set_nonblocking(true).unwrap();
-    let mut command = client(&server, &["tail", "t", "--since=all", "--limit=3"]);
-    command.stdout(Stdio::from(OwnedFd::from(theirs)));
-    let mut child = command.spawn().unwrap();
-    drop(command);
-    let mut text = String::new();
-    ours.read_to_string(&mut text).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0));
-    assert_eq!(text.len(), 3 * (body.len() + 1));
 }
