@@ -14,6 +14,10 @@ use crate::http::response::{self, Framing, ResponseScan, RetryAfter};
 
 /// Bytes read at once.
 const READ_BYTES: usize = 64 << 10;
+/// What is kept of a refusal: enough to say why.
+const REFUSAL_BYTES_MAX: usize = 64 << 10;
+/// What an answer may have at most: a thousand times what ours have.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
 /// Interim answers before the final one, at most.
 const INTERIM_MAX: usize = 8;
 
@@ -42,6 +46,7 @@ pub(super) struct Incoming {
     /// Bytes of `buf` that are done with.
     done: usize,
     body: BodyReader,
+    is_success: bool,
     keep_alive: bool,
 }
 
@@ -53,6 +58,7 @@ impl Incoming {
             buf: Vec::new(),
             done: 0,
             body: BodyReader::None,
+            is_success: false,
             keep_alive: false,
         };
         for _ in 0..=INTERIM_MAX {
@@ -96,6 +102,7 @@ impl Incoming {
                     .map(|it| (it.name.to_owned(), text(it.value)))
                     .collect(),
             };
+            self.is_success = (200..300).contains(&head.status);
             self.keep_alive = head.keep_alive;
             self.body = head.body.reader();
             self.done += end;
@@ -139,10 +146,27 @@ impl Incoming {
         }
     }
 
-    /// The whole body, and the line if it may be used again.
-    pub(super) fn whole(mut self) -> Result<(Vec<u8>, Option<Line>), Trouble> {
+    /// The whole body, and the line if it may be used again; of a refusal its first part, and of a
+    /// success whose body nobody needs what has come.
+    pub(super) fn whole(mut self, is_needed: bool) -> Result<(Vec<u8>, Option<Line>), Trouble> {
         let mut body = Vec::new();
-        while !self.take(&mut body)? {
+        loop {
+            let done = self.take(&mut body)?;
+            if self.is_success && body.len() > ANSWER_BYTES_MAX {
+                let most = ANSWER_BYTES_MAX >> 20;
+                let text = format!("it answers more than {most} MiB; is it a Hookah?");
+                return Err(Trouble::Protocol(text));
+            }
+            if !self.is_success && body.len() > REFUSAL_BYTES_MAX {
+                body.truncate(REFUSAL_BYTES_MAX);
+                return Ok((body, None));
+            }
+            if done {
+                return Ok((body, self.keep_alive.then_some(self.line)));
+            }
+            if self.is_success && !is_needed {
+                return Ok((body, None));
+            }
             if self.fill()? == 0 {
                 if self.body.ends_with_close() {
                     return Ok((body, None));
@@ -152,7 +176,6 @@ impl Incoming {
                 ));
             }
         }
-        Ok((body, self.keep_alive.then_some(self.line)))
     }
 
     /// The line below.

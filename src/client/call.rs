@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustls::ClientConfig;
 
 use super::answer::{Head, Incoming, words};
-use super::line::Line;
+use super::line::{Limit, Line};
 use super::server::Place;
 use super::{Failure, RETRY_FOR, Settings, Token};
 use crate::base::exit::Exit;
@@ -21,6 +21,10 @@ use crate::shell;
 
 /// How long an answer may take that nobody asked to wait for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+/// A line that takes less of a body than that is as good as broken.
+const BODY_BYTES_A_SECOND: usize = 64 << 10;
+/// Longer than that nobody is told to wait who has no time of his own.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 /// The first wait before another try, and the longest one.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
@@ -54,8 +58,10 @@ pub(super) struct Request<'a> {
     pub(super) path: &'a str,
     pub(super) fields: &'a [(String, String)],
     pub(super) body: &'a [u8],
-    /// How long its answer may take.
+    /// How long its whole answer may take, with connecting.
     pub(super) patience: Duration,
+    /// Whether more of a success is needed than its head.
+    pub(super) needs_body: bool,
 }
 
 impl Request<'_> {
@@ -67,7 +73,14 @@ impl Request<'_> {
             fields: &[],
             body: b"",
             patience: PATIENCE,
+            needs_body: true,
         }
+    }
+
+    /// When its answer has to be there; a large body is given the time that it takes to send.
+    pub(super) fn until(&self) -> Instant {
+        let sending = Duration::from_secs((self.body.len() / BODY_BYTES_A_SECOND) as u64);
+        Instant::now() + self.patience + sending
     }
 }
 
@@ -138,14 +151,24 @@ impl Caller {
         self.settings.retry_for
     }
 
-    /// Sends a request: the head of the answer, and its body as it comes.
-    pub(super) fn open(&mut self, request: &Request<'_>) -> Result<(Head, Incoming), Trouble> {
+    /// Sends a request: the head of the answer, and its body as it comes, all by then.
+    pub(super) fn open(
+        &mut self,
+        request: &Request<'_>,
+        until: Instant,
+    ) -> Result<(Head, Incoming), Trouble> {
         let mut line = match self.kept.take() {
             Some(line) => line,
-            None => Line::connect(&self.settings.server, self.trusted.as_ref(), &mut self.rng)?,
+            None => {
+                let trusted = self.trusted.as_ref();
+                Line::connect(&self.settings.server, trusted, &mut self.rng, until)?
+            }
         };
         let broken = |why: std::io::Error| Trouble::Broken(format!("the line broke: {why}"));
-        line.patience(request.patience).map_err(broken)?;
+        line.limit(Limit {
+            patience: request.patience,
+            until: Some(until),
+        });
         let text = self.text(request);
         // A server may answer before it has taken all, and then it is the answer that counts.
         let sent = line.write_all(&text).and_then(|()| line.flush());
@@ -158,12 +181,16 @@ impl Caller {
     /// Sends a request, once: the whole answer.
     pub(super) fn call(&mut self, request: &Request<'_>) -> Result<Answer, Trouble> {
         let reused = self.kept.is_some();
-        let (head, incoming) = match self.open(request) {
-            // Our server closes lines that are idle for long, and says nothing.
-            Err(Trouble::Broken(_)) if reused => self.open(request)?,
+        let until = request.until();
+        let (head, incoming) = match self.open(request, until) {
+            // Our server closes lines that are idle for long, and says nothing. One that is silent
+            // has not closed it.
+            Err(Trouble::Broken(_)) if reused && Instant::now() < until => {
+                self.open(request, until)?
+            }
             begun => begun?,
         };
-        let (body, line) = incoming.whole()?;
+        let (body, line) = incoming.whole(request.needs_body)?;
         self.kept = line;
         Ok(Answer { head, body })
     }
@@ -258,6 +285,15 @@ impl Patience {
         }
     }
 
+    /// It has worked again: so long from now on, and if it has worked well with short waits.
+    pub(super) fn renew(&mut self, time: Option<Duration>, well: bool) {
+        self.began = Instant::now();
+        self.time = time;
+        if well {
+            self.wait = BACKOFF.0;
+        }
+    }
+
     /// Waits before another try, at least so long; gives the failure back if there is no time left.
     pub(super) fn rest<E: fmt::Debug>(
         &mut self,
@@ -265,17 +301,56 @@ impl Patience {
         at_least: Option<Duration>,
         failure: E,
     ) -> Result<(), E> {
+        match self.next(rng, at_least) {
+            Some(wait) => {
+                idle(wait);
+                Ok(())
+            }
+            None => Err(failure),
+        }
+    }
+
+    /// How long to wait before another try, at least so long; `None` if there is no time left.
+    pub(super) fn next(&mut self, rng: &mut Rng, at_least: Option<Duration>) -> Option<Duration> {
+        let at_least = at_least.unwrap_or_default();
+        let at_least = match self.time {
+            None => at_least.min(RETRY_AFTER_MAX),
+            Some(_) => at_least,
+        };
         let millis = self.wait.as_millis() as u64;
         let wait = Duration::from_millis(millis / 2 + rng.below(millis / 2 + 1));
-        let wait = wait.max(at_least.unwrap_or_default());
+        let wait = wait.max(at_least);
         self.wait = (self.wait * 2).min(BACKOFF.1);
         let left = self
             .time
             .map(|time| time.saturating_sub(self.began.elapsed()));
-        if left.is_some_and(|left| wait > left) {
-            return Err(failure);
+        left.is_none_or(|left| wait <= left).then_some(wait)
+    }
+}
+
+/// Does nothing for so long.
+pub(super) fn idle(time: Duration) {
+    let _: [bool; 0] = shell::await_any(0, [], Some(time));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_until_it_has_worked_well_and_nobody_is_sent_away_for_a_day() {
+        let mut rng = Rng::new([7; 32]);
+        let day = Some(Duration::from_secs(86_400));
+        let mut patience = Patience::new(Some(Duration::from_secs(10)));
+        assert_eq!(patience.next(&mut rng, day), None);
+        patience.renew(None, true);
+        assert_eq!(patience.next(&mut rng, day), Some(RETRY_AFTER_MAX));
+        for _ in 0..9 {
+            patience.next(&mut rng, None);
+            patience.renew(None, false);
         }
-        let _: [bool; 0] = shell::await_any(0, [], Some(wait));
-        Ok(())
+        assert!(patience.next(&mut rng, None) >= Some(BACKOFF.1 / 2));
+        patience.renew(None, true);
+        assert!(patience.next(&mut rng, None) <= Some(BACKOFF.0));
     }
 }

@@ -11,9 +11,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::answer::{elements, member, string, words};
+
 use super::call::{Caller, PATIENCE, Patience, Request, is_passing};
+use super::cut::Cutter;
 use super::meter::Meter;
-use super::send::{Order, TEXT, checked, place, print};
+use super::send::{INPUT_BYTES_MAX, KEY, Order, TEXT, checked, place, print, too_long};
 use super::{Failure, wait};
 use crate::base::exit::Exit;
 use crate::http::json;
@@ -44,6 +46,10 @@ struct Lines<'a> {
     read: u64,
     ids: Vec<String>,
     sent: u64,
+    /// The last line of which the server has said what becomes of it, as of all before it.
+    settled: u64,
+    /// The last line that was sent to it.
+    tried: u64,
     refused: u64,
     meter: Meter,
 }
@@ -51,6 +57,10 @@ struct Lines<'a> {
 /// Sends all lines of stdin; their ids go to stdout, in their order.
 pub(super) fn run(order: &Order, caller: &mut Caller, key: &str) -> Result<(), Failure> {
     let mut fields = order.fields.clone();
+    // Of the items, each its own: under one key all but the first would be doubles.
+    let given = fields.iter().rfind(|(name, _)| name == KEY);
+    let key = &given.map_or(key.to_owned(), |(_, value)| value.clone());
+    fields.retain(|(name, _)| name != KEY);
     fields.push(("Content-Type".to_owned(), "application/json".to_owned()));
     let mut lines = Lines {
         caller,
@@ -62,10 +72,13 @@ pub(super) fn run(order: &Order, caller: &mut Caller, key: &str) -> Result<(), F
         read: 0,
         ids: Vec::new(),
         sent: 0,
+        settled: 0,
+        tried: 0,
         refused: 0,
         meter: Meter::new(),
     };
-    lines.all()?;
+    let ended = lines.all();
+    ended.map_err(|failure| lines.stood(failure))?;
     lines.meter.clear();
     if lines.refused > 0 {
         let text = format!("{} of {} lines were refused", lines.refused, lines.read);
@@ -83,8 +96,9 @@ impl Lines<'_> {
         // Without the buffer of std, which would hide what is there from the wait below.
         let owned = io::stdin().as_fd().try_clone_to_owned().map_err(failed)?;
         let mut stdin = File::from(owned);
-        let mut buf = Vec::new();
+        let mut cutter = Cutter::new(INPUT_BYTES_MAX);
         loop {
+            let buf = cutter.buf();
             let [ready] = shell::await_any(1, [stdin.as_fd()], Some(Duration::ZERO));
             if !ready {
                 self.flush()?;
@@ -97,17 +111,22 @@ impl Lines<'_> {
                 Ok(0) => break,
                 Ok(_) => {}
                 Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+                // Somebody else has made it so for all who share it.
+                Err(why) if why.kind() == io::ErrorKind::WouldBlock => {
+                    shell::await_any(1, [stdin.as_fd()], None);
+                }
                 Err(why) => return Err(failed(why)),
             }
-            let mut begin = 0;
-            for end in memchr::memchr_iter(b'\n', &buf) {
-                self.line(buf.get(begin..end).unwrap_or_default())?;
-                begin = end + 1;
+            while let Some(line) = cutter.line() {
+                self.line(line)?;
             }
-            buf.drain(..begin);
+            if cutter.is_too_long() {
+                self.flush()?;
+                return Err(too_long(format_args!("line {}", self.read + 1)));
+            }
         }
-        if !buf.is_empty() {
-            self.line(&buf)?;
+        if !cutter.rest().is_empty() {
+            self.line(cutter.rest())?;
         }
         self.flush()
     }
@@ -168,6 +187,9 @@ impl Lines<'_> {
     fn take(&mut self, batch: &mut Vec<Item>) -> Result<bool, Failure> {
         let mut patience = Patience::new(Some(self.caller.retry_for()));
         loop {
+            self.tried = batch
+                .last()
+                .map_or(self.tried, |item| self.tried.max(item.number));
             let bodies: Vec<&[u8]> = batch.iter().map(|item| item.json.as_slice()).collect();
             let body = [b"[".as_slice(), &bodies.join(&b","[..]), b"]"].concat();
             let answer = self.caller.insist(&Request {
@@ -176,12 +198,14 @@ impl Lines<'_> {
                 fields: &self.fields,
                 body: &body,
                 patience: PATIENCE,
+                needs_body: true,
             })?;
             match answer.head.status {
                 413 if batch.len() > 1 => return Ok(false),
                 413 => {
                     let number = batch.first().map_or(0, |item| item.number);
                     self.refuse(number, &words(413, &answer.body));
+                    self.settled = number;
                     return Ok(true);
                 }
                 200..300 => {}
@@ -207,11 +231,12 @@ impl Lines<'_> {
         results: &[&[u8]],
     ) -> Result<Option<Failure>, Failure> {
         let mut text = String::new();
-        let mut later = None;
+        let (mut later, mut barred) = (None, None);
         for (place, (item, result)) in batch.iter().zip(results).enumerate() {
             if let Some(id) = string(result, "id").as_deref().and_then(checked) {
                 text += &format!("{id}\n");
                 self.sent += 1;
+                self.settled = item.number;
                 if self.order.wait.is_some() {
                     self.ids.push(id);
                 }
@@ -226,15 +251,45 @@ impl Lines<'_> {
                 later = Some((place, Failure::new(Exit::LATER, said)));
                 break;
             }
+            if matches!(status, 401 | 403) {
+                // So it is with all that follow.
+                let said = format!("line {}: {said}", item.number);
+                barred = Some(Failure::new(Exit::NoRight, said));
+                break;
+            }
             self.refuse(item.number, &said);
+            self.settled = item.number;
         }
         print(&text)?;
         let (sent, read) = (self.sent, self.read);
         self.meter.show(format_args!("{sent} of {read} lines sent"));
+        if let Some(failure) = barred {
+            return Err(failure);
+        }
         Ok(later.map(|(place, failure)| {
             batch.drain(..place);
             failure
         }))
+    }
+
+    /// An end before that of stdin, with how far it was.
+    fn stood(&mut self, mut failure: Failure) -> Failure {
+        self.meter.clear();
+        let (settled, tried) = (self.settled, self.tried);
+        let taken = match self.refused {
+            0 => "taken",
+            _ => "taken or refused",
+        };
+        failure.text += &match settled {
+            0 => "; no line was taken for sure".to_owned(),
+            _ => format!("; lines 1 to {settled} were {taken}"),
+        };
+        // The server has said no to what is there, and not nothing.
+        let unknown = matches!(failure.exit, Exit::Unavailable | Exit::LATER | Exit::Io);
+        if unknown && tried > settled {
+            failure.text += &format!(", {} to {tried} may have been", settled + 1);
+        }
+        failure
     }
 
     fn refuse(&mut self, number: u64, said: &str) {

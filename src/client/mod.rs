@@ -9,6 +9,7 @@ use crate::base::exit::Exit;
 
 mod answer;
 mod call;
+mod cut;
 mod feed;
 mod line;
 mod lines;

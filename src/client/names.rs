@@ -16,16 +16,24 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 const ANSWER_BYTES_MAX: usize = 4_096;
 
 /// Where a host may be, in the order to try: at least one place.
-pub(super) fn places(host: &str, port: u16, rng: &mut Rng) -> Result<Vec<SocketAddr>, Trouble> {
+///
+/// # Errors
+/// There is none, or none is known by then.
+pub(super) fn places(
+    host: &str,
+    port: u16,
+    rng: &mut Rng,
+    until: Instant,
+) -> Result<Vec<SocketAddr>, Trouble> {
     let addrs = match host.parse() {
         Ok(addr) => vec![addr],
-        Err(_) => addresses(host, rng)?,
+        Err(_) => addresses(host, rng, until)?,
     };
     let places = addrs.into_iter().map(|addr| SocketAddr::new(addr, port));
     Ok(places.collect())
 }
 
-fn addresses(host: &str, rng: &mut Rng) -> Result<Vec<IpAddr>, Trouble> {
+fn addresses(host: &str, rng: &mut Rng, until: Instant) -> Result<Vec<IpAddr>, Trouble> {
     // A file that is not there is as good as an empty one.
     let text = |path| fs::read_to_string(path).unwrap_or_default();
     let found: Vec<IpAddr> = Hosts::parse(&text("/etc/hosts")).find(host).collect();
@@ -40,7 +48,7 @@ fn addresses(host: &str, rng: &mut Rng) -> Result<Vec<IpAddr>, Trouble> {
     for name in conf.candidates(host) {
         let mut found = Vec::new();
         for family in [Family::V4, Family::V6] {
-            match ask(&conf, &name, family, rng) {
+            match ask(&conf, &name, family, rng, until) {
                 Some(Answer::Addrs(addrs, _)) => found.extend(addrs),
                 Some(Answer::Empty | Answer::NoName) => why = "there is no such host",
                 Some(Answer::Truncated) => why = "it has too many addresses",
@@ -56,10 +64,17 @@ fn addresses(host: &str, rng: &mut Rng) -> Result<Vec<IpAddr>, Trouble> {
 }
 
 /// What the first server says that says anything.
-fn ask(conf: &ResolvConf, name: &str, family: Family, rng: &mut Rng) -> Option<Answer> {
+fn ask(
+    conf: &ResolvConf,
+    name: &str,
+    family: Family,
+    rng: &mut Rng,
+    until: Instant,
+) -> Option<Answer> {
     let servers = conf.servers.iter().cycle();
     for server in servers.take(conf.servers.len() * conf.attempts.max(1) as usize) {
-        let answer = ask_one(*server, name, family, rng, conf.timeout.unwrap_or(TIMEOUT));
+        let until = until.min(Instant::now() + conf.timeout.unwrap_or(TIMEOUT));
+        let answer = ask_one(*server, name, family, rng, until);
         if answer.is_some() {
             return answer;
         }
@@ -72,7 +87,7 @@ fn ask_one(
     name: &str,
     family: Family,
     rng: &mut Rng,
-    timeout: Duration,
+    until: Instant,
 ) -> Option<Answer> {
     let id = rng.u64() as u16;
     let question = message::question(id, name, family)?;
@@ -83,7 +98,6 @@ fn ask_one(
     let socket = UdpSocket::bind((any, 0)).ok()?;
     socket.connect(server).ok()?;
     socket.send(&question).ok()?;
-    let until = Instant::now() + timeout;
     let mut buf = [0; ANSWER_BYTES_MAX];
     loop {
         let left = until.checked_duration_since(Instant::now());

@@ -1,8 +1,10 @@
 //! `hookah send`: one message, or one for each line of stdin, and how it ended.
 //! It never sends a message twice: each has an idempotency key, under which it is tried again.
 
+use std::fmt;
 use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use super::{Failure, lines, wait};
 use crate::base::exit::Exit;
 use crate::http::form;
 use crate::http::json::scan;
+use crate::shell;
 
 /// What a body is that nobody named: text, if it is UTF-8.
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
@@ -88,6 +91,7 @@ pub(super) fn run(order: &Order, mut caller: Caller) -> Result<(), Failure> {
         fields: &fields,
         body: &body,
         patience: PATIENCE,
+        needs_body: false,
     })?;
     if !(200..300).contains(&answer.head.status) {
         return Err(answer.refusal());
@@ -103,6 +107,16 @@ pub(super) fn run(order: &Order, mut caller: Caller) -> Result<(), Failure> {
     }
 }
 
+/// A body from stdin at most, or a line of it: more than servers take.
+pub(super) const INPUT_BYTES_MAX: usize = 256 << 20;
+
+/// It is more than that.
+pub(super) fn too_long(what: impl fmt::Display) -> Failure {
+    let most = INPUT_BYTES_MAX >> 20;
+    let text = format_args!("{what} is too long; allowed: at most {most} MiB");
+    Failure::new(Exit::Refused, text)
+}
+
 /// The field by which the server knows a request again.
 pub(super) const KEY: &str = "Idempotency-Key";
 
@@ -116,9 +130,24 @@ pub(super) fn checked(id: &str) -> Option<String> {
 
 /// Writes to stdout at once.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
-    let mut out = io::stdout();
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    written.map_err(|why| Failure::io("stdout", &why))
+    write_out(text.as_bytes()).map_err(|why| Failure::io("stdout", &why))
+}
+
+/// Writes to stdout at once, and waits for room where somebody has made it one that does not block.
+/// Without the buffer of std, which would not say how much of it was written.
+pub(super) fn write_out(mut bytes: &[u8]) -> io::Result<()> {
+    let stdout = io::stdout();
+    let mut out = fs::File::from(stdout.as_fd().try_clone_to_owned()?);
+    while !bytes.is_empty() {
+        match out.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+            Err(why) if why.kind() == io::ErrorKind::WouldBlock => shell::await_room(out.as_fd()),
+            Err(why) => return Err(why),
+        }
+    }
+    Ok(())
 }
 
 /// The body, and what it is.
@@ -126,8 +155,13 @@ fn read(order: &Order) -> Result<(Vec<u8>, Option<String>), Failure> {
     let file = |path: &PathBuf| fs::read(path).map_err(|why| Failure::io(path.display(), &why));
     let stdin = || {
         let mut body = Vec::new();
-        let read = io::stdin().lock().read_to_end(&mut body);
-        read.map(|_| body).map_err(|why| Failure::io("stdin", &why))
+        let mut stdin = io::stdin().lock().take(INPUT_BYTES_MAX as u64 + 1);
+        let read = stdin.read_to_end(&mut body);
+        read.map_err(|why| Failure::io("stdin", &why))?;
+        match body.len() > INPUT_BYTES_MAX {
+            true => Err(too_long("stdin")),
+            false => Ok(body),
+        }
     };
     let json = |body: Vec<u8>| match is_json(&body) {
         Ok(()) => Ok((body, Some("application/json".to_owned()))),

@@ -8,9 +8,11 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use super::answer::{Head, Incoming};
-use super::call::{Answer, Caller, Patience, Request, Trouble, is_passing};
+use super::call::{Answer, Caller, Patience, Request, Trouble, idle, is_passing};
+use super::cut::Cutter;
 use super::feed::{End, Event};
-use super::send::checked;
+use super::line::Limit;
+use super::send::{checked, write_out};
 use super::{Failure, RETRY_FOR};
 use crate::base::exit::Exit;
 use crate::shell;
@@ -19,6 +21,10 @@ use crate::shell;
 const KEEP_ALIVE_SECONDS: u64 = 15;
 /// After so long without a byte the line is dead.
 const SILENCE_MAX: Duration = Duration::from_secs(3 * KEEP_ALIVE_SECONDS);
+/// A line at most: far more than a server takes for a body.
+const LINE_BYTES_MAX: usize = 64 << 20;
+/// A stream that has lived so long works, even if nothing was published.
+const PROVEN: Duration = Duration::from_secs(5);
 /// Before every id that a server gives.
 const LEAST_ID: &str = "msg_00000000000000000000000000";
 
@@ -51,7 +57,9 @@ struct Tail<'a> {
     /// The last message that was printed, or else the newest when the first stream began.
     last: Option<String>,
     /// A stream has begun since the last try that failed.
-    begun: bool,
+    begun: Option<Instant>,
+    /// And a message has come on it.
+    fed: bool,
     left: Option<u64>,
     out: Vec<u8>,
 }
@@ -80,7 +88,8 @@ pub(super) fn run(wish: &Wish, mut caller: Caller) -> Result<(), Failure> {
     let mut tail = Tail {
         wish,
         last: None,
-        begun: false,
+        begun: None,
+        fed: false,
         left: wish.limit,
         out: Vec::new(),
     };
@@ -94,12 +103,21 @@ pub(super) fn run(wish: &Wish, mut caller: Caller) -> Result<(), Failure> {
             Over::Done => return Ok(()),
             Over::Failed(failure) => return Err(failure),
             Over::Again(failure, at_least) => {
-                if std::mem::take(&mut tail.begun) {
+                let begun = tail.begun.take();
+                if let Some(begun) = begun {
                     // It has worked, and goes on for as long as it takes.
-                    patience = Patience::new(caller.said_retry_for());
-                    notice(format_args!("{}; trying again", failure.text));
+                    let well = std::mem::take(&mut tail.fed) || begun.elapsed() >= PROVEN;
+                    patience.renew(caller.said_retry_for(), well);
                 }
-                patience.rest(&mut caller.rng, at_least, failure)?;
+                let Some(wait) = patience.next(&mut caller.rng, at_least) else {
+                    return Err(failure);
+                };
+                if begun.is_some() || at_least.is_some() {
+                    let seconds = wait.as_secs_f32();
+                    let text = &failure.text;
+                    notice(format_args!("{text}; trying again in {seconds:.1} s"));
+                }
+                idle(wait);
             }
         }
     }
@@ -114,22 +132,34 @@ impl Tail<'_> {
     /// Reads one stream to its end.
     fn stream(&mut self, caller: &mut Caller) -> Result<Infallible, Over> {
         let path = self.path();
-        let (head, mut incoming) = caller.open(&Request {
+        let request = Request {
             patience: SILENCE_MAX,
             ..Request::get(&path)
-        })?;
+        };
+        let (head, mut incoming) = caller.open(&request, request.until())?;
         if head.status != 200 {
-            let (body, _) = incoming.whole()?;
+            let (body, _) = incoming.whole(true)?;
             let answer = Answer { head, body };
             return Err(match is_passing(answer.head.status) {
                 true => Over::Again(answer.refusal(), answer.head.retry_after),
                 false => Over::Failed(answer.refusal()),
             });
         }
+        let kind = head.field("Content-Type").unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        if !kind.eq_ignore_ascii_case("application/x-ndjson") {
+            let text = "it answers something else than a stream; is it a Hookah?";
+            return Err(Trouble::Protocol(text.to_owned()).into());
+        }
+        // From now on only silence ends it.
+        incoming.line().limit(Limit {
+            patience: SILENCE_MAX,
+            until: None,
+        });
         self.begin(&head);
-        let mut text = Vec::new();
+        let mut text = Cutter::new(LINE_BYTES_MAX);
         loop {
-            let done = incoming.take(&mut text)?;
+            let done = incoming.take(text.buf())?;
             self.lines(&mut text)?;
             let ended = if done {
                 true
@@ -159,7 +189,8 @@ impl Tail<'_> {
     }
 
     fn begin(&mut self, head: &Head) {
-        self.begun = true;
+        self.begun = Some(Instant::now());
+        self.fed = false;
         if head.field("Hookah-Resume") == Some("reset") && self.last.is_some() {
             notice("messages are missing here: the server does not keep them any more");
         }
@@ -172,20 +203,19 @@ impl Tail<'_> {
     }
 
     /// Prints all whole lines, and keeps what is left.
-    fn lines(&mut self, text: &mut Vec<u8>) -> Result<(), Over> {
-        let mut begin = 0;
+    fn lines(&mut self, text: &mut Cutter) -> Result<(), Over> {
         let mut over = None;
-        for end in memchr::memchr_iter(b'\n', text) {
-            let line = text.get(begin..end).unwrap_or_default();
-            begin = end + 1;
+        while let Some(line) = text.line() {
             over = self.line(line.strip_suffix(b"\r").unwrap_or(line));
             if over.is_some() {
                 break;
             }
         }
-        text.drain(..begin);
-        let mut stdout = io::stdout().lock();
-        let written = stdout.write_all(&self.out).and_then(|()| stdout.flush());
+        if over.is_none() && text.is_too_long() {
+            let most = LINE_BYTES_MAX >> 20;
+            over = Some(Trouble::Protocol(format!("a line of more than {most} MiB")).into());
+        }
+        let written = write_out(&self.out);
         self.out.clear();
         match written {
             // Whoever read it has seen enough.
@@ -198,6 +228,7 @@ impl Tail<'_> {
     fn line(&mut self, line: &[u8]) -> Option<Over> {
         match Event::read(line, self.wish.shown, &mut self.out) {
             Event::Message(id) => {
+                self.fed = true;
                 self.last = checked(&id).or(self.last.take());
                 let left = self.left.as_mut()?;
                 *left = left.saturating_sub(1);

@@ -134,11 +134,21 @@ pub(super) fn send(parser: Parser, variable: &Variable<'_>) -> Result<Wanted, Re
         return Ok(Wanted::Text(help("send")));
     };
     let refuse = |why: &str| Err(Refusal::of("send", why));
+    if let [_, second] = &given.words[..]
+        && given.order.wait == Some(None)
+        && duration(second).is_ok()
+    {
+        let text = format_args!("{second:?} is a word too many; did you mean --wait={second}?");
+        return Err(Refusal::of("send", text));
+    }
     let [target] = &given.words[..] else {
         return refuse("needs one target; allowed: an http URL, or the name of a topic");
     };
     if !is_text(target) {
         return refuse("the target is empty or has control characters");
+    }
+    if target.trim() != target {
+        return refuse("the target begins or ends with white space");
     }
     given.order.target = target.clone();
     if !given.form.is_empty() {
@@ -246,7 +256,11 @@ fn read(mut parser: Parser, word: &str, own: &[Flag]) -> Result<Option<Given>, R
                 .find([':', '='])
                 .filter(|_| flag.value.starts_with("NAME"));
             let text = text.get(..end.unwrap_or(text.len())).unwrap_or_default();
-            Refusal::of(word, format_args!("{shown}: {text:?} {why}"))
+            match flag.key {
+                // And a body may be one.
+                "data" | "json" => Refusal::of(word, format_args!("{shown}: {why}")),
+                _ => Refusal::of(word, format_args!("{shown}: {text:?} {why}")),
+            }
         })?;
     }
 }
@@ -279,15 +293,25 @@ impl Given {
             let value = variable(name).filter(|value| !value.is_empty());
             value.map(|value| value.to_string_lossy().into_owned())
         };
+        let whence = match self.server {
+            Some(_) => "--server",
+            None => "HOOKAH_SERVER",
+        };
         let server = self.server.or_else(|| text("HOOKAH_SERVER"));
         let server = server.as_deref().unwrap_or(SERVER);
         let server = Server::parse(server).map_err(|why| {
             let allowed = Server::FORM;
             // A password in it is nobody's business.
             let shown = server.rsplit('@').next().unwrap_or_default();
+            let hint = match Server::parse(&format!("http://{shown}")) {
+                Ok(_) if !shown.is_empty() && !shown.contains("://") => {
+                    format!("; did you mean http://{shown}?")
+                }
+                _ => String::new(),
+            };
             Refusal::of(
                 word,
-                format_args!("--server: {shown:?} {why}; allowed: {allowed}"),
+                format_args!("{whence}: {shown:?} {why}; allowed: {allowed}{hint}"),
             )
         })?;
         let token = match (self.token_file, text("HOOKAH_TOKEN")) {

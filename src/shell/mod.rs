@@ -54,7 +54,7 @@ pub use configuration::{
 pub use gate::{Listen, Scheme};
 pub use inherit::{Inherited, inherit};
 pub use journal::{Format as LogFormat, failed, start as start_log};
-pub use sys::{await_any, entropy, raise_descriptors};
+pub use sys::{await_any, await_room, entropy, raise_descriptors};
 pub use tls::{Fault, Files, failure as tls_failure, trust};
 pub use tokens::new_token;
 

@@ -54,6 +54,17 @@ pub fn await_any<const N: usize>(
     polled.map(|one| ready > 0 && one.revents != 0)
 }
 
+/// Waits until something may be written there, or until that has failed or a signal came.
+pub fn await_room(of: BorrowedFd<'_>) {
+    let mut polled = libc::pollfd {
+        fd: of.as_raw_fd(),
+        events: libc::POLLOUT,
+        revents: 0,
+    };
+    // SAFETY: the pointer is that of one live entry, which the call may write.
+    let _ = unsafe { libc::poll(&raw mut polled, 1, -1) };
+}
+
 /// Raises the soft limit on open descriptors to the hard one, and returns what holds now.
 pub fn raise_descriptors() -> u64 {
     let mut limit = libc::rlimit {

@@ -175,7 +175,7 @@ const WRONG: [(&[&str], &str); 24] = [
     ),
     (
         &["send", "t", "-d", "@f", "--json", "1"],
-        "send: --json: \"1\" is a second body",
+        "send: --json: is a second body",
     ),
     (
         &["send", "t", "--lines", "-d", "a"],
