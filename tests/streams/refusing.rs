@@ -22,7 +22,12 @@ const BAD: &[(&str, &str, &str, u16)] = &[
         400,
     ),
     ("data", "topic=t&format=sse&data=json", "\"json\"", 400),
-    ("data", "topic=t&format=json&data=raw", "\"raw\"", 400),
+    (
+        "data",
+        "topic=t&format=json&delimited=length&data=raw",
+        "\"raw\"",
+        400,
+    ),
     ("count", "topic=t&count=0", "\"0\"", 400),
     ("count", "topic=t&count=-0", "\"-0\"", 400),
     ("count", "topic=t&count=x%0A", "\"x\\n\"", 400),
