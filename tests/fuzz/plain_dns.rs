@@ -44,7 +44,9 @@ pub fn addresses(bytes: &[u8], name: &str, kind: u16) -> Option<(Vec<IpAddr>, u3
             found.truncate(64);
             return Some((found, least));
         }
-        let alias = records.iter().filter(of_name).find(|it| it.kind == 5);
+        // Of no octets it is no alias.
+        let alias = |it: &&Record| it.kind == 5 && it.data.1 > 0;
+        let alias = records.iter().filter(of_name).find(alias);
         let Some(alias) = alias else { break };
         least = least.min(plain(alias.ttl));
         wanted = read_name(bytes, alias.data.0)?.0;
