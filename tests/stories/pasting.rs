@@ -125,7 +125,7 @@ fn a_browser_gets_the_page_and_asks_whether_it_has_changed() {
         get("Sec-Fetch-Site: none\r\nSec-Fetch-Mode: navigate\r\n"),
     );
     assert_eq!(page.status, 200, "{page:?}");
-    assert!(page.body.starts_with("<!doctype html>") && page.body.len() <= 21 << 10);
+    assert!(page.body.starts_with("<!doctype html>") && page.body.len() <= 20 << 10);
     let policy = page
         .fields
         .get("Content-Security-Policy")

@@ -5,10 +5,12 @@ const KEY = 'hookah-token', OWN = '$hookah/deliveries', ROWS = 50;
 const $ = (id) => document.getElementById(id);
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 let token = sessionStorage.getItem(KEY) || '';
-let epoch = 0; // Another one whoever signs in or out: what began before is not shown.
+// Another one whoever signs in or out: what began before is not shown.
+let epoch = 0;
 let recent = [], source = null, watching = null, drawing = 0, starts = 0;
 const rates = new Map();
-const closed = new Set(); // Panels whose right is missing.
+// Panels whose right is missing.
+const closed = new Set();
 
 function make(tag, text, className = '') {
   const it = document.createElement(tag);
@@ -34,7 +36,9 @@ async function request(path, init = {}) {
   try {
     const told = JSON.parse(text);
     why = told.title + (told.detail ? ': ' + told.detail : '');
-  } catch { /* It is a text. */ }
+  } catch {
+    // It is a text.
+  }
   if (answer.status === 401) knock(token ? why : 'A token is needed here.');
   throw Object.assign(new Error(why), { status: answer.status });
 }
@@ -265,13 +269,25 @@ function listen() {
   if (token) return hear();
   const query = new URLSearchParams({ topic: OWN, format: 'sse' });
   const it = source = new EventSource('stream?' + query);
-  it.onopen = () => { state('live', true); quietly(messages); };
+  it.onopen = opened;
   it.onmessage = ended;
   it.onerror = () => {
     state('reconnecting…');
     // A browser gives up on what is no stream, as while the server starts.
-    if (it === source && it.readyState === EventSource.CLOSED) { hush(); setTimeout(start, 3000); }
+    if (it.readyState === EventSource.CLOSED) again(it);
   };
+}
+
+function opened() {
+  state('live', true);
+  quietly(messages);
+}
+
+function again(it) {
+  if (it !== source) return;
+  state('reconnecting…');
+  hush();
+  setTimeout(start, 3000);
 }
 
 // An EventSource would have the token in its URL, and so in logs on the way.
@@ -279,21 +295,17 @@ async function hear() {
   const it = source = new AbortController();
   it.close = () => it.abort();
   try {
-    const open = () => { state('live', true); quietly(messages); };
-    const query = new URLSearchParams({ topic: OWN, format: 'json' });
-    for await (const data of lines(query, it.signal, open)) ended({ data });
+    for await (const data of lines({ topic: OWN }, it.signal, opened)) ended({ data });
   } catch {
     // Its end is the same, however it came.
   }
-  if (it !== source) return;
-  state('reconnecting…');
-  hush();
-  setTimeout(start, 3000);
+  again(it);
 }
 
 // The lines of a stream, once it is open.
 async function* lines(query, signal, open) {
-  const answer = await request('stream?' + query, { signal });
+  const asked = new URLSearchParams({ ...query, format: 'json' });
+  const answer = await request('stream?' + asked, { signal });
   open();
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   for (let rest = ''; ;) {
@@ -319,9 +331,9 @@ async function follow(topic) {
   $('stop').disabled = false;
   let last = '';
   while (mine === watching) {
-    const query = new URLSearchParams({ topic, format: 'json' });
-    if (last) query.set('last_event_id', last);
-    else query.set('since', 'all');
+    const query = { topic };
+    if (last) query.last_event_id = last;
+    else query.since = 'all';
     try {
       const open = () => { told.textContent = 'Watching ' + topic; };
       for await (const line of lines(query, mine.signal, open)) {
