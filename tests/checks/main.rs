@@ -38,6 +38,7 @@ mod rest;
 mod stopped;
 mod storms;
 mod streams;
+mod terminal;
 mod upgrade;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -61,6 +62,7 @@ const CHECKS: &[Check] = &[
     Check::lengthy("README: its lines for the hub work", hub::guide),
     Check::lengthy("static: it is, it starts, it delivers", build::is_static),
     Check::lengthy("static: no getaddrinfo in it", build::no_resolver),
+    Check::new("terminal: a check says how far it is", terminal::check),
     Check::new("rest: start to listening", rest::start),
     Check::new("rest: resident memory at the start", rest::memory),
     Check::new("rest: no wakeup without timers", rest::idle_alone),
