@@ -253,8 +253,7 @@ impl Outbound {
                 return (used, verdict);
             }
             let step = match &self.phase {
-                // Not a byte of the request is out, so this answers something else.
-                Phase::Exchange { .. } if self.sent == 0 => {
+                Phase::Exchange { .. } if self.is_too_soon() => {
                     return (input.len(), verdict.or(self.untimely()));
                 }
                 Phase::Exchange { .. } => self.feed_head(now, memory, rest),

@@ -77,7 +77,7 @@ impl Inbound {
 }
 
 /// Those who are told at once to come again must not all come at once; but a server that starts or
-/// stops is soon another.
+/// stops is soon another, and whoever found no place for a stream has its own wait already.
 pub(super) fn spread(turn: &mut Turn, reply: &mut Reply) {
     match reply {
         Reply::Shared { reply, .. } => spread(turn, reply),
@@ -86,7 +86,10 @@ pub(super) fn spread(turn: &mut Turn, reply: &mut Reply) {
             retry_after: Some(wait @ 1),
             ..
         } if problem.reason.row().status == 503
-            && !matches!(problem.reason, Reason::Starting | Reason::Draining) =>
+            && !matches!(
+                problem.reason,
+                Reason::Starting | Reason::Draining | Reason::StreamsFull
+            ) =>
         {
             *wait = turn.patience();
         }

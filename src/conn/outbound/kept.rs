@@ -146,6 +146,12 @@ impl Kept {
 }
 
 impl Outbound {
+    /// Whether what comes now answers something else: not a byte of the request is out; or, on a
+    /// line that had another's answer and may bring more behind it, not the whole head.
+    pub(super) fn is_too_soon(&self) -> bool {
+        self.sent == 0 || (self.served > 0 && self.sent < self.head.len())
+    }
+
     /// The answer that has just given a verdict, as far as it is here.
     pub fn answer(&mut self) -> Answer<'_> {
         self.kept

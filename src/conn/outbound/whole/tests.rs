@@ -28,6 +28,11 @@ type Came = Result<(u16, Vec<u8>, bool), &'static str>;
 
 impl World {
     fn new(memory: u64) -> World {
+        World::after(memory, REQUEST.len())
+    }
+
+    /// So many bytes of its first request are out.
+    fn after(memory: u64, written: usize) -> World {
         let key = Slab::with_bound(1).insert(()).unwrap();
         let owner = Owner {
             room: Room::Hub,
@@ -39,7 +44,7 @@ impl World {
             owner,
         };
         world.ask(false);
-        world.line.wrote(REQUEST.len());
+        world.line.wrote(written);
         let own = world.line.charged();
         world.memory = Ledger::new(memory + own);
         world.memory.charge(own);
@@ -380,10 +385,7 @@ fn a_kept_alive_line_that_was_dead_is_stale() {
 
 #[test]
 fn an_answer_that_overtakes_its_request_is_read_and_its_line_closed() {
-    let mut world = World::new(1 << 10);
-    world.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    world.ask(false);
-    world.line.wrote(REQUEST.len() - 1);
+    let mut world = World::after(1 << 10, REQUEST.len() - 1);
     assert_eq!(
         world.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel"),
         None
@@ -394,6 +396,24 @@ fn an_answer_that_overtakes_its_request_is_read_and_its_line_closed() {
     );
     assert_eq!(world.receive(b"lo"), Some(Ok((200, "hello".into(), false))));
     assert!(world.line.is_gone());
+}
+
+/// On a line that had another's answer it may be the rest of what came there.
+#[test]
+fn an_answer_that_overtakes_its_head_on_a_used_line_is_nobodys() {
+    for (written, came) in [
+        (0, Err("stale")),
+        (REQUEST.len() - 1, Err("stale")),
+        (REQUEST.len(), Ok((200, "hello".into(), false))),
+    ] {
+        let mut world = World::new(1 << 10);
+        world.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        world.ask(false);
+        world.line.wrote(written);
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+        assert_eq!(world.receive(answer), Some(came), "{written}");
+        assert_eq!(world.line.is_gone(), written < REQUEST.len());
+    }
 }
 
 #[test]
