@@ -40,11 +40,22 @@ fn greeting(places: &[Place], store: &str, settings: &Settings, sum: &Sum) -> St
     let version = env!("CARGO_PKG_VERSION");
     let urls: Vec<String> = places.iter().map(Place::to_string).collect();
     format!(
-        "hookah {version} listening on {}\nstore: {store}\ntargets: {}\nbounds: {sum}\n{}\n",
+        "hookah {version} listening on {}\nstore: {store}\ntargets: {}\nbounds: {sum}\n{}{}\n",
         urls.join(", "),
         settings.targets,
+        page(places),
         example(places, settings),
     )
+}
+
+/// The line for browsers, which reach no Unix socket.
+fn page(places: &[Place]) -> String {
+    let url = places.iter().find_map(|place| match place {
+        Place::Http(addr) => Some(format!("http://{}/", reachable(*addr))),
+        Place::Https(addr) => Some(format!("https://{}/", reachable(*addr))),
+        Place::Unix(_) | Place::Hidden(_) => None,
+    });
+    url.map_or_else(String::new, |url| format!("page: {url}\n"))
 }
 
 /// A line to try it with: by the first listener without TLS, for that takes the least.
@@ -133,6 +144,7 @@ mod tests {
                  targets: public\n\
                  bounds: 64 connections; at most 22 MiB, of which 1 MiB for messages, topics and \
                  buffers, and the kernel's 16 KiB for each client that does not read\n\
+                 page: https://[::1]:8443/\n\
                  try: curl -d _url=http://localhost:9000/ -d hello=world \
                  http://127.0.0.1:80/dispatch\n"
             )
@@ -144,6 +156,7 @@ mod tests {
         const DATA: &str = "-d _url=http://localhost:9000/ -d hello=world";
         let mut settings = settings();
         let unix = [Place::Unix("/run/h.sock".into())];
+        assert_eq!(page(&unix), "");
         assert_eq!(
             example(&unix, &settings),
             format!("try: curl --unix-socket /run/h.sock {DATA} http://localhost/dispatch")
@@ -153,6 +166,8 @@ mod tests {
             example(&hidden, &settings),
             format!("try: curl --abstract-unix-socket h {DATA} http://localhost/dispatch")
         );
+        let plain = [Place::Http("0.0.0.0:80".parse().unwrap())];
+        assert_eq!(page(&plain), "page: http://127.0.0.1:80/\n");
         let secure = [Place::Https("[::]:8443".parse().unwrap())];
         let expected =
             |files: &str| format!("try: curl {files} {DATA} https://[::1]:8443/dispatch");

@@ -95,7 +95,14 @@ fn read(line: &str) -> Option<(String, Pairs)> {
 fn every_line_is_an_event_and_its_pairs() {
     let said = busy("text");
     // The lines for people come in one piece.
-    let greeting = ["hookah ", "store: ", "targets: ", "bounds: ", "try: "];
+    let greeting = [
+        "hookah ",
+        "store: ",
+        "targets: ",
+        "bounds: ",
+        "page: ",
+        "try: ",
+    ];
     let (mut events, mut greeted) = (Vec::new(), 0);
     for line in said.lines() {
         match read(line) {
@@ -152,7 +159,7 @@ fn every_line_is_an_object_of_json() {
     }
     assert_eq!(
         events.iter().filter(|it| *it == "started").count(),
-        5,
+        6,
         "{said}"
     );
     assert!(events.iter().any(|it| it == "drain_end"), "{said}");
