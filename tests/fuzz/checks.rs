@@ -106,15 +106,13 @@ fn same_for_all_splits(data: &[u8], run: impl Fn(&[&[u8]]) -> Log) -> Log {
 /// Found by plain search, without any parser: at most one field that frames the body, one Host, and
 /// no line end but CRLF.
 fn one_framing(data: &[u8]) {
-    let end = data
-        .windows(4)
-        .skip_while(|at| at.starts_with(b"\r\n"))
-        .position(is_end);
     let start = data
         .iter()
         .take_while(|byte| matches!(byte, b'\r' | b'\n'))
         .count();
-    let head = &data[start..data.len().min(start + end.unwrap_or(data.len()) + 4)];
+    let data = &data[start..];
+    let end = data.windows(4).position(is_end);
+    let head = &data[..end.map_or(data.len(), |end| end + 4)];
     let head = head.to_ascii_lowercase();
     let count = |text: &[u8]| head.windows(text.len()).filter(|at| *at == text).count();
     assert!(

@@ -18,7 +18,11 @@ struct Record {
 /// the message cannot be read.
 pub fn addresses(bytes: &[u8], name: &str, kind: u16) -> Option<(Vec<IpAddr>, u32)> {
     let records = records(bytes)?;
-    let mut wanted = name.to_ascii_lowercase().into_bytes();
+    let mut wanted = Vec::new();
+    for label in name.to_ascii_lowercase().split('.') {
+        wanted.push(label.len() as u8);
+        wanted.extend(label.bytes());
+    }
     let mut least = u32::MAX;
     for _ in 0..9 {
         // The highest bit of a class is another thing (RFC 6762 section 10.2), and not looked at.
@@ -85,7 +89,8 @@ fn number(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]))
 }
 
-/// A name in small letters with dots between its labels, and where what follows it begins.
+/// A name's labels in small letters, each behind its length, for a label may have a dot in it; and
+/// where what follows the name begins.
 fn read_name(bytes: &[u8], mut at: usize) -> Option<(Vec<u8>, usize)> {
     let (mut name, mut after) = (Vec::new(), None);
     for _ in 0..256 {
@@ -94,9 +99,7 @@ fn read_name(bytes: &[u8], mut at: usize) -> Option<(Vec<u8>, usize)> {
             0 if length == 0 => return Some((name, after.unwrap_or(at + 1))),
             0 => {
                 let label = bytes.get(at + 1..at + 1 + usize::from(length))?;
-                if !name.is_empty() {
-                    name.push(b'.');
-                }
+                name.push(length);
                 name.extend(label.to_ascii_lowercase());
                 at += 1 + usize::from(length);
             }
