@@ -48,6 +48,43 @@ fn an_address_that_is_asked_for_comes_beside_it() {
     }
 }
 
+/// What that process has taken in, asked at an address of its own.
+fn accepted(server: &Server) -> u64 {
+    let own = server.addrs()[1];
+    let request = "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n";
+    let answer = Client::connect(own).send(request).answer();
+    let name = "hookah_messages_accepted_total ";
+    let line = answer.body.lines().find_map(|it| it.strip_prefix(name));
+    line.expect("a counter").parse().expect("a number")
+}
+
+/// They have one queue of connections, so the end of one takes nobody with it.
+#[test]
+fn two_processes_may_share_a_port_with_a_store_each() {
+    let listener = listener();
+    let addr = listener.local_addr().unwrap();
+    let folder = Folder::new();
+    let start = |file: &str| {
+        let store = format!("sqlite:{}", folder.path().join(file).display());
+        let flags = ["--store", &store, "--listen", "127.0.0.1:0"];
+        Server::handed(listener.try_clone().unwrap(), &flags)
+    };
+    let post = |count: u64| {
+        for _ in 0..count {
+            let answer = Client::connect(addr).send(form("_topic=t&a=1")).answer();
+            assert_eq!(answer.status, 202, "{answer:?}");
+        }
+    };
+    let (first, second) = (start("a.db"), start("b.db"));
+    post(40);
+    let shared = accepted(&second);
+    assert_eq!(accepted(&first) + shared, 40);
+    first.signal("TERM");
+    assert_eq!(first.wait().0.code(), Some(0));
+    post(20);
+    assert_eq!(accepted(&second), shared + 20);
+}
+
 #[test]
 fn a_unix_socket_may_be_handed_over_and_its_file_stays() {
     let folder = Folder::new();
